@@ -1,0 +1,35 @@
+"""The exceptions jitlite raises for bad files, unsupported models and bad calibration data.
+
+    JitliteError
+    ├── InvalidModelError    the file breaks a rule of the format
+    ├── UnsupportedError     legal, but not implemented here
+    ├── ConversionError      a source model cannot be converted
+    ├── CalibrationError     calibration data do not fit the model
+    └── ExecutionError       an operator failed while it ran (an index out of range, a loop without end)
+
+Every message reads *where: what is required, what was found*. Misuse of the Python API raises TypeError or ValueError instead.
+"""
+
+
+class JitliteError(Exception):
+    """Base of every error jitlite raises on purpose."""
+
+
+class InvalidModelError(JitliteError):
+    """The file breaks a rule of the format; the message says where."""
+
+
+class UnsupportedError(JitliteError):
+    """The model is legal but asks for something jitlite does not implement; the message names it and what is supported."""
+
+
+class ConversionError(JitliteError):
+    """A source model cannot be converted; the message lists every offending node."""
+
+
+class CalibrationError(JitliteError):
+    """Calibration data do not fit the model; the message says what is required and what was found."""
+
+
+class ExecutionError(JitliteError):
+    """An operator failed while it ran; the message names the node."""
