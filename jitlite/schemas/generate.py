@@ -1,0 +1,203 @@
+"""Writes tables.py from tflite.fbs: `python -m jitlite.schemas.generate`. Needs `flatc`; only who changes the schema runs this."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from jitlite.schemas.decode import Decoder
+from jitlite.schemas.table import Table, number, table, tables, text
+
+FOLDER = Path(__file__).parent
+WIDTH = 140
+FORMATS = {2: "?", 3: "b", 4: "B", 5: "h", 6: "H", 7: "i", 8: "I", 9: "q", 10: "Q", 11: "f", 12: "d"}
+UNION_TYPE, BOOL, UBYTE, FLOAT, DOUBLE, TEXT, VECTOR, TABLE, UNION = 1, 2, 4, 11, 12, 13, 14, 15, 16
+
+
+class Type(Table):
+    base_type: int = number(0, "b", default=0)
+    element: int = number(1, "b", default=0)
+    index: int = number(2, "i", default=-1)
+
+
+class KeyValue(Table):
+    key: str = text(0, default="")
+    value: str = text(1, default="")
+
+
+class EnumValue(Table):
+    name: str = text(0, default="")
+    value: int = number(1, "q", default=0)
+    union_type: Type | None = table(3, Type, default=None)
+
+
+class Enum(Table):
+    name: str = text(0, default="")
+    values: list[EnumValue] = tables(1, EnumValue, default_factory=list)
+    is_union: bool = number(2, "?", default=False)
+    underlying_type: Type | None = table(3, Type, default=None)
+
+
+class Field(Table):
+    name: str = text(0, default="")
+    type: Type | None = table(1, Type, default=None)
+    id: int = number(2, "H", default=0)
+    default_integer: int = number(4, "q", default=0)
+    default_real: float = number(5, "d", default=0.0)
+    deprecated: bool = number(6, "?", default=False)
+    attributes: list[KeyValue] = tables(9, KeyValue, default_factory=list)
+
+
+class Object(Table):
+    name: str = text(0, default="")
+    fields: list[Field] = tables(1, Field, default_factory=list)
+
+
+class Schema(Table):
+    """A schema as `flatc --schema` writes it; the slots are those of the FlatBuffers reflection format."""
+
+    objects: list[Object] = tables(0, Object, default_factory=list)
+    enums: list[Enum] = tables(1, Enum, default_factory=list)
+
+
+def main() -> int:
+    (FOLDER / "tables.py").write_text(generate(FOLDER / "tflite.fbs"), encoding="utf-8")
+    return 0
+
+
+def generate(source: Path) -> str:
+    """The text of tables.py for a schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["flatc", "-b", "--schema", "--bfbs-builtins", "-o", folder, str(source)], check=True)
+        data = (Path(folder) / source.with_suffix(".bfbs").name).read_bytes()
+    schema = Decoder(memoryview(data), b"BFBS").root(Schema)
+    return _Writer(schema).module()
+
+
+class _Writer:
+    def __init__(self, schema: Schema) -> None:
+        self.objects = schema.objects
+        self.enums = schema.enums
+        self.lines: list[str] = []
+        self.written: set[str] = set()
+
+    def module(self) -> str:
+        head = [
+            "# generated from tflite.fbs by `python -m jitlite.schemas.generate`; do not edit",
+            '"""The tables and enums of the .tflite file format."""',
+            "",
+            "from __future__ import annotations",
+            "",
+            "from enum import IntEnum",
+            "",
+            "from jitlite.schemas.table import Table, choice, choices, number, numbers, raw, table, tables, text, union",
+        ]
+        for kind in self.enums:
+            if not kind.is_union:
+                self._enum(kind)
+        for kind in self.objects:
+            self._object(kind)
+        return "\n".join(head + self.lines) + "\n"
+
+    def _enum(self, kind: Enum) -> None:
+        self.lines += ["", "", f"class {_short(kind.name)}(IntEnum):"]
+        self.lines += [f"    {item.name} = {item.value}" for item in sorted(kind.values, key=lambda item: item.value)]
+
+    def _object(self, kind: Object) -> None:
+        """Writes a class after the classes its fields refer to."""
+        if kind.name in self.written:
+            return
+        self.written.add(kind.name)
+        fields = sorted((field for field in kind.fields if not field.deprecated), key=lambda field: field.id)
+        for field in fields:
+            self._needs(_type(field))
+        body = [line for field in fields for line in self._field(field)]
+        self.lines += ["", "", f"class {_short(kind.name)}(Table):", *(body or ["    pass"])]
+
+    def _needs(self, kind: Type) -> None:
+        if TABLE in (kind.base_type, kind.element):
+            self._object(self.objects[kind.index])
+        elif kind.base_type == UNION:
+            self._union(self.enums[kind.index])
+
+    def _union(self, kind: Enum) -> None:
+        if kind.name in self.written:
+            return
+        self.written.add(kind.name)
+        members = [(item.value, self.objects[item.union_type.index]) for item in kind.values if item.value and item.union_type]
+        for _, target in members:
+            self._object(target)
+        self.lines += ["", f"{_constant(kind.name)}: dict[int, type[Table]] = {{"]
+        line = "   "
+        for code, target in members:
+            entry = f" {code}: {_short(target.name)},"
+            if len(line) + len(entry) > WIDTH:
+                self.lines.append(line)
+                line = "   "
+            line += entry
+        self.lines += [line, "}"]
+
+    def _field(self, field: Field) -> list[str]:
+        kind, index = _type(field), field.id
+        align = next((f", align={item.value}" for item in field.attributes if item.key == "force_align"), "")
+        listed = "default_factory=list"
+        if kind.base_type == UNION_TYPE:
+            return []
+        if kind.base_type == TEXT:
+            line = f'{field.name}: str = text({index}, default="")'
+        elif kind.base_type == TABLE:
+            name = _short(self.objects[kind.index].name)
+            line = f"{field.name}: {name} | None = table({index}, {name}, default=None)"
+        elif kind.base_type == UNION:
+            line = f"{field.name}: Table | None = union({index}, {_constant(self.enums[kind.index].name)}, default=None)"
+        elif kind.base_type != VECTOR:
+            line = self._scalar(field, kind)
+        elif kind.element == TABLE:
+            name = _short(self.objects[kind.index].name)
+            line = f"{field.name}: list[{name}] = tables({index}, {name}, {listed})"
+        elif kind.index >= 0:
+            name = _short(self.enums[kind.index].name)
+            line = f'{field.name}: list[{name}] = choices({index}, "{FORMATS[kind.element]}", {name}, {listed})'
+        elif kind.element == UBYTE:
+            line = f'{field.name}: bytes | bytearray | memoryview = raw({index}{align}, default=b"")'
+        else:
+            line = f'{field.name}: list[{_python(kind.element)}] = numbers({index}, "{FORMATS[kind.element]}"{align}, {listed})'
+        return [f"    {line}"]
+
+    def _scalar(self, field: Field, kind: Type) -> str:
+        code = FORMATS[kind.base_type]
+        if kind.index >= 0:
+            enum = self.enums[kind.index]
+            name = _short(enum.name)
+            member = next(item.name for item in enum.values if item.value == field.default_integer)
+            return f'{field.name}: {name} = choice({field.id}, "{code}", default={name}.{member})'
+        default: object = field.default_integer
+        if kind.base_type in (FLOAT, DOUBLE):
+            default = field.default_real
+        elif kind.base_type == BOOL:
+            default = bool(default)
+        return f'{field.name}: {_python(kind.base_type)} = number({field.id}, "{code}", default={default})'
+
+
+def _type(field: Field) -> Type:
+    assert field.type is not None
+    return field.type
+
+
+def _python(base_type: int) -> str:
+    return "bool" if base_type == BOOL else "float" if base_type in (FLOAT, DOUBLE) else "int"
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _constant(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z0-9])", "_", _short(name)).upper()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
