@@ -1,0 +1,1 @@
+"""Chooses the kernel of each operator and lays out its arguments: one module a family."""

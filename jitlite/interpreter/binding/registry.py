@@ -1,0 +1,82 @@
+"""Steps, and which function makes them for which operator."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Memory of one step alone, 64-byte aligned; its contents are undefined when the step starts."""
+
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Steps another step runs: its argument is the address of their table."""
+
+    steps: tuple["Step", ...]
+
+
+Argument = TensorInfo | NDArray[Any] | Scratch | Nested | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel call: the kernel's family and name, and its arguments by parameter name."""
+
+    family: str
+    kernel: str
+    arguments: dict[str, Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class HostStep:
+    """An operator that runs in Python: arrays of its inputs (None for an absent operand) in, arrays of its outputs out.
+
+    With `shapes_known` the outputs have the shapes inference gave; otherwise the arrays returned decide.
+    """
+
+    run: Callable[[Sequence[NDArray[Any] | None]], Sequence[NDArray[Any]]]
+    shapes_known: bool = True
+
+
+Bound = Step | HostStep | Sequence[Step]
+Binding = Callable[[Call], Bound]
+
+BINDINGS: dict[OpSpec, Binding] = {}
+
+
+def binds(spec: OpSpec) -> Callable[[Binding], Binding]:
+    """Registers the function that turns a call of `spec` into steps. It may raise UnsupportedError, InvalidModelError and NeedsValue."""
+
+    def register(function: Binding) -> Binding:
+        assert spec not in BINDINGS, f"{spec.name} is bound twice"
+        BINDINGS[spec] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class kernels:  # noqa: N801 - reads as a function at the top of a binding module
+    """The kernels of one family."""
+
+    family: str
+
+    def step(self, kernel: str, /, **arguments: Argument) -> Step:
+        """A step that runs `kernel` of this family; arguments by the names of the kernel's parameters."""
+        return Step(self.family, kernel, arguments)
+
+
+def no_kernel(call: Call, supported: str) -> UnsupportedError:
+    """The error for a combination of types without a kernel; `supported` names those that have one."""
+    found = ", ".join("none" if info is None else info.type.name for info in call.inputs)
+    results = ", ".join(info.type.name for info in call.outputs)
+    return call.unsupported(f"operand types {supported} are supported, found ({found}) -> ({results})")

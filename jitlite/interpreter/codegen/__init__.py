@@ -1,0 +1,1 @@
+"""Compiles kernel families to native libraries and loads them."""
