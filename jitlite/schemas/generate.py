@@ -98,8 +98,8 @@ class _Writer:
         for kind in self.enums:
             if not kind.is_union:
                 self._enum(kind)
-        for kind in self.objects:
-            self._object(kind)
+        for table_kind in self.objects:
+            self._object(table_kind)
         return "\n".join(head + self.lines) + "\n"
 
     def _enum(self, kind: Enum) -> None:
@@ -130,15 +130,9 @@ class _Writer:
         members = [(item.value, self.objects[item.union_type.index]) for item in kind.values if item.value and item.union_type]
         for _, target in members:
             self._object(target)
-        self.lines += ["", f"{_constant(kind.name)}: dict[int, type[Table]] = {{"]
-        line = "   "
-        for code, target in members:
-            entry = f" {code}: {_short(target.name)},"
-            if len(line) + len(entry) > WIDTH:
-                self.lines.append(line)
-                line = "   "
-            line += entry
-        self.lines += [line, "}"]
+        self.lines += ["", "", f"{_constant(kind.name)}: dict[int, type[Table]] = {{"]
+        self.lines += [f"    {code}: {_short(target.name)}," for code, target in members]
+        self.lines.append("}")
 
     def _field(self, field: Field) -> list[str]:
         kind, index = _type(field), field.id
@@ -165,7 +159,7 @@ class _Writer:
             line = f'{field.name}: bytes | bytearray | memoryview = raw({index}{align}, default=b"")'
         else:
             line = f'{field.name}: list[{_python(kind.element)}] = numbers({index}, "{FORMATS[kind.element]}"{align}, {listed})'
-        return [f"    {line}"]
+        return _wrapped(f"    {line}")
 
     def _scalar(self, field: Field, kind: Type) -> str:
         code = FORMATS[kind.base_type]
@@ -180,6 +174,14 @@ class _Writer:
         elif kind.base_type == BOOL:
             default = bool(default)
         return f'{field.name}: {_python(kind.base_type)} = number({field.id}, "{code}", default={default})'
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line as the formatter leaves it."""
+    if len(line) <= WIDTH:
+        return [line]
+    head, _, arguments = line.removesuffix(")").partition("(")
+    return [f"{head}(", f"        {arguments}", "    )"]
 
 
 def _type(field: Field) -> Type:

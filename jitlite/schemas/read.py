@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from pathlib import Path
 
 from jitlite.schemas.decode import Damage, Decoder, reported
 from jitlite.schemas.tables import Model
@@ -29,11 +28,11 @@ def _open(source: Source) -> tuple[str, memoryview]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         view = memoryview(source).toreadonly()
         return "", view if view.format == "B" and view.ndim == 1 else view.cast("B")
-    path = Path(source)
-    with path.open("rb") as file:
+    path = os.fspath(source)
+    with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
-            return str(path), memoryview(b"")
-        return str(path), memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return path, memoryview(b"")
+        return path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _resolve_ranges(model: Model, data: memoryview) -> None:
