@@ -149,7 +149,8 @@ class OpSpec:
 
     Operand names end in "?" when optional and in "*" when the last one repeats. `infer` returns (shape, type) of each output, checks every
     option and shape rule of the operator (InvalidModelError), and raises NeedsValue when a shape depends on a run-time value. `version` gives
-    the lowest operator version that expresses a call; `max_version` the newest one understood.
+    the lowest operator version that expresses a call; `max_version` the newest one understood. `value` gives the output where it follows from
+    shapes and types alone (SHAPE, RANK). An operator may lack its options where their table has no fields or `options_optional` says so.
     """
 
     name: str
@@ -161,6 +162,8 @@ class OpSpec:
     quant: Quant = Quant()
     version: Callable[[Call], int] = lambda call: 1
     max_version: int = 1
+    options_optional: bool = False
+    value: Callable[[Call], NDArray[Any]] | None = None
 
     def operand_name(self, index: int) -> str:
         names = self.inputs
@@ -207,7 +210,8 @@ def infer(call: Call) -> list[tuple[Shape, TensorType]]:
     """Shapes and types of a call's outputs, after checking operands and the options' table type."""
     check_operands(call)
     spec = call.spec
-    if spec.options is not None and not isinstance(call.options, spec.options):
+    may_lack = call.options is None and spec.options is not None and (spec.options_optional or not spec.options.SLOTS)
+    if spec.options is not None and not isinstance(call.options, spec.options) and not may_lack:
         found = type(call.options).__name__ if call.options is not None else "none"
         raise call.invalid(f"options {spec.options.__name__} are required, found {found}")
     return list(spec.infer(call))
