@@ -3,6 +3,7 @@
 from jitlite.schemas.ops.elementwise import (
     FREE,
     QUANTIZED,
+    Results,
     broadcast_shape,
     require_same_output_type,
     require_scales,
@@ -11,7 +12,7 @@ from jitlite.schemas.ops.elementwise import (
     unary,
     version_by_type,
 )
-from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, Shape, TensorInfo, define
+from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, TensorInfo, define
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     BuiltinOperator,
@@ -37,23 +38,19 @@ LOG_PROBABILITY: Grid = {T.INT8: (16 / 256, 127), T.UINT8: (16 / 256, 255)}
 
 def _require_scale(call: Call, grid: Grid, tolerance: float = 0.0) -> None:
     """The declared output must have the grid's scale, up to a relative tolerance."""
-    for output in call.outputs:
-        if output.type in grid:
-            scale, _ = grid[output.type]
-            call.require(
-                abs(output.scale - scale) <= tolerance * scale, f"output '{output.name}' must have scale {scale}, found {output.scale}"
-            )
+    for y in call.outputs:
+        if y.type in grid:
+            scale, _ = grid[y.type]
+            call.require(abs(y.scale - scale) <= tolerance * scale, f"output '{y.name}' must have scale {scale}, found {y.scale}")
 
 
 def _require_grid(call: Call, grid: Grid, tolerance: float = 0.0) -> None:
     """The declared output must have the grid's scale, up to a relative tolerance, and zero point."""
     _require_scale(call, grid, tolerance)
-    for output in call.outputs:
-        if output.type in grid:
-            _, zero_point = grid[output.type]
-            call.require(
-                output.zero_point == zero_point, f"output '{output.name}' must have zero point {zero_point}, found {output.zero_point}"
-            )
+    for y in call.outputs:
+        if y.type in grid:
+            _, zero_point = grid[y.type]
+            call.require(y.zero_point == zero_point, f"output '{y.name}' must have zero point {zero_point}, found {y.zero_point}")
 
 
 def _logistic(call: Call) -> Results:
@@ -72,10 +69,8 @@ def _hard_swish(call: Call) -> Results:
     found = unary(types(T.FLOAT32, T.INT8, T.UINT8))(call)
     x = call.input(0)
     if x.type in QUANTIZED:
-        for output in call.outputs:
-            call.require(
-                x.scale < 128 * output.scale, f"an input scale below 128 times the output's is required, found {x.scale} and {output.scale}"
-            )
+        for y in call.outputs:
+            call.require(x.scale < 128 * y.scale, f"an input scale below 128 times the output's is required, found {x.scale} and {y.scale}")
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import prod
 
 from jitlite.schemas.ops.elementwise import (
+    Results,
     Types,
     broadcast_shape,
     require_equal_types,
@@ -34,22 +35,7 @@ from jitlite.schemas.tables import (
 T = TensorType
 ORDERED = types(T.FLOAT32, T.FLOAT16, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8)
 EQUATABLE = ORDERED | {T.BOOL, T.STRING}
-SELECTABLE = types(
-    T.FLOAT32,
-    T.FLOAT16,
-    T.BFLOAT16,
-    T.FLOAT64,
-    T.INT64,
-    T.UINT64,
-    T.INT32,
-    T.UINT32,
-    T.INT16,
-    T.UINT16,
-    T.INT8,
-    T.UINT8,
-    T.BOOL,
-    T.COMPLEX64,
-)
+SELECTABLE = ORDERED | {T.BFLOAT16, T.FLOAT64, T.UINT64, T.UINT32, T.UINT16, T.BOOL, T.COMPLEX64}
 TRUTH = Quant(QuantKind.INDEX, activations=())
 
 
@@ -93,9 +79,7 @@ def _select(call: Call) -> Results:
         return [(single, x.type)]
     call.require(x.shape == y.shape, f"operands 'x' and 'y' must have one shape, found {x.shape} and {y.shape}")
     fits = condition.shape in ((), x.shape) or condition.shape == x.shape[:1]
-    call.require(
-        fits, f"operand 'condition' must be a scalar, of shape {x.shape} or as long as its first dimension, found {condition.shape}"
-    )
+    call.require(fits, f"operand 'condition' must be a scalar, of shape {x.shape} or {x.shape[:1]}, found {condition.shape}")
     return [(x.shape, x.type)]
 
 
@@ -109,9 +93,7 @@ def _select_version(call: Call) -> int:
     return 3 if any(call.input(index).rank == 5 for index in range(3)) else 1
 
 
-def _define_comparison(
-    name: str, options: type[Table], versions: dict[TensorType, int], allowed: Types = ORDERED, max_version: int = 0
-) -> OpSpec:
+def _define_comparison(name: str, options: type[Table], versions: dict[TensorType, int], allowed: Types = ORDERED) -> OpSpec:
     return define(
         OpSpec(
             name,
@@ -121,7 +103,7 @@ def _define_comparison(
             options=options,
             quant=Quant(QuantKind.INDEX, activations=(0, 1)),
             version=version_by_type(versions),
-            max_version=max_version or max(versions.values()),
+            max_version=max(versions.values()),
         )
     )
 

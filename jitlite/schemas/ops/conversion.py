@@ -1,7 +1,7 @@
 """Changes of a tensor's number format: CAST between plain types, QUANTIZE and DEQUANTIZE to and from affine grids."""
 
-from jitlite.schemas.ops.elementwise import FLOAT, FREE, require_type, types
-from jitlite.schemas.ops.spec import Call, OpSpec, Shape, TensorInfo, define
+from jitlite.schemas.ops.elementwise import FLOAT, FREE, Results, require_type, types
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, define
 from jitlite.schemas.tables import BuiltinOperator, CastOptions, DequantizeOptions, QuantizeOptions, TensorType
 
 T = TensorType

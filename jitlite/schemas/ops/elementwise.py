@@ -1,6 +1,6 @@
 """Element-by-element arithmetic: one or two operands (ADD_N: more), broadcasting from the trailing dimension."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -30,7 +30,13 @@ from jitlite.schemas.tables import (
 )
 
 Types = frozenset[TensorType]
+Results = Sequence[tuple[Shape, TensorType]]
 T = TensorType
+
+
+def types(*members: TensorType) -> Types:
+    return frozenset(members)
+
 
 MAX_BROADCAST_RANK = 8
 """The reference kernels broadcast operands of up to this rank; operands of equal shape may have any."""
@@ -38,13 +44,11 @@ MAX_BROADCAST_RANK = 8
 QUANTIZED = frozenset({T.INT8, T.UINT8, T.INT16})
 """The types whose arithmetic needs a scale and a zero point."""
 
+MULTIPLIED = types(T.FLOAT32, T.FLOAT16, T.INT32, T.UINT32, T.INT64, T.COMPLEX64, T.INT16, T.INT8, T.UINT8)
+
 FREE = Quant(QuantKind.FREE)
 SAME = Quant(QuantKind.SAME)
 FLOAT = Quant(QuantKind.FLOAT)
-
-
-def types(*members: TensorType) -> Types:
-    return frozenset(members)
 
 
 def version_by_type(versions: dict[TensorType, int]) -> Callable[[Call], int]:
@@ -63,10 +67,8 @@ def require_equal_types(call: Call, first: int = 0, last: int | None = None) -> 
     expected = call.input(first).type
     for index in range(first + 1, len(call.inputs) if last is None else last + 1):
         found = call.input(index).type
-        name = call.spec.operand_name(index)
-        call.require(
-            found == expected, f"operand '{name}' must be {expected.name} as '{call.spec.operand_name(first)}' is, found {found.name}"
-        )
+        name, like = call.spec.operand_name(index), call.spec.operand_name(first)
+        call.require(found == expected, f"operand '{name}' must be {expected.name} as '{like}' is, found {found.name}")
 
 
 def require_scales(call: Call, *infos: TensorInfo) -> None:
@@ -176,12 +178,8 @@ def _mul_version(call: Call) -> int:
     fixed = {T.FLOAT16: 8, T.UINT32: 7, T.COMPLEX64: 6, T.INT64: 5, T.INT16: 4}.get(a.type)
     if fixed is not None:
         return fixed
-    operands = (a, b, *call.outputs)
-    if (
-        len(operands) == 3
-        and all(info.is_quantized for info in operands)
-        and np.prod(np.float32([a.scale, b.scale])) / np.float32(operands[2].scale) >= 1
-    ):
+    scales = [np.float32(info.scale) for info in (a, b, *call.outputs) if info.is_quantized]
+    if len(scales) == 3 and scales[0] * scales[1] / scales[2] >= 1:
         return 3
     return 2 if a.type is T.INT8 else 1
 
@@ -241,9 +239,7 @@ MUL = define(
         "MUL",
         BuiltinOperator.MUL,
         inputs=("input1", "input2"),
-        infer=_binary(
-            types(T.FLOAT32, T.FLOAT16, T.INT32, T.UINT32, T.INT64, T.COMPLEX64, T.INT16, T.INT8, T.UINT8), plain_int16=True, fused=True
-        ),
+        infer=_binary(MULTIPLIED, plain_int16=True, fused=True),
         options=MulOptions,
         quant=FREE,
         version=_mul_version,
