@@ -147,10 +147,11 @@ Inference = Callable[[Call], Sequence[tuple[Shape, TensorType]]]
 class OpSpec:
     """One builtin operator.
 
-    Operand names end in "?" when optional and in "*" when the last one repeats. `infer` returns (shape, type) of each output, checks every
-    option and shape rule of the operator (InvalidModelError), and raises NeedsValue when a shape depends on a run-time value. `version` gives
-    the lowest operator version that expresses a call; `max_version` the newest one understood. `value` gives the output where it follows from
-    shapes and types alone (SHAPE, RANK). An operator may lack its options where their table has no fields or `options_optional` says so.
+    Operand names end in "?" when optional, in "*" when the last one repeats and in "?*" when it may also be absent. `infer` returns
+    (shape, type) of each output, checks every option and shape rule of the operator (InvalidModelError), and raises NeedsValue when a
+    shape depends on a run-time value. `version` gives the lowest operator version that expresses a call; `max_version` the newest one
+    understood. `value` gives the output where it follows from shapes and types alone (SHAPE, RANK). An operator may lack its options
+    where their table has no fields or `options_optional` says so.
     """
 
     name: str
@@ -177,7 +178,7 @@ class OpSpec:
 
     @property
     def required_inputs(self) -> int:
-        return sum(not name.endswith("?") for name in self.inputs)
+        return sum("?" not in name for name in self.inputs)
 
     def __repr__(self) -> str:
         return f"OpSpec({self.name})"
@@ -203,7 +204,10 @@ def check_operands(call: Call) -> None:
         optional = index < len(spec.inputs) and spec.inputs[index].endswith("?")
         call.require(info is not None or optional, f"operand '{spec.operand_name(index)}' is required, found none")
     if call.outputs:
-        call.require(spec.outputs[-1].endswith("*") or len(call.outputs) == len(spec.outputs), f"{len(spec.outputs)} outputs are required, found {len(call.outputs)}")
+        call.require(
+            spec.outputs[-1].endswith("*") or len(call.outputs) == len(spec.outputs),
+            f"{len(spec.outputs)} outputs are required, found {len(call.outputs)}",
+        )
 
 
 def infer(call: Call) -> list[tuple[Shape, TensorType]]:
