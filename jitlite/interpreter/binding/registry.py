@@ -24,7 +24,11 @@ class Nested:
     steps: tuple["Step", ...]
 
 
-Argument = TensorInfo | NDArray[Any] | Scratch | Nested | int | float
+class Trace:
+    """The block in which a table's walk notes the step that failed."""
+
+
+Argument = TensorInfo | NDArray[Any] | Scratch | Nested | Trace | int | float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,148 @@
+"""IF and WHILE: as native steps over nested tables where all shapes are known, in Python otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.registry import HostStep, Nested, Step, Trace, kernels
+from jitlite.interpreter.plan import Planner, Stage
+from jitlite.schemas.dtypes import byte_size, tensor_type
+from jitlite.schemas.errors import ExecutionError
+from jitlite.schemas.ops.control import IF
+from jitlite.schemas.ops.spec import Call, TensorInfo
+
+if TYPE_CHECKING:
+    from jitlite.interpreter.program import ProgramOptions
+
+K = kernels("executor")
+
+
+def plan_control(options: ProgramOptions) -> Callable[[Planner, Call], tuple[Call, list[Step] | HostStep]]:
+    """The function that plans IF and WHILE calls of a program with these options."""
+
+    def plan(planner: Planner, call: Call) -> tuple[Call, list[Step] | HostStep]:
+        subgraphs = _subgraphs(call)
+        for index in subgraphs:
+            call.require(0 <= index < len(planner.model.subgraphs), f"a subgraph index below {len(planner.model.subgraphs)} is required, found {index}")
+        planned = _plan_if(planner, call) if call.spec is IF else _plan_while(planner, call, options.loop_budget)
+        return planned or (call, _host(planner, call, options))
+
+    return plan
+
+
+def _subgraphs(call: Call) -> tuple[int, int]:
+    if call.spec is IF:
+        return call.options.then_subgraph_index, call.options.else_subgraph_index
+    return call.options.cond_subgraph_index, call.options.body_subgraph_index
+
+
+class _Inlined:
+    """A subgraph planned as part of another's step: its steps with inputs and outputs, on tensor numbers of its own."""
+
+    def __init__(self, planner: Planner, subgraph: int, call: Call, arguments: Sequence[TensorInfo]) -> None:
+        graph = planner.model.subgraphs[subgraph]
+        call.require(len(graph.inputs) == len(arguments), f"{len(graph.inputs)} operands for subgraph {subgraph} are required, found {len(arguments)}")
+        inner = replace(planner, subgraph=subgraph, base=planner.slots.take(len(graph.tensors)))
+        self.inputs = []
+        for index, argument in zip(graph.inputs, arguments):
+            declared = inner.tensor(index)
+            call.require(declared.type is argument.type, f"operand of type {declared.type.name} is required, found {argument.type.name}")
+            self.inputs.append(replace(declared, shape=argument.shape, value=None))
+        self.stage: Stage = inner.first_stage(dict(zip(graph.inputs, self.inputs)))
+        self.is_native = self.stage.is_last and all(isinstance(planned.step, Step) for planned in self.stage.steps)
+        self.outputs = [self.stage.tensors[index] for index in graph.outputs] if self.is_native else []
+
+    def steps(self, arguments: Sequence[TensorInfo], results: Sequence[TensorInfo]) -> tuple[Step, ...]:
+        """Copies of the arguments in, the subgraph's own steps, copies of its outputs to `results`."""
+        own = [planned.step for planned in self.stage.steps if isinstance(planned.step, Step)]
+        return (*map(_copy, arguments, self.inputs), *own, *map(_copy, self.outputs, results))
+
+
+def _copy(source: TensorInfo, target: TensorInfo) -> Step:
+    return K.step("copy_bytes", source=source, target=target, count=byte_size(target.type, target.shape))
+
+
+def _same(left: Sequence[TensorInfo], right: Sequence[TensorInfo]) -> bool:
+    return [(info.shape, info.type) for info in left] == [(info.shape, info.type) for info in right]
+
+
+def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
+    arguments = [call.input(i) for i in range(1, len(call.inputs))]
+    taken, other = (_Inlined(planner, index, call, arguments) for index in _subgraphs(call))
+    if not (taken.is_native and other.is_native and _same(taken.outputs, other.outputs)):
+        return None
+    call.require(len(taken.outputs) == len(call.outputs), f"{len(call.outputs)} branch outputs are required, found {len(taken.outputs)}")
+    results = tuple(replace(info, shape=found.shape, type=found.type) for info, found in zip(call.outputs, taken.outputs))
+    first, second = taken.steps(arguments, results), other.steps(arguments, results)
+    step = K.step(
+        "run_branch",
+        condition=call.input(0),
+        then_steps=Nested(first),
+        then_count=len(first),
+        else_steps=Nested(second),
+        else_count=len(second),
+        trace=Trace(),
+    )
+    return replace(call, outputs=results), [step]
+
+
+def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[Step]] | None:
+    arguments = [call.input(i) for i in range(len(call.inputs))]
+    state = tuple(replace(info, shape=found.shape, type=found.type) for info, found in zip(call.outputs, arguments))
+    test, body = (_Inlined(planner, index, call, arguments) for index in _subgraphs(call))
+    if not (test.is_native and body.is_native and _same(body.outputs, state)):
+        return None
+    call.require(len(test.outputs) == 1, f"one output of the condition is required, found {len(test.outputs)}")
+    test_steps, body_steps = test.steps(state, ()), body.steps(state, state)
+    step = K.step(
+        "run_loop",
+        condition=test.outputs[0],
+        test_steps=Nested(test_steps),
+        test_count=len(test_steps),
+        body_steps=Nested(body_steps),
+        body_count=len(body_steps),
+        trace=Trace(),
+        budget=budget,
+    )
+    return replace(call, outputs=state), [*map(_copy, arguments, state), step]
+
+
+def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
+    """Runs the subgraphs as programs of their own, planned for the shapes each run brings."""
+    first, second = _subgraphs(call)
+
+    def run_subgraph(index: int, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        from jitlite.interpreter.program import Program
+
+        graph = planner.model.subgraphs[index]
+        own = replace(planner, subgraph=index, base=0)
+        infos: Mapping[int, TensorInfo] = {
+            number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
+            for number, array in zip(graph.inputs, arrays)
+        }
+        program = Program(planner.model, index, infos, options)
+        for number, array in zip(graph.inputs, arrays):
+            target = program.array(number)
+            assert target is not None
+            target[...] = array
+        program.run()
+        return [np.array(program.array(number)) for number in graph.outputs]
+
+    def run_if(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
+        condition, *rest = [array for array in arrays if array is not None]
+        return run_subgraph(first if condition.reshape(-1)[0] else second, rest)
+
+    def run_while(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
+        state = [array for array in arrays if array is not None]
+        for _ in range(options.loop_budget):
+            if not run_subgraph(first, state)[0].reshape(-1)[0]:
+                return state
+            state = run_subgraph(second, state)
+        raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
+
+    return HostStep(run_if if call.spec is IF else run_while, shapes_known=False)

@@ -1,0 +1,301 @@
+"""The interpreter, with LiteRT's names and meanings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.plan import PythonOperator
+from jitlite.interpreter.program import Program, ProgramOptions
+from jitlite.interpreter.registry import load_bindings, prepare_kernels
+from jitlite.schemas.dtypes import has_numpy_dtype, numpy_dtype
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.model import tensor_data
+from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.read import read_model
+from jitlite.schemas.tables import Model, SignatureDef, Tensor, TensorType
+from jitlite.schemas.verify import verify
+
+
+class OpResolverType(Enum):
+    """LiteRT's choice of kernels; jitlite has one set, equal to the reference bit for bit, and accepts every value."""
+
+    AUTO = 0
+    BUILTIN = 1
+    BUILTIN_REF = 2
+    BUILTIN_WITHOUT_DEFAULT_DELEGATES = 3
+
+
+def _element_type(tensor: Tensor) -> type:
+    return numpy_dtype(tensor.type).type if has_numpy_dtype(tensor.type) else np.bytes_ if tensor.type is TensorType.STRING else np.uint8
+
+
+def _details(index: int, tensor: Tensor, shape: Sequence[int]) -> dict[str, Any]:
+    quantization = tensor.quantization
+    scales = [] if quantization is None else quantization.scale
+    zero_points = [] if quantization is None else quantization.zero_point
+    single = len(scales) == 1
+    return {
+        "name": tensor.name,
+        "index": index,
+        "shape": np.array(shape, np.int32),
+        "shape_signature": np.array(tensor.shape_signature or shape, np.int32),
+        "dtype": _element_type(tensor),
+        "quantization": (scales[0], zero_points[0] if zero_points else 0) if single else (0.0, 0),
+        "quantization_parameters": {
+            "scales": np.array(scales, np.float32),
+            "zero_points": np.array(zero_points, np.int32),
+            "quantized_dimension": 0 if quantization is None else quantization.quantized_dimension,
+        },
+        "sparsity_parameters": {} if tensor.sparsity is None else _sparsity(tensor),
+    }
+
+
+def _sparsity(tensor: Tensor) -> dict[str, Any]:
+    assert tensor.sparsity is not None
+    return {
+        "traversal_order": np.array(tensor.sparsity.traversal_order, np.int32),
+        "block_map": np.array(tensor.sparsity.block_map, np.int32),
+        "dim_metadata": [{"format": int(dim.format), "dense_size": dim.dense_size} for dim in tensor.sparsity.dim_metadata],
+    }
+
+
+class SubgraphSession:
+    """One subgraph's inputs, memory and runs; the interpreter has one, and each signature of another subgraph its own."""
+
+    def __init__(self, model: Model, subgraph: int, options: ProgramOptions) -> None:
+        self.model, self.subgraph, self.options = model, subgraph, options
+        self.graph = model.subgraphs[subgraph]
+        self.shapes = {index: tuple(self.graph.tensors[index].shape) for index in self.graph.inputs}
+        self.program: Program | None = None
+        self._views: dict[int, NDArray[Any]] = {}
+
+    def resize(self, index: int, shape: Sequence[int], strict: bool) -> None:
+        if index not in self.shapes:
+            raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
+        wanted = tuple(int(dim) for dim in shape)
+        if any(dim < 0 for dim in wanted):
+            raise ValueError(f"tensor {index}: sizes of at least 0 are required, found {wanted}")
+        tensor = self.graph.tensors[index]
+        if strict:
+            signature = tensor.shape_signature or tensor.shape
+            if len(signature) != len(wanted) or any(fixed not in (-1, dim) for fixed, dim in zip(signature, wanted)):
+                raise ValueError(f"tensor {index} '{tensor.name}': a shape that fits {list(signature)} is required, found {list(wanted)}")
+        if wanted != self.shapes[index]:
+            self.shapes[index] = wanted
+            self.program = None
+
+    def allocate(self) -> None:
+        if self.program is None:
+            self._views = {}
+            infos = {index: self._input(index, shape) for index, shape in self.shapes.items()}
+            self.program = Program(self.model, self.subgraph, infos, self.options)
+
+    def _input(self, index: int, shape: tuple[int, ...]) -> TensorInfo:
+        tensor = self.graph.tensors[index]
+        return TensorInfo(shape, tensor.type, None, tensor.quantization, index, tensor.name, tensor.is_variable)
+
+    def required_program(self) -> Program:
+        if self.program is None:
+            raise RuntimeError("allocate_tensors() is required first")
+        return self.program
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        info = self.program.info(index) if self.program is not None else None
+        if info is not None:
+            return info.shape
+        return self.shapes.get(index, tuple(self.graph.tensors[index].shape))
+
+    def check_index(self, index: int) -> None:
+        if not 0 <= index < len(self.graph.tensors):
+            raise ValueError(f"tensor index below {len(self.graph.tensors)} is required, found {index}")
+
+    def input_view(self, index: int) -> NDArray[Any]:
+        found = self._views.get(index)
+        if found is None:
+            self.check_index(index)
+            array = self.required_program().array(index)
+            if array is None or index not in self.shapes:
+                raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
+            found = self._views[index] = array
+        return found
+
+    def set(self, index: int, value: Any) -> None:
+        view, array = self.input_view(index), np.asarray(value)
+        if array.dtype != view.dtype or array.shape != view.shape:
+            name = self.graph.tensors[index].name
+            raise ValueError(f"tensor {index} '{name}': {view.dtype} of shape {view.shape} is required, found {array.dtype} of shape {array.shape}")
+        view[...] = array
+
+    def view(self, index: int) -> NDArray[Any]:
+        self.check_index(index)
+        array = self.required_program().array(index)
+        if array is None:
+            tensor = self.graph.tensors[index]
+            constant = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+            if constant is not None:
+                return constant
+            raise ValueError(f"tensor {index} '{tensor.name}': a tensor the plan computes is required; it has no data")
+        return array
+
+    def run(self) -> None:
+        self.required_program().run()
+
+    def details(self, index: int) -> dict[str, Any]:
+        return _details(index, self.graph.tensors[index], self.shape(index))
+
+
+class SignatureRunner:
+    """Runs one signature: call it with the inputs by name, get the outputs by name."""
+
+    def __init__(self, signature: SignatureDef, session: SubgraphSession) -> None:
+        self._signature, self._session = signature, session
+        self._inputs = {item.name: item.tensor_index for item in signature.inputs}
+        self._outputs = {item.name: item.tensor_index for item in signature.outputs}
+
+    def __call__(self, **inputs: Any) -> dict[str, NDArray[Any]]:
+        """Outputs by name. Inputs may have other sizes than the model states; ValueError for missing, unknown or ill-typed inputs."""
+        if inputs.keys() != self._inputs.keys():
+            raise ValueError(f"signature '{self._signature.signature_key}': inputs {sorted(self._inputs)} are required, found {sorted(inputs)}")
+        arrays = {self._inputs[name]: np.asarray(value) for name, value in inputs.items()}
+        for index, array in arrays.items():
+            if array.shape != self._session.shape(index):
+                self._session.resize(index, array.shape, strict=False)
+        self._session.allocate()
+        for index, array in arrays.items():
+            self._session.set(index, array)
+        self._session.run()
+        return {name: self._session.view(index).copy() for name, index in self._outputs.items()}
+
+    def get_input_details(self) -> dict[str, dict[str, Any]]:
+        return {name: self._session.details(index) for name, index in self._inputs.items()}
+
+    def get_output_details(self) -> dict[str, dict[str, Any]]:
+        return {name: self._session.details(index) for name, index in self._outputs.items()}
+
+
+class Interpreter:
+    """Runs a .tflite model.
+
+    `model_path` or `model_content` (bytes) names the model. `custom_operators` maps custom operator names to `PythonOperator`s.
+    `arena_limit_bytes` bounds tensor memory. JitliteError for a model that is damaged or asks for something unsupported.
+    """
+
+    def __init__(
+        self,
+        model_path: str | os.PathLike[str] | None = None,
+        model_content: bytes | bytearray | memoryview | None = None,
+        experimental_delegates: Sequence[Any] | None = None,
+        num_threads: int | None = None,
+        experimental_op_resolver_type: OpResolverType = OpResolverType.AUTO,
+        experimental_preserve_all_tensors: bool = False,
+        *,
+        custom_operators: Mapping[str, PythonOperator] | None = None,
+        arena_limit_bytes: int = 2 << 30,
+    ) -> None:
+        if (model_path is None) == (model_content is None):
+            raise ValueError("either model_path or model_content is required")
+        if num_threads is not None and (not isinstance(num_threads, int) or num_threads < -1 or num_threads == 0):
+            raise ValueError(f"num_threads: -1 or at least 1 is required, found {num_threads!r}")
+        if experimental_delegates:
+            raise UnsupportedError("experimental_delegates: delegates are not supported yet")
+        source = model_path if model_path is not None else model_content
+        assert source is not None
+        load_bindings()
+        self._model = verify(read_model(source))
+        options = ProgramOptions(custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors)
+        prepare_kernels(self._model)
+        self._options = options
+        self._main = SubgraphSession(self._model, 0, options)
+        self._sessions = {0: self._main}
+        self._is_allocated = False
+
+    @property
+    def model(self) -> Model:
+        """The model as read from the file."""
+        return self._model
+
+    def allocate_tensors(self) -> None:
+        """Plans the model for the present input shapes and allocates its memory."""
+        self._main.allocate()
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        """Details of each input: name, index, shape, shape_signature, dtype, quantization and sparsity."""
+        return [self._main.details(index) for index in self._main.graph.inputs]
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        """Details of each output, as for inputs."""
+        return [self._main.details(index) for index in self._main.graph.outputs]
+
+    def get_tensor_details(self) -> list[dict[str, Any]]:
+        """Details of each tensor of the main subgraph."""
+        return [self._main.details(index) for index in range(len(self._main.graph.tensors))]
+
+    def set_tensor(self, tensor_index: int, value: Any) -> None:
+        """Copies `value` into an input; ValueError unless dtype and shape are the tensor's own."""
+        self._main.set(tensor_index, value)
+
+    def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> NDArray[Any]:
+        """A copy of a tensor's value. Intermediate values last only with `experimental_preserve_all_tensors`."""
+        if subgraph_index != 0:
+            raise UnsupportedError(f"get_tensor: subgraph 0 is supported, found {subgraph_index}")
+        return self._main.view(tensor_index).copy()
+
+    def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
+        """A function that returns the tensor's own memory as an array; it stays valid until the next allocation."""
+        return lambda: self._main.view(tensor_index)
+
+    def resize_tensor_input(self, input_index: int, tensor_size: Sequence[int], strict: bool = False) -> None:
+        """Changes an input's shape; with `strict` only dimensions the model declares unknown may change. Call allocate_tensors() again."""
+        self._main.resize(input_index, tensor_size, strict)
+
+    def invoke(self) -> None:
+        """Runs the model on the present inputs."""
+        self._main.run()
+
+    def reset_all_variables(self) -> None:
+        """Sets variable tensors back to their initial values."""
+        program = self._main.required_program()
+        for index, tensor in enumerate(self._main.graph.tensors):
+            array = program.array(index) if tensor.is_variable else None
+            if array is not None:
+                info = program.info(index)
+                array[...] = 0 if info is None or info.value is None else info.value
+
+    def profile(self) -> list[tuple[int, str, int]]:
+        """Runs the model once, step by step, with the kernels `invoke` uses: (operator index, operator name, nanoseconds) of each step."""
+        found: list[tuple[int, str, int]] = []
+        self._main.required_program().run(lambda planned, time_ns: found.append((planned.node, planned.label, time_ns)))
+        return found
+
+    def arena_bytes(self) -> int:
+        """Bytes of tensor memory the plan allocated."""
+        return self._main.required_program().memory.arena_bytes
+
+    def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
+        """Input and output names of each signature."""
+        return {
+            signature.signature_key: {"inputs": sorted(item.name for item in signature.inputs), "outputs": sorted(item.name for item in signature.outputs)}
+            for signature in self._model.signature_defs
+        }
+
+    def get_signature_runner(self, signature_key: str | None = None) -> SignatureRunner:
+        """A callable for one signature; the key may be left out when the model has just one."""
+        signatures = {signature.signature_key: signature for signature in self._model.signature_defs}
+        if signature_key is None:
+            if len(signatures) != 1:
+                raise ValueError(f"signature_key: one of {sorted(signatures)} is required")
+            signature_key = next(iter(signatures))
+        if signature_key not in signatures:
+            raise ValueError(f"signature_key: one of {sorted(signatures)} is required, found {signature_key!r}")
+        signature = signatures[signature_key]
+        number = signature.subgraph_index
+        if number not in self._sessions:
+            self._sessions[number] = SubgraphSession(self._model, number, replace(self._options))
+        return SignatureRunner(signature, self._sessions[number])

@@ -1,0 +1,72 @@
+"""Places buffers in one arena so that buffers alive at the same time never overlap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A buffer of `n_bytes`, needed from step `first` to step `last`, both included."""
+
+    n_bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Byte offsets of the buffers, in the order they were asked for, and the arena's size in bytes."""
+
+    offsets: tuple[int, ...]
+    n_bytes: int
+
+
+def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
+    """Offsets, multiples of `align`, at which buffers alive at the same step never overlap.
+
+    Greedy by size, largest first, into the lowest gap that fits; optimal placement is NP-hard.
+    """
+    sizes = [max(1, -(-life.n_bytes // align)) * align for life in lifetimes]
+    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], lifetimes[i].first, i))
+    first, last, start, end = (np.zeros(len(sizes), np.int64) for _ in range(4))
+    offsets = [0] * len(sizes)
+    for placed, i in enumerate(order):
+        life = lifetimes[i]
+        alive = (first[:placed] <= life.last) & (last[:placed] >= life.first)
+        offsets[i] = _lowest_gap(start[:placed][alive], end[:placed][alive], sizes[i])
+        first[placed], last[placed], start[placed], end[placed] = life.first, life.last, offsets[i], offsets[i] + sizes[i]
+    return Layout(tuple(offsets), int(end.max(initial=0)))
+
+
+def _lowest_gap(start: NDArray[np.int64], end: NDArray[np.int64], size: int) -> int:
+    order = np.argsort(start, kind="stable")
+    reached = np.concatenate([[0], np.maximum.accumulate(end[order])]).astype(np.int64)
+    gaps = start[order] - reached[:-1]
+    fits = np.flatnonzero(gaps >= size)
+    return int(reached[fits[0]] if fits.size else reached[-1])
+
+
+def lower_bound(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> int:
+    """The most bytes alive at one step: no arena can be smaller."""
+    changes: dict[int, int] = {}
+    for life in lifetimes:
+        size = max(1, -(-life.n_bytes // align)) * align
+        changes[life.first] = changes.get(life.first, 0) + size
+        changes[life.last + 1] = changes.get(life.last + 1, 0) - size
+    alive = most = 0
+    for step in sorted(changes):
+        alive += changes[step]
+        most = max(most, alive)
+    return most
+
+
+def aligned_bytes(n_bytes: int, align: int = ALIGNMENT) -> NDArray[np.uint8]:
+    """Zeroed bytes whose address is a multiple of `align`."""
+    raw = np.zeros(n_bytes + align, np.uint8)
+    shift = -raw.ctypes.data % align
+    return raw[shift : shift + n_bytes]

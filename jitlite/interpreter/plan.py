@@ -1,0 +1,246 @@
+"""Decides what runs: shapes, constants known before the first run, and the steps of each operator.
+
+A subgraph is planned in stages. A stage ends where a shape depends on a run-time value, or behind an operator in Python whose output
+shapes are not known; the next stage is planned when that value is there. An ordinary model is one stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.registry import BINDINGS, HostStep, Step
+from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
+from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.model import builtin_code, tensor_data
+from jitlite.schemas.ops.control import IF, WHILE
+from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
+from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
+
+FOLD_LIMIT_BYTES = 1 << 28
+"""Results of operators on constants are computed while planning unless they are larger than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonOperator:
+    """A custom operator written in Python.
+
+    `run` takes the input arrays (None for an absent operand) and returns the output arrays. `infer` gives the output shapes and types from
+    a Call; without it they are those of the returned arrays.
+    """
+
+    run: Callable[[Sequence[NDArray[Any] | None]], Sequence[NDArray[Any]]]
+    infer: Callable[[Call], Sequence[tuple[tuple[int, ...], TensorType]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step and the operator it belongs to."""
+
+    node: int
+    label: str
+    step: Step | HostStep
+    inputs: tuple[TensorInfo | None, ...]
+    outputs: tuple[TensorInfo, ...]
+
+
+@dataclass(slots=True)
+class Stage:
+    """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
+
+    `awaits` is the tensor whose value decides a shape of operator `stop`; None where the stage ends behind an operator in Python.
+    """
+
+    start: int
+    stop: int
+    tensors: dict[int, TensorInfo]
+    steps: list[PlannedStep] = field(default_factory=list)
+    awaits: int | None = None
+    is_last: bool = True
+
+
+class Slots:
+    """Hands out tensor numbers: the main subgraph's are its tensor indices, nested subgraphs get ranges behind them."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+
+    def take(self, count: int) -> int:
+        first = self._next
+        self._next += count
+        return first
+
+
+Folder = Callable[[Sequence[Step], Sequence[TensorInfo]], list[NDArray[Any]]]
+ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]"]
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
+
+    `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE.
+    """
+
+    model: Model
+    subgraph: int
+    slots: Slots
+    custom: Mapping[str, PythonOperator]
+    fold: Folder
+    control: ControlPlanner
+    base: int = 0
+
+    @property
+    def graph(self) -> SubGraph:
+        return self.model.subgraphs[self.subgraph]
+
+    def tensor(self, index: int) -> TensorInfo:
+        """What the file says of a tensor, with its value when it is a constant."""
+        found = self.graph.tensors[index]
+        value = tensor_data(self.model, found) if found.type is not TensorType.STRING else None
+        return TensorInfo(tuple(found.shape), found.type, value, found.quantization, self.base + index, found.name, found.is_variable)
+
+    def where(self, node: int) -> str:
+        op = self.graph.operators[node]
+        output = self.graph.tensors[op.outputs[0]].name if op.outputs else ""
+        return f"subgraph {self.subgraph}, operator {node} ({self.label(op)} '{output}')"
+
+    def label(self, op: Operator) -> str:
+        code = self.model.operator_codes[op.opcode_index]
+        return code.custom_code if builtin_code(code) is BuiltinOperator.CUSTOM else builtin_code(code).name
+
+    def spec(self, op: Operator) -> OpSpec | None:
+        return OPS.get(builtin_code(self.model.operator_codes[op.opcode_index]))
+
+    def first_stage(self, inputs: Mapping[int, TensorInfo]) -> Stage:
+        """The stage that starts at the first operator; `inputs` describes the subgraph's input tensors by index."""
+        tensors = {}
+        for index, tensor in enumerate(self.graph.tensors):
+            if index in inputs:
+                tensors[index] = inputs[index]
+            elif tensor.is_variable or self.model.buffers[tensor.buffer].data:
+                tensors[index] = self.tensor(index)
+        produced = {index for op in self.graph.operators for index in op.outputs}
+        for op in self.graph.operators:
+            for index in op.inputs:
+                if index >= 0 and index not in tensors and index not in produced:
+                    tensors[index] = self._empty_constant(index)
+        return self.next_stage(0, tensors)
+
+    def _empty_constant(self, index: int) -> TensorInfo:
+        """A tensor without data that nothing produces: legal only when it has no elements."""
+        info = self.tensor(index)
+        if prod(info.shape) or not info.shape:
+            raise InvalidModelError(f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither")
+        return replace(info, value=np.zeros(info.shape, np.dtype(np.int32) if info.type is TensorType.INT32 else np.dtype(np.float32)))
+
+    def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
+        """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
+        stage = Stage(start, start, dict(tensors))
+        unsupported: list[UnsupportedError] = []
+        for node in range(start, len(self.graph.operators)):
+            try:
+                ended = self._plan_operator(stage, node, values if node == start else None)
+            except NeedsValue as request:
+                stage.awaits = self.graph.operators[node].inputs[request.index]
+                stage.is_last = False
+                break
+            except UnsupportedError as error:
+                unsupported.append(error)
+                self._assume_declared(stage, node)
+                continue
+            stage.stop = node + 1
+            if ended:
+                stage.is_last = node + 1 == len(self.graph.operators)
+                break
+        if unsupported:
+            raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in unsupported)))
+        return stage
+
+    def _assume_declared(self, stage: Stage, node: int) -> None:
+        """Takes an unsupported operator's outputs as the file declares them, so that the rest can be looked at too."""
+        for index in self.graph.operators[node].outputs:
+            stage.tensors[index] = self.tensor(index)
+        stage.stop = node + 1
+
+    def _call(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> Call:
+        op = self.graph.operators[node]
+        code = self.model.operator_codes[op.opcode_index]
+        spec = self.spec(op)
+        if spec is None or code.version > spec.max_version:
+            known = "" if spec is None else f"; versions up to {spec.max_version} are supported"
+            raise UnsupportedError(f"{self.where(node)}: operator {self.label(op)} version {code.version} is not supported{known}")
+        inputs = []
+        for index in op.inputs:
+            info = stage.tensors.get(index) if index >= 0 else None
+            if index >= 0 and info is None:
+                raise InvalidModelError(f"{self.where(node)}: inputs that are produced before are required, found tensor {index}")
+            if info is not None and values is not None and index in values:
+                info = replace(info, value=values[index])
+            inputs.append(info)
+        options = op.builtin_options or op.builtin_options_2
+        if options is None and spec.options is not None:
+            options = spec.options()
+        outputs = tuple(self.tensor(index) for index in op.outputs)
+        return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options))
+
+    def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
+        """Adds an operator's steps; True when its output shapes are known only behind it."""
+        op = self.graph.operators[node]
+        if self.label(op) in self.custom and builtin_code(self.model.operator_codes[op.opcode_index]) is BuiltinOperator.CUSTOM:
+            return self._plan_custom(stage, node)
+        call = self._call(stage, node, values)
+        if call.spec in (IF, WHILE):
+            return self._add(stage, node, *self.control(self, call))
+        call = replace(call, outputs=self._resolved(call, infer(call)))
+        if call.spec.value is not None:
+            stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
+            return False
+        binding = BINDINGS.get(call.spec)
+        if binding is None:
+            raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
+        bound = binding(call)
+        steps = bound if isinstance(bound, HostStep) else [bound] if isinstance(bound, Step) else list(bound)
+        if not isinstance(steps, HostStep) and self._is_constant(call):
+            for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
+                stage.tensors[index] = replace(info, value=value)
+            return False
+        return self._add(stage, node, call, steps)
+
+    def _is_constant(self, call: Call) -> bool:
+        size = sum(byte_size(info.type, info.shape) for info in call.outputs)
+        known = all(info is None or (info.value is not None and not info.is_variable) for info in call.inputs)
+        return known and size <= FOLD_LIMIT_BYTES
+
+    def _resolved(self, call: Call, results: Sequence[tuple[tuple[int, ...], TensorType]]) -> tuple[TensorInfo, ...]:
+        outputs = []
+        for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
+            call.require(info.type is type, f"output {position} of type {type.name} is required, found {info.type.name}")
+            limit = INTEGER_RANGE[TensorType.INT32][1]
+            call.require(prod(shape) <= limit, f"at most {limit} elements are required, found {prod(shape)} in output {position}")
+            outputs.append(replace(info, shape=tuple(shape)))
+        return tuple(outputs)
+
+    def _plan_custom(self, stage: Stage, node: int) -> bool:
+        op = self.graph.operators[node]
+        operator = self.custom[self.label(op)]
+        spec = OpSpec(self.label(op), BuiltinOperator.CUSTOM, ("input*",), lambda call: [], outputs=("output*",))
+        inputs = tuple(stage.tensors[index] if index >= 0 else None for index in op.inputs)
+        outputs = tuple(self.tensor(index) for index in op.outputs)
+        call = Call(spec, None, inputs, outputs, 1, self.where(node), bytes(op.custom_options))
+        if operator.infer is not None:
+            call = replace(call, outputs=self._resolved(call, operator.infer(call)))
+        return self._add(stage, node, call, HostStep(operator.run, shapes_known=operator.infer is not None))
+
+    def _add(self, stage: Stage, node: int, call: Call, steps: list[Step] | HostStep) -> bool:
+        label = self.label(self.graph.operators[node])
+        planned = [steps] if isinstance(steps, HostStep) else steps
+        stage.steps += [PlannedStep(node, label, step, call.inputs, call.outputs) for step in planned]
+        for index, info in zip(self.graph.operators[node].outputs, call.outputs):
+            stage.tensors[index] = info
+        return isinstance(steps, HostStep) and not steps.shapes_known

@@ -1,0 +1,142 @@
+"""A subgraph ready to run at given input shapes: its stages, their memory and their segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.registry import HostStep, Step
+from jitlite.interpreter.control import plan_control
+from jitlite.interpreter.placement import Memory, allocate
+from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage
+from jitlite.interpreter.segments import Observer, StageRunner
+from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.tables import Model
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """What a program may use: custom operators by name, the arena's limit in bytes, the most rounds of a WHILE; `preserve_all` keeps every tensor."""
+
+    custom: Mapping[str, PythonOperator] = field(default_factory=dict)
+    arena_limit_bytes: int = 2 << 30
+    loop_budget: int = 1_000_000
+    preserve_all: bool = False
+
+
+def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
+    """Runs steps whose inputs are all constants; returns the outputs' values."""
+    planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
+    memory = Memory()
+    scratches = allocate(memory, planned, outputs, limit_bytes=1 << 40)
+    StageRunner(memory, planned, scratches).run()
+    return [memory.array(info).copy() for info in outputs]
+
+
+@dataclass(slots=True)
+class _Prepared:
+    stage: Stage
+    runner: StageRunner
+    key: bytes
+    following: _Prepared | None = None
+
+
+class Program:
+    """Plans a subgraph for `inputs` (infos by tensor index), allocates its memory and runs it."""
+
+    def __init__(self, model: Model, subgraph: int, inputs: Mapping[int, TensorInfo], options: ProgramOptions) -> None:
+        self.options = options
+        self.memory = Memory()
+        self._graph = model.subgraphs[subgraph]
+        slots = Slots(len(self._graph.tensors))
+        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options))
+        self._first = self._prepare(self._planner.first_stage(inputs), b"")
+        self._last = self._first
+
+    def _lasting(self, stage: Stage) -> list[TensorInfo]:
+        """Tensors that must outlive the stage's own steps: the subgraph's inputs and outputs, variables, and what later stages read."""
+        numbers = {*self._graph.inputs, *self._graph.outputs}
+        for op in self._graph.operators[stage.stop :]:
+            numbers.update(index for index in op.inputs if index >= 0)
+        if self.options.preserve_all:
+            numbers.update(stage.tensors)
+        numbers.update(index for index, info in stage.tensors.items() if info.is_variable)
+        return [stage.tensors[index] for index in sorted(numbers) if index in stage.tensors]
+
+    def _prepare(self, stage: Stage, key: bytes) -> _Prepared:
+        lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
+        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes)
+        for info in lasting:
+            if info.value is not None and info.index not in self.memory.addresses:
+                self.memory.place_constant(info)
+        return _Prepared(stage, StageRunner(self.memory, stage.steps, scratches), key)
+
+    def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
+        """True for a result whose memory the last step, an operator in Python, brings itself."""
+        last = stage.steps[-1] if stage.steps else None
+        return last is not None and isinstance(last.step, HostStep) and not last.step.shapes_known and any(info is output for output in last.outputs)
+
+    def _continue(self, prepared: _Prepared) -> _Prepared:
+        """The stage behind `prepared`, planned anew unless what it depends on is unchanged."""
+        stage, tensors = prepared.stage, dict(prepared.stage.tensors)
+        values: dict[int, NDArray[Any]] = {}
+        if stage.awaits is not None:
+            info = tensors[stage.awaits]
+            values[stage.awaits] = self.memory.array(info).copy()
+            key = repr(values[stage.awaits].shape).encode() + values[stage.awaits].tobytes()
+        else:
+            for info in stage.steps[-1].outputs:
+                tensors[info.index] = replace(info, shape=self.memory.shapes[info.index])
+            key = repr([self.memory.shapes[info.index] for info in stage.steps[-1].outputs]).encode()
+        following = prepared.following
+        if following is not None and following.key == key and stage.awaits is not None:
+            return following
+        self._forget(stage)
+        prepared.following = self._prepare(self._planner.next_stage(stage.stop, tensors, values), key)
+        return prepared.following
+
+    def _forget(self, stage: Stage) -> None:
+        """Drops the memory of tensors that later stages produce, before they are planned again."""
+        for op in self._graph.operators[stage.stop :]:
+            for index in op.outputs:
+                self.memory.bytes.pop(index, None)
+                self.memory.addresses.pop(index, None)
+
+    def run(self, observe: Observer | None = None) -> None:
+        """Runs all stages; ExecutionError names an operator that fails."""
+        prepared = self._first
+        while True:
+            if observe is None:
+                prepared.runner.run()
+            else:
+                prepared.runner.run_observed(observe)
+            if prepared.stage.is_last:
+                break
+            prepared = self._continue(prepared)
+        self._last = prepared
+
+    def info(self, index: int) -> TensorInfo | None:
+        """What is known of a tensor of this subgraph after planning (and, for run-time shapes, after the last run)."""
+        found = self._last.stage.tensors.get(index)
+        if found is not None and index in self.memory.shapes:
+            return replace(found, shape=self.memory.shapes[index])
+        return found
+
+    def array(self, index: int) -> NDArray[Any] | None:
+        """A tensor's memory as an array, or None where it has none (yet)."""
+        info = self.info(index)
+        if info is None or index not in self.memory.bytes:
+            return None
+        return self.memory.array(info)
+
+    @property
+    def steps(self) -> list[PlannedStep]:
+        """The steps of the stages planned so far."""
+        found, prepared = list(self._first.stage.steps), self._first
+        while prepared.following is not None:
+            prepared = prepared.following
+            found += prepared.stage.steps
+        return found

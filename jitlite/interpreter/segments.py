@@ -1,0 +1,187 @@
+"""Turns a planned stage into segments: native step tables that one call walks, and host steps between them."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Scratch, Step, Trace
+from jitlite.interpreter.codegen.library import load
+from jitlite.interpreter.placement import Memory
+from jitlite.interpreter.plan import PlannedStep
+from jitlite.schemas.dtypes import numpy_dtype
+from jitlite.schemas.errors import ExecutionError, JitliteError
+from jitlite.schemas.ops.spec import TensorInfo
+
+STATUS_TEXT = {
+    1: "an index inside its bound is required, found one outside",
+    2: "a divisor other than 0 is required, found 0",
+    3: "a loop that ends within the step budget is required, found one that does not",
+    4: "an operand's run-time value is out of its range",
+}
+Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+class TableBuilder:
+    """Lays out argument blocks and step tables; keeps everything they point to alive."""
+
+    def __init__(self, memory: Memory, scratches: dict[int, int]) -> None:
+        self._memory = memory
+        self._scratches = scratches
+        self._kept: list[Any] = []
+        self.labels: dict[int, PlannedStep] = {}
+        self.trace = np.zeros(1, np.int64)
+
+    def table(self, steps: Sequence[Step], planned: PlannedStep | None = None, owners: Sequence[PlannedStep] = ()) -> NDArray[np.int64]:
+        """The step table, rows of (kernel address, argument block address)."""
+        rows = np.zeros((len(steps), 2), np.int64)
+        for row, step in enumerate(steps):
+            owner = planned if planned is not None else owners[row]
+            library = load([step.family])[step.family]
+            declared = library.parameters.get(step.kernel)
+            assert declared is not None, f"{step.family}.{step.kernel}: no such kernel"
+            names = [name for name, _ in declared]
+            assert set(names) == set(step.arguments), f"{step.family}.{step.kernel}: parameters {names}, arguments {list(step.arguments)}"
+            block = np.zeros(max(1, len(declared)), np.int64)
+            for i, (name, storage) in enumerate(declared):
+                block[i] = self._word(step.arguments[name], storage, owner)
+            self._kept.append(block)
+            rows[row] = library.addresses[step.kernel], block.ctypes.data
+            self.labels[block.ctypes.data] = owner
+        self._kept.append(rows)
+        return rows
+
+    def _word(self, argument: Argument, storage: str, owner: PlannedStep) -> int:
+        """What an argument block stores for an argument: an address, an integer or the bits of a float64."""
+        if isinstance(argument, TensorInfo):
+            return self._memory.addresses[argument.index]
+        if isinstance(argument, np.ndarray):
+            assert argument.flags.c_contiguous, "constants in arguments are contiguous"
+            self._kept.append(argument)
+            return argument.ctypes.data
+        if isinstance(argument, Scratch):
+            return self._scratches[id(argument)]
+        if isinstance(argument, Nested):
+            return self.table(argument.steps, owner).ctypes.data
+        if isinstance(argument, Trace):
+            return self.trace.ctypes.data
+        if storage == "float":
+            return int(struct.unpack("<q", struct.pack("<d", float(argument)))[0])
+        return int(argument)
+
+
+@dataclass(slots=True)
+class NativeSegment:
+    """Steps one native call walks; `block` is that call's argument block."""
+
+    table: NDArray[np.int64]
+    block: NDArray[np.int64]
+    steps: list[PlannedStep]
+
+
+@dataclass(slots=True)
+class HostSegment:
+    """One step that runs in Python."""
+
+    planned: PlannedStep
+
+
+Observer = Callable[[PlannedStep, int], None]
+
+
+class StageRunner:
+    """Runs the steps of one stage in their places."""
+
+    def __init__(self, memory: Memory, steps: Sequence[PlannedStep], scratches: dict[int, int]) -> None:
+        self._memory = memory
+        self._builder = TableBuilder(memory, scratches)
+        self._walk = Entry(load(["executor"])["executor"].addresses["run_steps"])
+        self.segments: list[NativeSegment | HostSegment] = []
+        waiting: list[PlannedStep] = []
+        for planned in steps:
+            if isinstance(planned.step, HostStep):
+                self._close(waiting)
+                waiting = []
+                self.segments.append(HostSegment(planned))
+            else:
+                waiting.append(planned)
+        self._close(waiting)
+        only = self.segments[0] if len(self.segments) == 1 else None
+        self._single = only.block.ctypes.data if isinstance(only, NativeSegment) else 0
+
+    def _close(self, steps: list[PlannedStep]) -> None:
+        if steps:
+            table = self._builder.table([p.step for p in steps if isinstance(p.step, Step)], owners=steps)
+            block = np.array([table.ctypes.data, len(steps), self._builder.trace.ctypes.data], np.int64)
+            self.segments.append(NativeSegment(table, block, steps))
+
+    def run(self) -> None:
+        """Runs every segment; ExecutionError names the operator that failed."""
+        if self._single:
+            status = self._walk(self._single, 0, 1)
+            if status:
+                raise self._failure(status)
+            return
+        for segment in self.segments:
+            if isinstance(segment, HostSegment):
+                self._run_host(segment.planned)
+            else:
+                status = self._walk(segment.block.ctypes.data, 0, 1)
+                if status:
+                    raise self._failure(status)
+
+    def run_observed(self, observe: Observer) -> None:
+        """Runs the same kernels step by step and tells `observe` each step's time in nanoseconds."""
+        for segment in self.segments:
+            if isinstance(segment, HostSegment):
+                started = perf_counter_ns()
+                self._run_host(segment.planned)
+                observe(segment.planned, perf_counter_ns() - started)
+                continue
+            for planned, (kernel, block) in zip(segment.steps, segment.table.tolist()):
+                call = Entry(kernel)
+                started = perf_counter_ns()
+                status = call(block, 0, 1)
+                observe(planned, perf_counter_ns() - started)
+                if status:
+                    self._builder.trace[0] = block
+                    raise self._failure(status)
+
+    def _failure(self, status: int) -> ExecutionError:
+        planned = self._builder.labels.get(int(self._builder.trace[0]))
+        self._builder.trace[0] = 0
+        where = f"operator {planned.node} ({planned.label})" if planned is not None else "a nested operator"
+        return ExecutionError(f"{where}: {STATUS_TEXT.get(status, f'status 0 is required, found {status}')}")
+
+    def _run_host(self, planned: PlannedStep) -> None:
+        assert isinstance(planned.step, HostStep)
+        where = f"operator {planned.node} ({planned.label})"
+        inputs = [None if info is None else self._memory.array(info) for info in planned.inputs]
+        try:
+            results = planned.step.run(inputs)
+        except JitliteError:
+            raise
+        except Exception as error:
+            raise ExecutionError(f"{where}: the Python operator failed: {error!r}") from error
+        if len(results) != len(planned.outputs):
+            raise ExecutionError(f"{where}: {len(planned.outputs)} output arrays are required, found {len(results)}")
+        for info, result in zip(planned.outputs, results):
+            self._store(where, planned.step, info, np.asarray(result))
+
+    def _store(self, where: str, step: HostStep, info: TensorInfo, result: NDArray[Any]) -> None:
+        required = numpy_dtype(info.type)
+        if result.dtype != required:
+            raise ExecutionError(f"{where}: output '{info.name}' of dtype {required} is required, found {result.dtype}")
+        if not step.shapes_known:
+            self._memory.place_result(info, result)
+            return
+        if result.shape != info.shape:
+            raise ExecutionError(f"{where}: output '{info.name}' of shape {info.shape} is required, found {result.shape}")
+        self._memory.array(info)[...] = result
