@@ -93,10 +93,13 @@ class Decoder:
             raise Damage(f"the file identifier {self.identifier!r} at byte 4", repr(bytes(self.data[4:8])))
         return self._table(kind, self._follow(0))
 
-    def _charge(self, cost: int) -> None:
+    def _share(self, cost: int) -> None:
         self.allowance -= cost
         if self.allowance < 0:
             raise Damage("parts that do not overlap", "offsets that share bytes until they decode to many times the file's size")
+
+    def _charge(self, cost: int) -> None:
+        self._share(cost)
         self.structure_bytes += cost
         if self.structure_bytes > MAX_STRUCTURE_BYTES:
             raise UnsupportedError(f"reading: at most {MAX_STRUCTURE_BYTES} bytes of structure are supported, found more")
@@ -212,6 +215,7 @@ class Decoder:
 
     def _raw(self, slot: Slot, at: int) -> memoryview:
         start, count = self._vector(at, 1)
+        self._share(count)
         return self.data[start : start + count]
 
     def _tables(self, slot: Slot, at: int) -> list[Table]:
