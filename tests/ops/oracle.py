@@ -1,0 +1,275 @@
+"""Runs one operator in LiteRT's reference kernels and in jitlite, on the same random data, and compares the results.
+
+A test describes the operator's operands with `operand(...)`: those with a `value` become constants of the model, the others get random
+run-time data. `check` does the rest; `build`, `reference`, `run` and `random_values` are its parts.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter as LiteRT
+from ai_edge_litert.interpreter import OpResolverType
+from numpy.typing import NDArray
+
+from jitlite.interpreter.program import Program, ProgramOptions
+from jitlite.interpreter.segments import Entry, NativeSegment
+from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
+from jitlite.schemas.model import new_operator_code
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
+from jitlite.schemas.read import read_model
+from jitlite.schemas.table import Table
+from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, Model, Operator, QuantizationParameters, SubGraph, Tensor, TensorType
+from jitlite.schemas.verify import verify
+from jitlite.schemas.write import write_model
+
+Array = NDArray[Any]
+
+REFERENCE = OpResolverType.BUILTIN_REF
+OPTIMIZED = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+"""For the operators the reference set lacks (CEIL, ELU, ROUND)."""
+
+FLOAT_CORNERS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 6.0, 1e-6, -1e-6, 88.0, -88.0, 1000.0, -1000.0)
+UNKNOWN = (-1,)
+"""The shape of an output operand that inference is to find."""
+
+POISON = 0xA5
+"""Fills memory before a run, so that an element no thread writes shows."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One tensor of the operator under test. Random data are drawn from [low, high], by default what is ordinary for the type."""
+
+    type: TensorType
+    shape: tuple[int, ...]
+    quantization: QuantizationParameters | None = None
+    value: Array | None = None
+    low: float | None = None
+    high: float | None = None
+    is_variable: bool = False
+
+    def info(self, index: int) -> TensorInfo:
+        return TensorInfo(self.shape, self.type, self.value, self.quantization, index, f"t{index}", self.is_variable)
+
+
+def operand(
+    type: TensorType,
+    shape: Sequence[int],
+    scale: float | Sequence[float] | None = None,
+    zero_point: int | Sequence[int] = 0,
+    *,
+    axis: int = 0,
+    value: Any = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> Operand:
+    """An operand; `scale` and `zero_point` may be sequences along `axis`; `value` makes it a constant (4-bit types: packed bytes)."""
+    quantization = None
+    if scale is not None:
+        scales = [float(np.float32(item)) for item in np.atleast_1d(scale)]
+        zero_points = [int(item) for item in np.broadcast_to(zero_point, len(scales))]
+        quantization = QuantizationParameters(scale=scales, zero_point=zero_points, quantized_dimension=axis)
+    if value is not None:
+        packed = type in (TensorType.INT4, TensorType.UINT4, TensorType.INT2)
+        value = np.ascontiguousarray(value, np.uint8 if packed else numpy_dtype(type))
+        value = value if packed else value.reshape(tuple(shape))
+    return Operand(type, tuple(shape), quantization, value, low, high)
+
+
+def constant(value: Any, type: TensorType = TensorType.INT32) -> Operand:
+    """A constant operand with the shape of `value`; INT32 serves axes, sizes and paddings."""
+    array = np.asarray(value)
+    return operand(type, array.shape, value=array)
+
+
+def call(spec: OpSpec, options: Table | None, inputs: Sequence[Operand | None], outputs: Sequence[Operand] = ()) -> Call:
+    """The call shape inference sees; tensors are numbered inputs first."""
+    infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
+    return Call(spec, options, infos, tuple(item.info(len(inputs) + index) for index, item in enumerate(outputs)))
+
+
+def build(
+    spec: OpSpec, options: Table | None, inputs: Sequence[Operand | None], outputs: Sequence[Operand], version: int | None = None
+) -> Model:
+    """A model of this one operator, with the lowest operator version that expresses it; outputs of unknown shape get the inferred one."""
+    if any(item.shape == UNKNOWN for item in outputs):
+        found = infer(call(spec, options, inputs, outputs))
+        outputs = [replace(item, shape=shape) if item.shape == UNKNOWN else item for item, (shape, _) in zip(outputs, found, strict=True)]
+    described = call(spec, options, inputs, outputs)
+    model = Model(version=3, buffers=[Buffer()], operator_codes=[new_operator_code(spec.code, version or spec.version(described))])
+    graph = SubGraph(name="main")
+    for info in (*described.inputs, *described.outputs):
+        if info is not None:
+            buffer = 0
+            if info.value is not None:
+                buffer = len(model.buffers)
+                model.buffers.append(Buffer(data=info.value.tobytes()))
+            graph.tensors.append(
+                Tensor(
+                    shape=list(info.shape),
+                    type=info.type,
+                    buffer=buffer,
+                    name=info.name,
+                    quantization=info.quantization,
+                    is_variable=info.is_variable,
+                )
+            )
+    numbers = iter(range(len(graph.tensors)))
+    used = [-1 if item is None else next(numbers) for item in inputs]
+    results = list(numbers)
+    op = Operator(opcode_index=0, inputs=used, outputs=results)
+    if options is not None:
+        field = "builtin_options_2" if type(options) in BUILTIN_OPTIONS_2.values() else "builtin_options"
+        setattr(op, field, options)
+    graph.operators = [op]
+    graph.inputs = [index for index, item in zip(used, inputs) if item is not None and item.value is None and not item.is_variable]
+    graph.outputs = results
+    model.subgraphs = [graph]
+    return model
+
+
+def random_values(item: Operand, rng: np.random.Generator) -> Array:
+    """Random data of an operand's type and shape, with corner values sprinkled in."""
+    dtype, size = numpy_dtype(item.type), int(np.prod(item.shape, dtype=np.int64))
+    if dtype.kind == "b":
+        return rng.integers(0, 2, item.shape).astype(np.bool_)
+    if dtype.kind == "f":
+        low, high = -1000.0 if item.low is None else item.low, 1000.0 if item.high is None else item.high
+        spread = min(4.0, (high - low) / 2)
+        centre = min(max(0.0, low + spread), high - spread)
+        values = np.clip(rng.normal(centre, spread, size), low, high)
+        corners = np.array([low, high, *(corner for corner in FLOAT_CORNERS if low <= corner <= high)])
+    elif dtype.kind in "iu":
+        edges = np.iinfo(dtype)
+        ordinary = INTEGER_RANGE[item.type] if dtype.itemsize <= 1 else (-1000, 1000)
+        least = int(max(edges.min, ordinary[0] if item.low is None else item.low))
+        most = int(min(edges.max, ordinary[1] if item.high is None else item.high))
+        values = rng.integers(least, most, size, np.int64, endpoint=True)
+        corners = np.array([least, most, *(corner for corner in (-1, 0, 1) if least <= corner <= most)])
+    else:
+        values = rng.normal(0, 4, size) + 1j * rng.normal(0, 4, size)
+        corners = np.array([0, 1, 1j])
+    chosen = rng.random(size) < 0.25
+    values = np.where(chosen, rng.choice(corners, size), values)
+    return values.astype(dtype).reshape(item.shape)
+
+
+def reference(model: bytes, feeds: Sequence[Array], resolver: OpResolverType = REFERENCE) -> list[Array]:
+    """LiteRT's results; RuntimeError or ValueError when it refuses the model or the data."""
+    lite = LiteRT(model_content=model, experimental_op_resolver_type=resolver, num_threads=1)
+    lite.allocate_tensors()
+    for detail, value in zip(lite.get_input_details(), feeds, strict=True):
+        lite.set_tensor(detail["index"], value)
+    lite.invoke()
+    return [lite.get_tensor(detail["index"]) for detail in lite.get_output_details()]
+
+
+def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
+    """jitlite's results; with `threads` > 1 every kernel runs once as each of so many threads, one after the other."""
+    decoded = verify(read_model(model))
+    graph = decoded.subgraphs[0]
+    infos = {}
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
+    program = Program(decoded, 0, infos, ProgramOptions())
+    if not any(tensor.is_variable for tensor in graph.tensors):
+        for arena in program.memory.arenas:
+            arena.fill(POISON)
+    for index, value in zip(graph.inputs, feeds, strict=True):
+        found = program.array(index)
+        if found is not None:
+            found[...] = value
+    if threads == 1:
+        program.run()
+    else:
+        _run_as_threads(program, threads)
+    results = [program.array(index) for index in graph.outputs]
+    return [np.array(result) for result in results]
+
+
+def _run_as_threads(program: Program, threads: int) -> None:
+    prepared = program._first
+    while True:
+        for segment in prepared.runner.segments:
+            if isinstance(segment, NativeSegment):
+                for kernel, block in segment.table.tolist():
+                    entry = ctypes.cast(kernel, Entry)
+                    for thread in range(threads):
+                        status = entry(block, thread, threads)
+                        assert status == 0, f"thread {thread} of {threads}: status {status}"
+            else:
+                prepared.runner._run_host(segment.planned)
+        if prepared.stage.is_last:
+            break
+        prepared = program._continue(prepared)
+    program._last = prepared
+
+
+def assert_close(found: Array, expected: Array, tolerance: float, floor: float = 1e-3) -> None:
+    """Floats: |found - expected| ≤ tolerance · max(|expected|, floor), infinities and NaNs alike; everything else: equality."""
+    assert found.shape == expected.shape, f"shape {expected.shape} is required, found {found.shape}"
+    assert found.dtype == expected.dtype, f"dtype {expected.dtype} is required, found {found.dtype}"
+    if expected.dtype.kind in "fc":
+        finite = np.isfinite(expected)
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = np.abs(found - expected) <= tolerance * np.maximum(np.abs(expected), floor)
+        right = np.where(finite, near, same)
+    else:
+        right = found == expected
+    if not right.all():
+        wrong = np.argwhere(~np.atleast_1d(right))
+        place = tuple(wrong[0]) if found.ndim else ()
+        raise AssertionError(
+            f"{len(wrong)} of {found.size} elements differ; at {place}: {expected[place]!r} is required, found {found[place]!r}"
+        )
+
+
+def check(
+    spec: OpSpec,
+    options: Table | None,
+    inputs: Sequence[Operand | None],
+    outputs: Sequence[Operand],
+    *,
+    tolerance: float = 1e-6,
+    floor: float = 1e-3,
+    seed: int = 0,
+    threads: Sequence[int] = (1, 3),
+    resolver: OpResolverType = REFERENCE,
+    feeds: Sequence[Array] | None = None,
+) -> list[Array]:
+    """Asserts that jitlite computes what LiteRT does, with every number of threads alike; returns jitlite's results.
+
+    Run-time operands get random data from `seed` unless `feeds` gives them, in the operands' order.
+    """
+    content = write_model(build(spec, options, inputs, outputs))
+    rng = np.random.default_rng(seed)
+    if feeds is None:
+        feeds = [random_values(item, rng) for item in inputs if item is not None and item.value is None]
+    expected = reference(content, feeds, resolver)
+    first: list[Array] = []
+    for count in threads:
+        found = run(content, feeds, count)
+        for result, wanted in zip(found, expected, strict=True):
+            assert_close(result, wanted, tolerance, floor)
+        first = first or found
+        for result, once in zip(found, first, strict=True):
+            assert result.tobytes() == once.tobytes(), f"{count} threads give other results than {threads[0]}"
+    return first
+
+
+def like(item: Operand, type: TensorType | None = None, scale: float | None = None, zero_point: int = 0) -> Operand:
+    """An output operand whose shape inference finds; type and quantization as `item` has them unless given."""
+    quantization = item.quantization
+    if scale is not None:
+        quantization = QuantizationParameters(scale=[float(np.float32(scale))], zero_point=[zero_point])
+    return Operand(item.type if type is None else type, UNKNOWN, quantization)
+
+
+def result(type: TensorType, scale: float | None = None, zero_point: int = 0, shape: Sequence[int] = UNKNOWN) -> Operand:
+    """An output operand; without `shape` inference finds it."""
+    return operand(type, shape, scale, zero_point)
