@@ -28,7 +28,10 @@ def plan_control(options: ProgramOptions) -> Callable[[Planner, Call], tuple[Cal
     def plan(planner: Planner, call: Call) -> tuple[Call, list[Step] | HostStep]:
         subgraphs = _subgraphs(call)
         for index in subgraphs:
-            call.require(0 <= index < len(planner.model.subgraphs), f"a subgraph index below {len(planner.model.subgraphs)} is required, found {index}")
+            call.require(
+                0 <= index < len(planner.model.subgraphs),
+                f"a subgraph index below {len(planner.model.subgraphs)} is required, found {index}",
+            )
         planned = _plan_if(planner, call) if call.spec is IF else _plan_while(planner, call, options.loop_budget)
         return planned or (call, _host(planner, call, options))
 
@@ -46,7 +49,10 @@ class _Inlined:
 
     def __init__(self, planner: Planner, subgraph: int, call: Call, arguments: Sequence[TensorInfo]) -> None:
         graph = planner.model.subgraphs[subgraph]
-        call.require(len(graph.inputs) == len(arguments), f"{len(graph.inputs)} operands for subgraph {subgraph} are required, found {len(arguments)}")
+        call.require(
+            len(graph.inputs) == len(arguments),
+            f"{len(graph.inputs)} operands for subgraph {subgraph} are required, found {len(arguments)}",
+        )
         inner = replace(planner, subgraph=subgraph, base=planner.slots.take(len(graph.tensors)))
         self.inputs = []
         for index, argument in zip(graph.inputs, arguments):

@@ -130,7 +130,9 @@ class SubgraphSession:
         view, array = self.input_view(index), np.asarray(value)
         if array.dtype != view.dtype or array.shape != view.shape:
             name = self.graph.tensors[index].name
-            raise ValueError(f"tensor {index} '{name}': {view.dtype} of shape {view.shape} is required, found {array.dtype} of shape {array.shape}")
+            raise ValueError(
+                f"tensor {index} '{name}': {view.dtype} of shape {view.shape} is required, found {array.dtype} of shape {array.shape}"
+            )
         view[...] = array
 
     def view(self, index: int) -> NDArray[Any]:
@@ -162,7 +164,9 @@ class SignatureRunner:
     def __call__(self, **inputs: Any) -> dict[str, NDArray[Any]]:
         """Outputs by name. Inputs may have other sizes than the model states; ValueError for missing, unknown or ill-typed inputs."""
         if inputs.keys() != self._inputs.keys():
-            raise ValueError(f"signature '{self._signature.signature_key}': inputs {sorted(self._inputs)} are required, found {sorted(inputs)}")
+            raise ValueError(
+                f"signature '{self._signature.signature_key}': inputs {sorted(self._inputs)} are required, found {sorted(inputs)}"
+            )
         arrays = {self._inputs[name]: np.asarray(value) for name, value in inputs.items()}
         for index, array in arrays.items():
             if array.shape != self._session.shape(index):
@@ -209,7 +213,9 @@ class Interpreter:
         assert source is not None
         load_bindings()
         self._model = verify(read_model(source))
-        options = ProgramOptions(custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors)
+        options = ProgramOptions(
+            custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors
+        )
         prepare_kernels(self._model)
         self._options = options
         self._main = SubgraphSession(self._model, 0, options)
@@ -281,7 +287,10 @@ class Interpreter:
     def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
         """Input and output names of each signature."""
         return {
-            signature.signature_key: {"inputs": sorted(item.name for item in signature.inputs), "outputs": sorted(item.name for item in signature.outputs)}
+            signature.signature_key: {
+                "inputs": sorted(item.name for item in signature.inputs),
+                "outputs": sorted(item.name for item in signature.outputs),
+            }
             for signature in self._model.signature_defs
         }
 

@@ -82,7 +82,7 @@ def touched(step: PlannedStep) -> list[TensorInfo]:
 
 
 def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int) -> dict[int, int]:
-    """Gives every tensor of `steps` that has no memory yet a place in a new arena; returns scratch addresses by the identity of the Scratch.
+    """Gives every tensor of `steps` that has no memory yet a place in a new arena; returns scratch addresses by `id` of the Scratch.
 
     Tensors in `lasting` keep their contents as long as the arena. UnsupportedError when the arena would pass `limit_bytes`.
     """
@@ -97,7 +97,9 @@ def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[Ten
             if info.value is not None and not info.is_variable:
                 if info.index not in known:
                     memory.place_constant(info)
-            elif info.index not in known and not (isinstance(planned.step, HostStep) and not planned.step.shapes_known and info in planned.outputs):
+            elif info.index not in known and not (
+                isinstance(planned.step, HostStep) and not planned.step.shapes_known and info in planned.outputs
+            ):
                 _, first, last = spans.get(info.index, (info, position, position))
                 whole = (0, len(steps)) if info.is_variable else (min(first, position), max(last, position))
                 spans[info.index] = (info, *whole)

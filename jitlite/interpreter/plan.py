@@ -136,7 +136,9 @@ class Planner:
         """A tensor without data that nothing produces: legal only when it has no elements."""
         info = self.tensor(index)
         if prod(info.shape) or not info.shape:
-            raise InvalidModelError(f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither")
+            raise InvalidModelError(
+                f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither"
+            )
         return replace(info, value=np.zeros(info.shape, np.dtype(np.int32) if info.type is TensorType.INT32 else np.dtype(np.float32)))
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:

@@ -19,7 +19,10 @@ from jitlite.schemas.tables import Model
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """What a program may use: custom operators by name, the arena's limit in bytes, the most rounds of a WHILE; `preserve_all` keeps every tensor."""
+    """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE.
+
+    `preserve_all` gives every tensor memory of its own for the whole run.
+    """
 
     custom: Mapping[str, PythonOperator] = field(default_factory=dict)
     arena_limit_bytes: int = 2 << 30
@@ -77,7 +80,12 @@ class Program:
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
         """True for a result whose memory the last step, an operator in Python, brings itself."""
         last = stage.steps[-1] if stage.steps else None
-        return last is not None and isinstance(last.step, HostStep) and not last.step.shapes_known and any(info is output for output in last.outputs)
+        return (
+            last is not None
+            and isinstance(last.step, HostStep)
+            and not last.step.shapes_known
+            and any(info is output for output in last.outputs)
+        )
 
     def _continue(self, prepared: _Prepared) -> _Prepared:
         """The stage behind `prepared`, planned anew unless what it depends on is unchanged."""

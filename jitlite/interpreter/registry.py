@@ -1,8 +1,9 @@
 """Which operators the interpreter runs, and the kernel families a model needs."""
 
 from importlib import import_module
+from pathlib import Path
 
-from jitlite.interpreter.binding.registry import BINDINGS
+from jitlite.interpreter.binding.registry import BINDINGS, kernels
 from jitlite.interpreter.codegen.library import load
 from jitlite.schemas.model import builtin_code
 from jitlite.schemas.ops.spec import OPS
@@ -30,7 +31,8 @@ FAMILIES = (
 def load_bindings() -> None:
     """Fills the operator and binding registries."""
     for family in FAMILIES:
-        import_module(f"jitlite.interpreter.binding.{family}")
+        if (Path(__file__).parent / "binding" / f"{family}.py").exists():
+            import_module(f"jitlite.interpreter.binding.{family}")
 
 
 def prepare_kernels(model: Model) -> None:
@@ -39,5 +41,6 @@ def prepare_kernels(model: Model) -> None:
     for code in model.operator_codes:
         spec = OPS.get(builtin_code(code))
         if spec is not None and spec in BINDINGS:
-            families.add(BINDINGS[spec].__module__.rpartition(".")[2])
+            module = import_module(BINDINGS[spec].__module__)
+            families |= {value.family for value in vars(module).values() if isinstance(value, kernels)}
     load(families)

@@ -6,7 +6,9 @@ import llvmlite.binding as llvm
 
 from jitlite.interpreter.codegen.target import Target
 
-_ALLOWED = re.compile(r"(mem(set|cpy|move)|(exp|exp2|expm1|log|log1p|tanh|sinh|cosh|sin|cos|tan|atan2|pow|erf|floor|ceil|rint|nearbyint|round|sqrt|fma|fmod)f?)")
+_ALLOWED = re.compile(
+    r"(mem(set|cpy|move)|(exp|exp2|expm1|log|log1p|tanh|sinh|cosh|sin|cos|tan|atan2|pow|erf|floor|ceil|rint|nearbyint|round|sqrt|fma|fmod)f?)"
+)
 """External symbols a kernel may leave: those of the C and mathematics library."""
 
 
@@ -34,7 +36,9 @@ def optimise(texts: list[str], exported: set[str], target: Target) -> tuple[llvm
     """
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    machine = llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
     header = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n'
     module = _parse("", header)
     for text in texts:

@@ -21,7 +21,8 @@ from jitlite.interpreter.kernels.abi import KERNELS
 MANIFEST = "kernel_manifest"
 """Symbol of the NUL-terminated JSON text that lists a library's kernels and their parameters."""
 
-_NUMBA_TYPES: dict[str, Any] = {name: getattr(types, name) for name in "int8 uint8 int16 uint16 int32 uint32 int64 uint64 float32 float64".split()}
+_INTEGERS = (types.int8, types.uint8, types.int16, types.uint16, types.int32, types.uint32, types.int64, types.uint64)
+_NUMBA_TYPES: dict[str, Any] = {str(number): number for number in (*_INTEGERS, types.float32, types.float64)}
 _POINTER_DTOR = "define void @NRT_MemInfo_call_dtor(ptr %p) alwaysinline {\n  ret void\n}\n"
 
 
@@ -55,7 +56,10 @@ def parameters(function: Callable[..., Any]) -> list[Parameter]:
 
 def _entry(symbol: str, native: str, declared: list[Parameter], returns_status: bool) -> str:
     """IR of the C entry: unpacks the argument block and calls the native function."""
-    value_types = ["ptr" if p.storage == "pointer" else str(cpu_target.target_context.get_value_type(p.numba_type)) for p in declared] + ["i64", "i64"]
+    value_types = ["ptr" if p.storage == "pointer" else str(cpu_target.target_context.get_value_type(p.numba_type)) for p in declared] + [
+        "i64",
+        "i64",
+    ]
     lines = [f'declare i32 @"{native}"(ptr, ptr{"".join(", " + t for t in value_types)})']
     lines.append(f'define i32 @"{symbol}"(ptr %block, i64 %thread, i64 %threads) {{')
     for i, (parameter, value_type) in enumerate(zip(declared, value_types)):
@@ -77,7 +81,7 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
     declared = parameters(function)
     returns_status = get_type_hints(function).get("return") is not type(None)
     signature = (types.int32 if returns_status else types.void)(*[p.numba_type for p in declared], types.int64, types.int64)
-    fastmath = set(function.fastmath) if getattr(function, "fastmath", None) else False
+    fastmath = set(getattr(function, "fastmath", ())) or False
     compiled = cfunc(signature, nopython=True, error_model="numpy", boundscheck=False, fastmath=fastmath)(function)
     module = compiled._library._final_module
     defined = [f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external]
@@ -88,8 +92,8 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
 
 def _manifest(kernels: dict[str, list[Parameter]]) -> str:
     text = json.dumps({name: [[p.name, p.storage] for p in declared] for name, declared in kernels.items()}, separators=(",", ":"))
-    assert re.fullmatch(r'[^\\\x00-\x1f]*', text)
-    quoted = text.replace('"', '\\22')
+    assert re.fullmatch(r"[^\\\x00-\x1f]*", text)
+    quoted = text.replace('"', "\\22")
     return f'@{MANIFEST} = constant [{len(text) + 1} x i8] c"{quoted}\\00"\n'
 
 

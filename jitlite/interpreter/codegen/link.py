@@ -181,7 +181,15 @@ class _Tables:
         """The dynamic section: needed library, tables, and binding of everything at load time."""
         entries = [(4, self.hash_at), (5, self.strings_at), (6, self.symbols_at), (10, len(self.strings)), (11, 24)]
         if self.externals:
-            entries = [(1, self.places[_LIBM]), *entries, (7, self.relocations_at), (8, 24 * len(self.externals)), (9, 24), (24, 0), (30, 8)]
+            entries = [
+                (1, self.places[_LIBM]),
+                *entries,
+                (7, self.relocations_at),
+                (8, 24 * len(self.externals)),
+                (9, 24),
+                (24, 0),
+                (30, 8),
+            ]
         return b"".join(struct.pack(_DYN, *entry) for entry in [*entries, (0, 0)])
 
 

@@ -23,7 +23,7 @@ class Target:
 
 
 def host_target() -> Target:
-    """This machine as LLVM sees it; needs llvmlite."""
+    """The present machine as LLVM sees it; needs llvmlite."""
     import llvmlite.binding as llvm
 
     return Target(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())

@@ -62,7 +62,7 @@ def kernel(*, name: str = "", fastmath: frozenset[str] = frozenset()) -> Callabl
 def kernel(function: Any = None, *, name: str = "", fastmath: frozenset[str] = frozenset()) -> Any:
     """Marks a function as a kernel of its module's family.
 
-    `name` renames it, for kernels made by a factory function; `fastmath` lists LLVM fast-math flags it may be compiled with, such as "contract".
+    `name` renames it, for kernels made by a factory function; `fastmath` lists LLVM fast-math flags to compile it with, such as "contract".
     """
 
     def register(target: Any) -> Any:

@@ -13,7 +13,7 @@ _SPENT = int(Status.STEP_BUDGET_SPENT)
 @inline
 def _walk(steps: i64p, count: i64, trace: i64p, thread: i64, threads: i64) -> i32:
     for step in range(count):
-        status = call_kernel(steps[2 * step], steps[2 * step + 1], thread, threads)
+        status: int = call_kernel(steps[2 * step], steps[2 * step + 1], thread, threads)
         if status != _OK:
             if trace[0] == 0:
                 trace[0] = steps[2 * step + 1]
@@ -27,7 +27,9 @@ def run_steps(steps: i64p, count: i64, trace: i64p, thread: i64, threads: i64) -
 
 
 @kernel
-def run_branch(condition: u8p, then_steps: i64p, then_count: i64, else_steps: i64p, else_count: i64, trace: i64p, thread: i64, threads: i64) -> i32:
+def run_branch(
+    condition: u8p, then_steps: i64p, then_count: i64, else_steps: i64p, else_count: i64, trace: i64p, thread: i64, threads: i64
+) -> i32:
     if condition[0] != 0:
         return _walk(then_steps, then_count, trace, thread, threads)
     return _walk(else_steps, else_count, trace, thread, threads)
@@ -35,7 +37,15 @@ def run_branch(condition: u8p, then_steps: i64p, then_count: i64, else_steps: i6
 
 @kernel
 def run_loop(
-    condition: u8p, test_steps: i64p, test_count: i64, body_steps: i64p, body_count: i64, trace: i64p, budget: i64, thread: i64, threads: i64
+    condition: u8p,
+    test_steps: i64p,
+    test_count: i64,
+    body_steps: i64p,
+    body_count: i64,
+    trace: i64p,
+    budget: i64,
+    thread: i64,
+    threads: i64,
 ) -> i32:
     """Runs the test, then the body while the test's result holds; stops with a status after `budget` rounds."""
     for _ in range(budget):

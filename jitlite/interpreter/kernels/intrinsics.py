@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def call_kernel(typing: Any, function: Any, arguments: Any, thread: Any, threads: Any) -> Any:
     """Calls the kernel at address `function` with the argument block at address `arguments`; returns its status."""
 
@@ -21,7 +21,7 @@ def call_kernel(typing: Any, function: Any, arguments: Any, thread: Any, threads
     return types.int32(types.int64, types.int64, types.int64, types.int64), generate
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def advance(typing: Any, pointer: Any, count: Any) -> Any:
     """The pointer `count` elements further on."""
     if not isinstance(pointer, types.CPointer):
