@@ -58,6 +58,11 @@ def broken_rule(where: str, required: object, found: object) -> InvalidModelErro
     return InvalidModelError(f"{where}: {required} required, found {found}")
 
 
+def printable(name: str) -> str:
+    """A name from a file with everything escaped that would break a line or steer a terminal."""
+    return name if name.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def builtin_code(code: OperatorCode) -> BuiltinOperator:
     """The code in force: the larger of the byte field of old files and the full field."""
     value = max(int(code.builtin_code), code.deprecated_builtin_code)

@@ -1195,7 +1195,7 @@ class StablehloSliceOptions(Table):
 
 class StablehloConvolutionOptions(Table):
     window_strides: list[int] = numbers(0, "q", default_factory=list)
-    padding: list[Padding] = choices(1, "b", Padding, default_factory=list)
+    padding: list[int] = numbers(1, "q", default_factory=list)
     lhs_dilation: list[int] = numbers(2, "q", default_factory=list)
     rhs_dilation: list[int] = numbers(3, "q", default_factory=list)
     window_reversal: list[bool] = numbers(4, "?", default_factory=list)
@@ -1271,7 +1271,7 @@ class StablehloReduceWindowOptions(Table):
     window_strides: list[int] = numbers(1, "q", default_factory=list)
     base_dilations: list[int] = numbers(2, "q", default_factory=list)
     window_dilations: list[int] = numbers(3, "q", default_factory=list)
-    padding: list[Padding] = choices(4, "b", Padding, default_factory=list)
+    padding: list[int] = numbers(4, "q", default_factory=list)
     body_subgraph_index: int = number(5, "i", default=0)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from jitlite.schemas.errors import JitliteError
-from jitlite.schemas.model import builtin_code, operator_code_of, operator_name, options_of
-from jitlite.schemas.table import Table
+from jitlite.schemas.model import builtin_code, operator_code_of, operator_name, options_of, printable
+from jitlite.schemas.table import Table, is_default
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     BuiltinOperator,
@@ -47,18 +47,19 @@ def format_tensor(subgraph: SubGraph, index: int) -> str:
     if not 0 <= index < len(subgraph.tensors):
         return "-" if index == -1 else f"%{index} ?"
     tensor = subgraph.tensors[index]
-    name = f" {tensor.name}" if tensor.name else ""
+    name = f" {printable(tensor.name)}" if tensor.name else ""
     return f"%{index}{name} : {_type(tensor)}{_quantization(tensor.quantization)}"
 
 
 def _model(model: Model) -> Iterator[str]:
     operators = sum(len(subgraph.operators) for subgraph in model.subgraphs)
     size = sum(len(buffer.data) for buffer in model.buffers)
-    yield f"model version {model.version}: {len(model.subgraphs)} subgraphs, {operators} operators, {len(model.buffers)} buffers of {size} bytes"
+    counts = f"{len(model.subgraphs)} subgraphs, {operators} operators, {len(model.buffers)} buffers of {size} bytes"
+    yield f"model version {model.version}: {counts}"
     if model.description:
         yield f"description {model.description!r}"
     for metadata in model.metadata:
-        yield f"metadata {metadata.name}: {_buffer_bytes(model, metadata.buffer)} bytes"
+        yield f"metadata {printable(metadata.name)}: {_buffer_bytes(model, metadata.buffer)} bytes"
     for external in model.external_buffers:
         groups = model.external_buffer_groups
         name = groups[external.group].name if external.group < len(groups) else "?"
@@ -71,12 +72,14 @@ def _model(model: Model) -> Iterator[str]:
 
 
 def _signature(found: SignatureDef) -> str:
-    inputs, outputs = (", ".join(f"{entry.name}=%{entry.tensor_index}" for entry in side) for side in (found.inputs, found.outputs))
-    return f"signature {found.signature_key} of subgraph {found.subgraph_index}: ({inputs}) -> ({outputs})"
+    inputs, outputs = (
+        ", ".join(f"{printable(entry.name)}=%{entry.tensor_index}" for entry in side) for side in (found.inputs, found.outputs)
+    )
+    return f"signature {printable(found.signature_key)} of subgraph {found.subgraph_index}: ({inputs}) -> ({outputs})"
 
 
 def _subgraph(model: Model, index: int, subgraph: SubGraph) -> Iterator[str]:
-    name = f" {subgraph.name}" if subgraph.name else ""
+    name = f" {printable(subgraph.name)}" if subgraph.name else ""
     yield f"subgraph {index}{name} ({_numbers(subgraph.inputs)}) -> ({_numbers(subgraph.outputs)})"
     inputs, results = set(subgraph.inputs), {result for op in subgraph.operators for result in op.outputs}
     for place, tensor in enumerate(subgraph.tensors):
@@ -105,7 +108,7 @@ def _code(model: Model, op: Operator) -> str:
     try:
         code = operator_code_of(model, op)
         custom = builtin_code(code) is BuiltinOperator.CUSTOM
-        return f"{'CUSTOM ' if custom else ''}{operator_name(model, op)} v{code.version}"
+        return f"{'CUSTOM ' if custom else ''}{printable(operator_name(model, op))} v{code.version}"
     except JitliteError:
         return f"operator code {op.opcode_index} ?"
 
@@ -126,14 +129,8 @@ def _options(options: Table | None) -> Iterator[str]:
         elif slot.name == "fused_activation_function":
             if value is not ActivationFunctionType.NONE:
                 yield f"activation={_value(value)}"
-        elif slot.name == "padding" or not _is_left_out(value, slot.default):
+        elif slot.name == "padding" or not is_default(slot, value):
             yield f"{slot.name}={_value(value)}"
-
-
-def _is_left_out(value: Any, default: Any) -> bool:
-    if isinstance(value, (list, bytes, bytearray, memoryview)):
-        return len(value) == 0
-    return bool(value == default)
 
 
 def _value(value: Any) -> str:
@@ -169,7 +166,7 @@ def _quantization(parameters: QuantizationParameters | None) -> str:
     return f" ({len(parameters.scale)} scales {low:.6g}…{high:.6g} along {parameters.quantized_dimension}, zero point {ranged})"
 
 
-def _numbers(indices: Sequence[int] | Iterable[int]) -> str:
+def _numbers(indices: Iterable[int]) -> str:
     return ", ".join("-" if index == -1 else f"%{index}" for index in indices)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePosixPath
 
-from jitlite.schemas.model import broken_rule, builtin_code, called_subgraphs, is_empty, operator_name
+from jitlite.schemas.model import broken_rule, builtin_code, called_subgraphs, is_empty, operator_name, printable
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorMap
 from jitlite.schemas.verify_tensor import TensorRules
 
@@ -106,7 +106,7 @@ class _Graph:
         where = f"{self.where}.operators[{index}]"
         if op.opcode_index >= len(self.model.operator_codes):
             raise broken_rule(f"{where}.opcode_index", f"an index below {len(self.model.operator_codes)}", op.opcode_index)
-        where = f"{where} ({operator_name(self.model, op)})"
+        where = f"{where} ({printable(operator_name(self.model, op))})"
         self._in_range(op.inputs, f"{where}.inputs", optional=True)
         self._in_range(op.intermediates, f"{where}.intermediates", optional=True)
         self._in_range(op.outputs, f"{where}.outputs")
@@ -163,4 +163,4 @@ def _members(maps: Sequence[TensorMap], allowed: Sequence[int], where: str, requ
 
 
 def _quoted(name: str) -> str:
-    return f" ({name})" if name else ""
+    return f" ({printable(name)})" if name else ""
