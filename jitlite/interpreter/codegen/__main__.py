@@ -1,4 +1,4 @@
-"""Compiles one kernel family: `python -m jitlite.interpreter.codegen FAMILY OUTPUT TRIPLE CPU FEATURES`; the triple "host" is this machine."""
+"""Compiles one kernel family: `python -m jitlite.interpreter.codegen FAMILY OUTPUT TRIPLE CPU FEATURES` (the triple may be "host")."""
 
 import sys
 from pathlib import Path

@@ -28,15 +28,18 @@ def compile_families(families: Sequence[str]) -> None:
         raise UnsupportedError(
             f"kernels {', '.join(families)}: Numba is required to compile them on this machine, found none; pip install 'jitlite[jit]'"
         )
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder, _progress(len(families)) as advance:
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            jobs = [pool.submit(_compile, family, Path(folder) / family) for family in families]
-            try:
-                for job in as_completed(jobs):
-                    advance(job.result())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    with (
+        tempfile.TemporaryDirectory(dir=cache_folder()) as folder,
+        _progress(len(families)) as advance,
+        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool,
+    ):
+        jobs = [pool.submit(_compile, family, Path(folder) / family) for family in families]
+        try:
+            for job in as_completed(jobs):
+                advance(job.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _compile(family: str, output: Path) -> str:

@@ -103,7 +103,11 @@ def lower_family(family: str) -> tuple[list[str], set[str]]:
     import_module(module_name)
     texts, kernels = [_POINTER_DTOR], {}
     for name, function in KERNELS[module_name].items():
-        lowered, kernels[name] = _lower(name, function)
+        try:
+            lowered, kernels[name] = _lower(name, function)
+        except Exception as error:
+            error.add_note(f"while compiling kernel {family}.{name}")
+            raise
         texts += lowered
     texts.append(_manifest(kernels))
     return texts, {*kernels, MANIFEST}

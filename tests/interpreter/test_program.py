@@ -1,0 +1,211 @@
+"""Segments and stages: operators in Python, shapes known only at run time, control flow."""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter as LiteRT
+
+from jitlite.interpreter import Interpreter, PythonOperator
+from jitlite.interpreter.segments import HostSegment, NativeSegment
+from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.activation import RELU
+from jitlite.schemas.ops.comparison import LESS
+from jitlite.schemas.ops.control import IF, WHILE
+from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.slice import FILL, RANGE
+from jitlite.schemas.tables import (
+    AddOptions,
+    FillOptions,
+    IfOptions,
+    LessOptions,
+    MulOptions,
+    RangeOptions,
+    ReshapeOptions,
+    TensorType,
+    WhileOptions,
+)
+from tests.interpreter.models import GraphBuilder, content, new_model
+
+INT32, BOOL = TensorType.INT32, TensorType.BOOL
+
+
+def run(interpreter, *values):
+    interpreter.allocate_tensors()
+    for detail, value in zip(interpreter.get_input_details(), values, strict=True):
+        interpreter.set_tensor(detail["index"], value)
+    interpreter.invoke()
+    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+
+def python_step_model() -> bytes:
+    model = new_model()
+    g = GraphBuilder(model)
+    x = g.input((4,))
+    a = g.op(ADD, [x, g.constant([1, 1, 1, 1])], [g.tensor((4,))], AddOptions())
+    b = g.op("Cumulate", [a], [g.tensor((4,))])
+    g.finish(g.op(MUL, [b, a], [g.tensor((4,))], MulOptions()))
+    return content(model)
+
+
+@pytest.mark.parametrize("knows_shapes", [True, False])
+def test_a_python_step_between_native_steps(knows_shapes):
+    infer = (lambda call: [(call.input(0).shape, call.input(0).type)]) if knows_shapes else None
+    cumulate = PythonOperator(lambda arrays: [np.cumsum(arrays[0])], infer)
+    interpreter = Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": cumulate})
+    x = np.array([1, 2, 3, 4], np.float32)
+    for scale in (1, 2, 3):
+        (found,) = run(interpreter, x * scale)
+        np.testing.assert_array_equal(found, np.cumsum(x * scale + 1) * (x * scale + 1))
+
+
+def test_segments_around_a_python_step():
+    cumulate = PythonOperator(lambda arrays: [np.cumsum(arrays[0])], lambda call: [(call.input(0).shape, call.input(0).type)])
+    interpreter = Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": cumulate})
+    interpreter.allocate_tensors()
+    segments = interpreter._main.program._first.runner.segments
+    assert [type(segment) for segment in segments] == [NativeSegment, HostSegment, NativeSegment]
+
+
+def test_a_python_step_that_fails_is_named():
+    broken = PythonOperator(lambda arrays: [arrays[0][9]])
+    with pytest.raises(ExecutionError, match=r"operator 1 \(Cumulate\): the Python operator failed: IndexError"):
+        run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": broken}), np.zeros(4, np.float32))
+
+
+def test_a_python_step_of_another_dtype_is_refused():
+    wrong = PythonOperator(lambda arrays: [np.zeros(4, np.int32)])
+    with pytest.raises(ExecutionError, match="float32 is required, found int32"):
+        run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": wrong}), np.zeros(4, np.float32))
+
+
+def test_an_unknown_custom_operator_is_named():
+    with pytest.raises(UnsupportedError, match="Cumulate"):
+        Interpreter(model_content=python_step_model()).allocate_tensors()
+
+
+def run_time_shape_model() -> bytes:
+    model = new_model()
+    g = GraphBuilder(model)
+    x, shape = g.input((2, 6)), g.input((2,), INT32)
+    a = g.op(RELU, [x], [g.tensor((2, 6))])
+    b = g.op(RESHAPE, [a, shape], [g.tensor((1, 1), shape_signature=[-1, -1])], ReshapeOptions())
+    g.finish(g.op(ADD, [b, g.constant(1.0)], [g.tensor((1, 1), shape_signature=[-1, -1])], AddOptions()))
+    return content(model)
+
+
+def test_a_shape_known_only_at_run_time():
+    interpreter = Interpreter(model_content=run_time_shape_model())
+    reference = LiteRT(model_content=run_time_shape_model())
+    x = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 6)
+    for shape in ([3, 4], [12, 1], [3, 4], [-1, 2]):
+        values = x, np.array(shape, np.int32)
+        (found,), (expected,) = run(interpreter, *values), run(reference, *values)
+        np.testing.assert_array_equal(found, expected)
+        assert interpreter.get_output_details()[0]["shape"].tolist() == list(expected.shape)
+
+
+def test_a_bad_run_time_shape_is_refused_and_the_next_run_is_right():
+    interpreter = Interpreter(model_content=run_time_shape_model())
+    x = np.ones((2, 6), np.float32)
+    with pytest.raises(InvalidModelError):
+        run(interpreter, x, np.array([5, 5], np.int32))
+    (found,) = run(interpreter, x, np.array([4, 3], np.int32))
+    assert found.tolist() == [[2.0] * 3] * 4
+
+
+def test_two_run_time_shapes_after_each_other():
+    model = new_model()
+    g = GraphBuilder(model)
+    limit, count = g.input((), INT32), g.input((1,), INT32)
+    numbers = g.op(RANGE, [g.constant(0, np.int32), limit, g.constant(1, np.int32)], [g.tensor((1,), INT32)], RangeOptions())
+    filled = g.op(FILL, [count, g.constant(10, np.int32)], [g.tensor((1,), INT32)], FillOptions())
+    g.finish(g.op(ADD, [numbers, filled], [g.tensor((1,), INT32)], AddOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    for size in (3, 5, 2):
+        (found,) = run(interpreter, np.array(size, np.int32), np.array([size], np.int32))
+        assert found.tolist() == [10 + i for i in range(size)]
+
+
+def branch_model(else_shape: tuple[int, ...] = (3,)) -> bytes:
+    model = new_model()
+    g, then, other = GraphBuilder(model), GraphBuilder(model), GraphBuilder(model)
+    condition, x, y = g.input((1,), BOOL), g.input((3,)), g.input((3,))
+    result = g.op(IF, [condition, x, y], [g.tensor((3,))], IfOptions(then_subgraph_index=1, else_subgraph_index=2))
+    g.finish(g.op(ADD, [result, g.constant(0.5)], [g.tensor((3,))], AddOptions()))
+    a, b = then.input((3,)), then.input((3,))
+    then.finish(then.op(ADD, [then.op(MUL, [a, b], [then.tensor((3,))], MulOptions()), a], [then.tensor((3,))], AddOptions()))
+    a, b = other.input((3,)), other.input((3,))
+    if else_shape == (3,):
+        other.finish(b)
+    else:
+        other.finish(other.op(RESHAPE, [b, other.constant(else_shape, np.int32)], [other.tensor(else_shape)], ReshapeOptions()))
+    return content(model)
+
+
+def test_if_runs_the_branch_its_condition_names():
+    interpreter = Interpreter(model_content=branch_model())
+    x, y = np.array([1, 2, 3], np.float32), np.array([4, 5, 6], np.float32)
+    for condition in (True, False, True):
+        (found,) = run(interpreter, np.array([condition]), x, y)
+        np.testing.assert_array_equal(found, (x * y + x if condition else y) + 0.5)
+    assert all(isinstance(segment, NativeSegment) for segment in interpreter._main.program._first.runner.segments)
+
+
+def test_if_with_branches_of_different_shapes():
+    interpreter = Interpreter(model_content=branch_model((3, 1)))
+    x, y = np.array([1, 2, 3], np.float32), np.array([4, 5, 6], np.float32)
+    for condition in (True, False, True):
+        (found,) = run(interpreter, np.array([condition]), x, y)
+        expected = (x * y + x if condition else y.reshape(3, 1)) + 0.5
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found, expected)
+
+
+def loop_model(ends: bool = True) -> bytes:
+    model = new_model()
+    g, test, body = GraphBuilder(model), GraphBuilder(model), GraphBuilder(model)
+    count, total = g.input((1,), INT32), g.input((2,))
+    outputs = [g.tensor((1,), INT32), g.tensor((2,))]
+    g.op(WHILE, [count, total], outputs, WhileOptions(cond_subgraph_index=1, body_subgraph_index=2))
+    g.finish(*outputs)
+    i, _ = test.input((1,), INT32), test.input((2,))
+    test.finish(test.op(LESS, [i, test.constant([10], np.int32)], [test.tensor((1,), BOOL)], LessOptions()))
+    i, t = body.input((1,), INT32), body.input((2,))
+    next_i = body.op(ADD, [i, body.constant([1 if ends else 0], np.int32)], [body.tensor((1,), INT32)], AddOptions())
+    body.finish(next_i, body.op(ADD, [t, t], [body.tensor((2,))], AddOptions()))
+    return content(model)
+
+
+def test_while_runs_until_its_condition_fails():
+    interpreter = Interpreter(model_content=loop_model())
+    for start in (0, 7, 12):
+        count, total = run(interpreter, np.array([start], np.int32), np.array([1, 3], np.float32))
+        rounds = max(0, 10 - start)
+        assert count.tolist() == [max(10, start)]
+        assert total.tolist() == [2.0**rounds, 3.0 * 2**rounds]
+
+
+def test_a_loop_without_end_is_stopped():
+    interpreter = Interpreter(model_content=loop_model(ends=False))
+    with pytest.raises(ExecutionError, match="step budget"):
+        run(interpreter, np.array([0], np.int32), np.array([1, 3], np.float32))
+
+
+def test_the_memory_budget_is_kept():
+    model = new_model()
+    g = GraphBuilder(model)
+    g.finish(g.op(RELU, [g.input((1024, 1024))], [g.tensor((1024, 1024))]))
+    with pytest.raises(UnsupportedError, match="at most 1000000 bytes"):
+        Interpreter(model_content=content(model), arena_limit_bytes=1_000_000).allocate_tensors()
+
+
+def test_operators_on_constants_run_while_planning():
+    model = new_model()
+    g = GraphBuilder(model)
+    x = g.input((2,))
+    folded = g.op(ADD, [g.constant([1, 2]), g.constant([10, 20])], [g.tensor((2,))], AddOptions())
+    g.finish(g.op(MUL, [x, folded], [g.tensor((2,))], MulOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    (found,) = run(interpreter, np.array([1, 10], np.float32))
+    assert found.tolist() == [11.0, 220.0]
+    assert [label for _, label, _ in interpreter.profile()] == ["MUL"]
