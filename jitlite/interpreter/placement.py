@@ -91,7 +91,7 @@ def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[Ten
     for info in lasting:
         if info.index not in known and info.value is None:
             spans[info.index] = (info, 0, len(steps))
-    scratches: list[tuple[Scratch, int]] = []
+    scratches: dict[int, tuple[Scratch, int, int]] = {}
     for position, planned in enumerate(steps):
         for info in touched(planned):
             if info.value is not None and not info.is_variable:
@@ -104,9 +104,11 @@ def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[Ten
                 whole = (0, len(steps)) if info.is_variable else (min(first, position), max(last, position))
                 spans[info.index] = (info, *whole)
         if isinstance(planned.step, Step):
-            scratches += [(scratch, position) for scratch in _scratches_of(planned.step)]
+            for scratch in _scratches_of(planned.step):
+                first = scratches.get(id(scratch), (scratch, position, position))[1]
+                scratches[id(scratch)] = (scratch, first, position)
     lifetimes = [Lifetime(byte_size(info.type, info.shape), first, last) for info, first, last in spans.values()]
-    lifetimes += [Lifetime(scratch.n_bytes, position, position) for scratch, position in scratches]
+    lifetimes += [Lifetime(scratch.n_bytes, first, last) for scratch, first, last in scratches.values()]
     needed = sum(life.n_bytes for life in lifetimes)
     layout = plan_arena(lifetimes)
     if layout.n_bytes > limit_bytes:
@@ -118,4 +120,4 @@ def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[Ten
         if info.value is not None and info.is_variable:
             memory.bytes[info.index][:] = np.ascontiguousarray(info.value).reshape(-1).view(np.uint8)
     base = arena.ctypes.data
-    return {id(scratch): base + offset for (scratch, _), offset in zip(scratches, layout.offsets[len(spans) :])}
+    return {number: base + offset for number, offset in zip(scratches, layout.offsets[len(spans) :])}

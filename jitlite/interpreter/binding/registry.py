@@ -12,7 +12,10 @@ from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """Memory of one step alone, 64-byte aligned; its contents are undefined when the step starts."""
+    """Memory of the steps one binding returned, 64-byte aligned: those that name the same object share it, in their order.
+
+    Its contents are undefined when the first of them starts.
+    """
 
     n_bytes: int
 
