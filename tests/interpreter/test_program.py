@@ -11,8 +11,8 @@ from jitlite.schemas.ops.activation import RELU
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.pad import FILL, RANGE
 from jitlite.schemas.ops.reshape import RESHAPE
-from jitlite.schemas.ops.slice import FILL, RANGE
 from jitlite.schemas.tables import (
     AddOptions,
     FillOptions,

@@ -1,0 +1,153 @@
+"""The public class against LiteRT's: same names, same details, same behaviour."""
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter as LiteRT
+from ai_edge_litert.interpreter import OpResolverType as LiteRTResolver
+
+from jitlite.interpreter import Interpreter, OpResolverType
+from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.tables import AddOptions, MulOptions, SignatureDef, TensorMap
+from tests.interpreter.models import GraphBuilder, content, new_model
+
+
+def two_input_model() -> bytes:
+    model = new_model()
+    g = GraphBuilder(model)
+    x, y = g.input((1, 3)), g.input((1, 3))
+    g.graph.tensors[x].shape_signature = [-1, 3]
+    g.graph.tensors[y].shape_signature = [-1, 3]
+    total = g.op(ADD, [x, y], [g.tensor((1, 3), shape_signature=[-1, 3])], AddOptions())
+    result = g.op(MUL, [total, g.constant([1, 2, 3])], [g.tensor((1, 3), shape_signature=[-1, 3])], MulOptions())
+    g.finish(result)
+    inputs = [TensorMap(name="left", tensor_index=x), TensorMap(name="right", tensor_index=y)]
+    model.signature_defs = [
+        SignatureDef(signature_key="serving_default", inputs=inputs, outputs=[TensorMap(name="result", tensor_index=result)])
+    ]
+    return content(model)
+
+
+def assert_same_details(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    for key, expected in theirs.items():
+        if isinstance(expected, np.ndarray):
+            np.testing.assert_array_equal(ours[key], expected)
+            assert ours[key].dtype == expected.dtype
+        elif isinstance(expected, dict) and key == "quantization_parameters":
+            for part, value in expected.items():
+                np.testing.assert_array_equal(ours[key][part], value)
+        else:
+            assert ours[key] == expected, key
+
+
+CORPUS_MODELS = ["t0552_pretrainedresnet", "t0553_vww_96_int8", "t0353_micro_speech_quantized"]
+
+
+@pytest.mark.parametrize("name", CORPUS_MODELS)
+def test_details_are_litert_s(corpus, name):
+    path = str(corpus / "models" / f"{name}.tflite")
+    ours, theirs = Interpreter(path), LiteRT(path, experimental_op_resolver_type=LiteRTResolver.BUILTIN_REF)
+    ours.allocate_tensors()
+    theirs.allocate_tensors()
+    pairs = [(ours.get_input_details(), theirs.get_input_details()), (ours.get_output_details(), theirs.get_output_details())]
+    pairs.append((ours.get_tensor_details(), theirs.get_tensor_details()[: len(ours.get_tensor_details())]))
+    for mine, other in pairs:
+        assert len(mine) == len(other)
+        for left, right in zip(mine, other):
+            assert_same_details(left, right)
+    assert ours.get_signature_list() == theirs.get_signature_list()
+
+
+def script(make):
+    """What a script written for LiteRT does."""
+    interpreter = make(model_content=two_input_model())
+    interpreter.allocate_tensors()
+    left, right = (detail["index"] for detail in interpreter.get_input_details())
+    out = interpreter.get_output_details()[0]["index"]
+    interpreter.set_tensor(left, np.array([[1, 2, 3]], np.float32))
+    interpreter.tensor(right)()[:] = 10
+    interpreter.invoke()
+    results = [interpreter.get_tensor(out), interpreter.tensor(out)().copy()]
+    for index in (left, right):
+        interpreter.resize_tensor_input(index, [2, 3])
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(left, np.arange(6, dtype=np.float32).reshape(2, 3))
+    interpreter.set_tensor(right, np.ones((2, 3), np.float32))
+    interpreter.invoke()
+    results.append(interpreter.get_tensor(out))
+    runner = interpreter.get_signature_runner("serving_default")
+    results.append(runner(left=np.ones((1, 3), np.float32), right=np.zeros((1, 3), np.float32))["result"])
+    results.append(runner(left=np.ones((4, 3), np.float32), right=np.zeros((4, 3), np.float32))["result"])
+    return results, runner.get_input_details().keys(), runner.get_output_details().keys(), interpreter.get_signature_list()
+
+
+def test_a_litert_script_runs_after_changing_the_import():
+    ours, theirs = script(Interpreter), script(LiteRT)
+    for mine, other in zip(ours[0], theirs[0], strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert ours[1:] == theirs[1:]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros((1, 3), np.float64), "float32 of shape"),
+        (np.zeros((1, 4), np.float32), "found float32 of shape"),
+        (np.zeros(3, np.float32), "is required"),
+    ],
+)
+def test_set_tensor_refuses_what_does_not_fit(value, message):
+    interpreter = Interpreter(model_content=two_input_model())
+    interpreter.allocate_tensors()
+    with pytest.raises(ValueError, match=message):
+        interpreter.set_tensor(0, value)
+
+
+def test_misuse_is_told():
+    interpreter = Interpreter(model_content=two_input_model())
+    with pytest.raises(RuntimeError, match="allocate_tensors"):
+        interpreter.invoke()
+    with pytest.raises(ValueError, match="one of the inputs"):
+        interpreter.resize_tensor_input(2, [1])
+    with pytest.raises(ValueError, match="fits"):
+        interpreter.resize_tensor_input(0, [1, 4], strict=True)
+    interpreter.allocate_tensors()
+    with pytest.raises(ValueError, match="index below"):
+        interpreter.get_tensor(99)
+    with pytest.raises(ValueError, match="serving_default"):
+        interpreter.get_signature_runner("other")
+    with pytest.raises(ValueError, match="inputs \\['left', 'right'\\] are required"):
+        interpreter.get_signature_runner()(left=np.zeros((1, 3), np.float32))
+    with pytest.raises(ValueError, match="num_threads"):
+        Interpreter(model_content=two_input_model(), num_threads=0)
+    with pytest.raises(ValueError, match="either model_path or model_content"):
+        Interpreter()
+    with pytest.raises(UnsupportedError, match="delegates"):
+        Interpreter(model_content=two_input_model(), experimental_delegates=[object()])
+
+
+def test_shapes_that_do_not_broadcast_are_refused_at_allocation():
+    interpreter = Interpreter(model_content=two_input_model())
+    interpreter.resize_tensor_input(0, [2, 4])
+    with pytest.raises(InvalidModelError, match="subgraph 0, operator 0"):
+        interpreter.allocate_tensors()
+
+
+def test_intermediates_are_kept_on_request_and_change_nothing(corpus):
+    path = str(corpus / "models" / "t0552_pretrainedresnet.tflite")
+    plain, keeping = (
+        Interpreter(path),
+        Interpreter(path, experimental_preserve_all_tensors=True, experimental_op_resolver_type=OpResolverType.BUILTIN_REF),
+    )
+    reference = LiteRT(path, experimental_op_resolver_type=LiteRTResolver.BUILTIN_REF, experimental_preserve_all_tensors=True)
+    x = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+    for interpreter in (plain, keeping, reference):
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+        interpreter.invoke()
+    out = plain.get_output_details()[0]["index"]
+    assert plain.get_tensor(out).tobytes() == keeping.get_tensor(out).tobytes()
+    for op in keeping.model.subgraphs[0].operators:
+        expected = reference.get_tensor(op.outputs[0])
+        np.testing.assert_allclose(keeping.get_tensor(op.outputs[0]), expected, atol=1e-4 * max(1e-6, np.abs(expected).max()))
