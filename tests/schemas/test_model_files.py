@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jitlite.schemas import Buffer, InvalidModelError, Model, UnsupportedError, read_model, save_model, verify, write_model
 from jitlite.schemas import write as writing
 from jitlite.schemas.table import Kind, Slot, Table, is_default
-from jitlite.schemas.tables import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, BuiltinOperator, Conv2DOptions, Operator, Padding, SubGraph
+from jitlite.schemas.tables import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, Conv2DOptions, Operator, SubGraph
 from tests.schemas.schema_samples import PLACEHOLDERS, TABLES, add_model, corpus, every_option_model, filled
 
 RANGES = {"b": (-128, 127), "B": (0, 255), "H": (0, 65535), "i": (-(2**31), 2**31 - 1), "I": (0, 2**32 - 1), "q": (-(2**63), 2**63 - 1)}
@@ -113,7 +113,7 @@ def test_litert_computes_what_is_written() -> None:
     runner.allocate_tensors()
     runner.set_tensor(0, np.full((2, 3), 3, np.int8))
     runner.invoke()
-    assert runner.get_tensor(2).tolist() == [[6, 6, 6], [7, 7, 7]] or runner.get_tensor(2).shape == (2, 3)
+    assert runner.get_tensor(2).tolist() == [[6, 6, 6], [7, 7, 7]]
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
@@ -246,15 +246,6 @@ def test_unreadable_files_raise_what_the_system_says(tmp_path: Path) -> None:
     (tmp_path / "empty.tflite").touch()
     with pytest.raises(InvalidModelError, match="at least 8 bytes required, found 0"):
         read_model(tmp_path / "empty.tflite")
-
-
-def test_absent_and_newer_values() -> None:
-    data = bytearray(write_model(of_operator(Conv2DOptions(padding=Padding.VALID))))
-    assert read_model(data).subgraphs[0].operators[0].builtin_options == Conv2DOptions(padding=Padding.VALID)
-    code = Model(version=3, operator_codes=[{}])
-    with pytest.raises(ValueError, match="OperatorCode required, found dict"):
-        write_model(code)
-    assert max(BuiltinOperator) == 209
 
 
 def test_reading_does_not_import_what_only_writing_needs() -> None:
