@@ -18,17 +18,16 @@ from jitlite.schemas.tables import (
     TensorMap,
     TensorType,
 )
+from jitlite.schemas.verify import verify
 
 if TYPE_CHECKING:
     from jitlite.schemas.text import format_model, format_operator
-    from jitlite.schemas.verify import verify
     from jitlite.schemas.write import save_model, write_model
 
 _ON_DEMAND = {
     "format_model": "text",
     "format_operator": "text",
     "save_model": "write",
-    "verify": "verify",
     "write_model": "write",
 }
 

@@ -35,7 +35,7 @@ class Slot:
 
     __slots__ = ("align", "codes", "default", "format", "index", "item_bytes", "kind", "members", "name", "size", "target", "targets")
 
-    def __init__(self, kind: Kind, index: int, default: Any, format: str = "I", align: int = 0) -> None:  # noqa: A002
+    def __init__(self, kind: Kind, index: int, default: Any, format: str = "I", align: int = 0) -> None:
         self.kind = kind
         self.index = index
         self.default = default
@@ -53,12 +53,12 @@ class Slot:
         return f"Slot({self.name}, {self.kind.name}, index={self.index}, default={self.default!r})"
 
 
-def number(index: int, format: str, *, default: float) -> Any:  # noqa: A002
+def number(index: int, format: str, *, default: float) -> Any:
     """A slot that holds a number or, with the format "?", a bool."""
     return Slot(Kind.NUMBER, index, default, format)
 
 
-def choice(index: int, format: str, *, default: enum.IntEnum) -> Any:  # noqa: A002
+def choice(index: int, format: str, *, default: enum.IntEnum) -> Any:
     """A slot that holds a member of its default's enum."""
     slot = Slot(Kind.CHOICE, index, default, format)
     slot.members = _members(type(default))
@@ -85,12 +85,12 @@ def union(index: int, targets: Mapping[int, type[Table]], *, default: None = Non
     return slot
 
 
-def numbers(index: int, format: str, *, align: int = 0, default_factory: Callable[[], list[Any]]) -> Any:  # noqa: A002
+def numbers(index: int, format: str, *, align: int = 0, default_factory: Callable[[], list[Any]]) -> Any:
     """A slot that holds a list of numbers or bools."""
     return Slot(Kind.NUMBERS, index, default_factory, format, align)
 
 
-def choices(index: int, format: str, members: type[enum.IntEnum], *, default_factory: Callable[[], list[Any]]) -> Any:  # noqa: A002
+def choices(index: int, format: str, members: type[enum.IntEnum], *, default_factory: Callable[[], list[Any]]) -> Any:
     """A slot that holds a list of enum members."""
     slot = Slot(Kind.CHOICES, index, default_factory, format)
     slot.members = _members(members)

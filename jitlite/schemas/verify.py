@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
-from pathlib import PurePosixPath
 
 from jitlite.schemas.model import broken_rule, builtin_code, called_subgraphs, is_empty, operator_name, printable
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorMap
@@ -56,8 +55,8 @@ def _buffers(model: Model) -> None:
         if not 0 <= buffer < count:
             raise broken_rule(f"metadata_buffer[{index}]", f"an index below {count}", buffer)
     for index, group in enumerate(model.external_buffer_groups):
-        path = PurePosixPath(group.name)
-        if not group.name or path.is_absolute() or ".." in path.parts or "\\" in group.name or "\0" in group.name:
+        parts = group.name.split("/")
+        if not parts[0] or ".." in parts or "\\" in group.name or "\0" in group.name:
             raise broken_rule(f"external_buffer_groups[{index}].name", "a path below the model's folder", repr(group.name))
     for index, external in enumerate(model.external_buffers):
         if external.group >= len(model.external_buffer_groups):

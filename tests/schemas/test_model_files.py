@@ -251,3 +251,8 @@ def test_unreadable_files_raise_what_the_system_says(tmp_path: Path) -> None:
 def test_reading_does_not_import_what_only_writing_needs() -> None:
     source = "import sys, jitlite.schemas as s; s.read_model, s.verify; sys.exit('flatbuffers' in sys.modules)"
     subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_verify_is_the_function_whatever_was_imported_before() -> None:
+    source = "import jitlite.schemas.verify; from jitlite.schemas import verify; verify.__call__"
+    subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[2])
