@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import BINDINGS, HostStep, Step
-from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
+from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, tensor_data
 from jitlite.schemas.ops.control import IF, WHILE
@@ -139,7 +139,7 @@ class Planner:
             raise InvalidModelError(
                 f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither"
             )
-        return replace(info, value=np.zeros(info.shape, np.dtype(np.int32) if info.type is TensorType.INT32 else np.dtype(np.float32)))
+        return replace(info, value=np.zeros(info.shape, numpy_dtype(info.type)))
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""

@@ -39,8 +39,10 @@ def quantize_multipliers(reals: NDArray[np.float64]) -> tuple[NDArray[np.int32],
     return pairs[:, 0].astype(np.int32).reshape(reals.shape), pairs[:, 1].astype(np.int32).reshape(reals.shape)
 
 
-def multiply_by_quantized_multiplier(x: NDArray[np.int32], mantissa: int | NDArray[np.int32], shift: int | NDArray[np.int32]) -> NDArray[np.int32]:
-    """x · mantissa · 2^(shift - 31) with the reference's double rounding; int32 in, int32 out, broadcasting."""
+def multiply_by_quantized_multiplier(
+    x: NDArray[np.int32], mantissa: int | NDArray[np.int32], shift: int | NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """The product x · mantissa · 2^(shift - 31) with the reference's double rounding; int32 in, int32 out, broadcasting."""
     shift = np.asarray(shift, np.int64)
     left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     shifted = (np.asarray(x, np.int64) << left).astype(np.int32).astype(np.int64)
@@ -49,7 +51,8 @@ def multiply_by_quantized_multiplier(x: NDArray[np.int32], mantissa: int | NDArr
     high = np.where(nudged >= 0, nudged >> 31, -((-nudged) >> 31))
     mask = (np.int64(1) << right) - 1
     threshold = (mask >> 1) + (high < 0)
-    return ((high >> right) + ((high & mask) > threshold)).astype(np.int32)
+    rounded: NDArray[np.int32] = ((high >> right) + ((high & mask) > threshold)).astype(np.int32)
+    return rounded
 
 
 def _along(values: NDArray[np.float64], rank: int, axis: int | None) -> NDArray[np.float64]:
@@ -60,7 +63,13 @@ def _along(values: NDArray[np.float64], rank: int, axis: int | None) -> NDArray[
     return values.reshape(shape)
 
 
-def quantize(real: NDArray[np.floating], scale: NDArray[np.floating] | float, zero_point: NDArray[np.integer] | int, dtype: TensorType, axis: int | None = None) -> NDArray[np.integer]:
+def quantize(
+    real: NDArray[np.floating],
+    scale: NDArray[np.floating] | float,
+    zero_point: NDArray[np.integer] | int,
+    dtype: TensorType,
+    axis: int | None = None,
+) -> NDArray[np.integer]:
     """Nearest quantized values, halves away from zero, clamped to the type's range; `axis` names the per-channel axis of 1-D parameters.
 
     The division is done in float64, so the result does not depend on the machine.
@@ -76,7 +85,9 @@ def quantize(real: NDArray[np.floating], scale: NDArray[np.floating] | float, ze
     return np.clip(rounded, low, high).astype(target)
 
 
-def dequantize(quantized: NDArray[np.integer], scale: NDArray[np.floating] | float, zero_point: NDArray[np.integer] | int, axis: int | None = None) -> NDArray[np.float32]:
+def dequantize(
+    quantized: NDArray[np.integer], scale: NDArray[np.floating] | float, zero_point: NDArray[np.integer] | int, axis: int | None = None
+) -> NDArray[np.float32]:
     """Real values as float32: (q - zero_point) * scale; `axis` names the per-channel axis of 1-D parameters."""
     scales = _along(np.atleast_1d(np.asarray(scale, np.float64)), quantized.ndim, axis)
     zero_points = _along(np.atleast_1d(np.asarray(zero_point, np.float64)), quantized.ndim, axis)

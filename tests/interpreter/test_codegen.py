@@ -263,6 +263,6 @@ def test_a_kernel_that_does_not_compile_is_reported(copied_package):
     printed = run(
         "from jitlite.schemas.errors import JitliteError\n"
         "from jitlite.interpreter.codegen.library import load\n"
-        "try:\n    load(['executor'])\nexcept JitliteError as error:\n    print('kernels executor' in str(error), 'while compiling kernel executor.broken' in str(error))"
+        "try:\n    load(['executor'])\nexcept JitliteError as error:\n    print('while compiling kernel executor.broken' in str(error))"
     )
-    assert printed.strip() == "True True"
+    assert printed.strip() == "True"
