@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
@@ -193,6 +196,13 @@ def define(spec: OpSpec) -> OpSpec:
     assert spec.code not in OPS, f"{spec.name} is defined twice"
     OPS[spec.code] = spec
     return spec
+
+
+def load_specs() -> dict[BuiltinOperator, OpSpec]:
+    """OPS, after importing every operator family of this package."""
+    for module in iter_modules([str(Path(__file__).parent)]):
+        import_module(f"jitlite.schemas.ops.{module.name}")
+    return OPS
 
 
 def check_operands(call: Call) -> None:
