@@ -241,7 +241,16 @@ def test_without_compilers_the_error_says_what_to_install(monkeypatch, tmp_path)
     monkeypatch.setenv("JITLITE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "compiler_versions", lambda: "")
     monkeypatch.setattr(compiling, "compiler_versions", lambda: "")
+    monkeypatch.setattr(library, "_loaded", {})
     with pytest.raises(UnsupportedError, match=r"pip install 'jitlite\[jit\]'"):
+        library.load(["executor"])
+
+
+def test_a_damaged_library_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("JITLITE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(library, "_loaded", {})
+    (cache.cache_folder() / cache.file_name("executor")).write_bytes(b"not a library")
+    with pytest.raises(JitliteError, match="delete it to compile anew"):
         library.load(["executor"])
 
 

@@ -2,10 +2,12 @@
 
 import ctypes
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from jitlite.interpreter.codegen.cache import find
+from jitlite.schemas.errors import JitliteError
 
 
 class Library:
@@ -18,12 +20,15 @@ class Library:
         self._owner = owner
 
 
-_loaded: dict[Path, Library] = {}
+_loaded: dict[tuple[str, str], Library] = {}
 
 
 def _open(family: str, path: Path) -> Library:
-    from_file = _open_shared if path.suffix == ".so" else _open_object
-    return from_file(family, path)
+    """Loads a library file; JitliteError where the file is damaged."""
+    try:
+        return _open_shared(family, path) if path.suffix == ".so" else _open_object(family, path)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise JitliteError(f"kernel library {path}: a file that loads is required, found: {error}; delete it to compile anew") from error
 
 
 def _read_manifest(text: bytes) -> dict[str, list[tuple[str, str]]]:
@@ -55,20 +60,20 @@ def _open_object(family: str, path: Path) -> Library:
 
 
 def load(families: Iterable[str]) -> dict[str, Library]:
-    """The libraries of the named families; those missing from the cache are compiled first."""
-    wanted = sorted(set(families))
-    paths = {family: find(family) for family in wanted}
-    missing = [family for family in wanted if paths[family] is None]
-    if missing:
-        from jitlite.interpreter.codegen.compile import compile_families
+    """The libraries of the named families; those missing from the cache are compiled first, all together.
 
-        compile_families(missing)
-        paths |= {family: find(family) for family in missing}
-    found = {}
-    for family in wanted:
-        path = paths[family]
-        assert path is not None, f"kernels {family} were compiled but are not in the cache"
-        if path not in _loaded:
-            _loaded[path] = _open(family, path)
-        found[family] = _loaded[path]
-    return found
+    A family stays loaded for the life of the process.
+    """
+    wanted = {family: (family, os.environ.get("JITLITE_TARGET", "")) for family in families}
+    absent = [family for family, key in wanted.items() if key not in _loaded]
+    if absent:
+        missing = [family for family in absent if find(family) is None]
+        if missing:
+            from jitlite.interpreter.codegen.compile import compile_families
+
+            compile_families(missing)
+        for family in absent:
+            path = find(family)
+            assert path is not None, f"kernels {family} were compiled but are not in the cache"
+            _loaded[wanted[family]] = _open(family, path)
+    return {family: _loaded[key] for family, key in wanted.items()}
