@@ -1,0 +1,84 @@
+"""Adding TFLite operators to a graph, each checked by its own specification as it is made."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.schemas.dtypes import numpy_dtype, tensor_type
+from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
+from jitlite.schemas.table import Table
+
+Permutation = tuple[int, ...]
+
+
+def tensor_info(value: Value) -> TensorInfo:
+    """The value as operator specifications see it."""
+    assert value.dtype is not None, f"the type of '{value.name}' is not known"
+    return TensorInfo(value.dims, tensor_type(value.dtype), value.data, name=value.name)
+
+
+def call_of(node: Node, version: int = 1) -> Call:
+    """The node as operator specifications see it, its outputs declared."""
+    assert isinstance(node.op, OpSpec)
+    operands = tuple(None if value is None else tensor_info(value) for value in node.inputs)
+    outputs = tuple(tensor_info(value) for value in node.outputs)
+    return Call(node.op, node.options, operands, outputs, version, where=f"{node.op.name} '{node.outputs[0].name}'")
+
+
+class Builder:
+    """Appends operators to a graph; new values are named after `prefix`, which is also the new nodes' origin."""
+
+    def __init__(self, graph: Graph, prefix: str = "", origin: str = "") -> None:
+        self.graph = graph
+        self.prefix = prefix
+        self.origin = origin
+        self.created: set[Value] = set()
+
+    def constant(self, data: Array, dtype: DTypeLike | None = None) -> Value:
+        return self.graph.constant(np.ascontiguousarray(np.asarray(data, dtype)), f"{self.prefix};constant")
+
+    def indices(self, numbers: Sequence[int] | int) -> Value:
+        """An INT32 constant, as every axis, size and shape operand is."""
+        return self.constant(np.asarray(numbers, np.int32))
+
+    def op(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "") -> Value:
+        """The only output of a new operator. Raises InvalidModelError or UnsupportedError where its specification refuses the call."""
+        return self.ops(spec, *operands, options=options, suffix=suffix)[0]
+
+    def ops(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "") -> tuple[Value, ...]:
+        """All outputs of a new operator."""
+        if options is None and spec.options is not None:
+            options = spec.options()
+        infos = tuple(None if value is None else tensor_info(value) for value in operands)
+        found = infer(Call(spec, options, infos, where=f"{spec.name} of '{self.prefix}'"))
+        name = f"{self.prefix};{suffix or spec.name.lower()}"
+        outputs = tuple(self.graph.value(name, shape, numpy_dtype(kind)) for shape, kind in found)
+        self.graph.add_node(Node(spec, operands, outputs, name, options=options, origin=self.origin))
+        self.created.update(outputs)
+        return outputs
+
+    def reshape(self, x: Value, shape: Sequence[int], suffix: str = "") -> Value:
+        """The elements in another shape, given in numbers; the value itself where it has that shape."""
+        wanted: Shape = tuple(int(dim) for dim in shape)
+        if wanted == x.dims:
+            return x
+        if x.data is not None:
+            return self.constant(x.data.reshape(wanted))
+        return self.op(RESHAPE, x, self.indices(wanted), suffix=suffix)
+
+    def transpose(self, x: Value, permutation: Sequence[int], suffix: str = "") -> Value:
+        """Output axis i is input axis permutation[i]; the value itself where nothing moves."""
+        if tuple(permutation) == tuple(range(x.rank)):
+            return x
+        if x.data is not None:
+            return self.constant(x.data.transpose(tuple(permutation)))
+        return self.op(TRANSPOSE, x, self.indices(tuple(permutation)), suffix=suffix)
+
+    def like(self, x: Value, number: float | Array) -> Value:
+        """A constant of the same element type as `x`."""
+        return self.constant(np.asarray(number, x.dtype))
+
+

@@ -1,0 +1,82 @@
+"""Lowering: every ONNX node becomes TFLite operators, each on its own, without looking at its neighbours."""
+
+from collections.abc import Sequence
+
+from jitlite.converter import lowerings
+from jitlite.converter.builder import Builder
+from jitlite.converter.graph import Graph, Node, OnnxOp, Value
+from jitlite.converter.lowerings.context import Context, check_type
+from jitlite.converter.lowerings.registry import lowering_for
+from jitlite.converter.problems import Problems, Unlowerable
+from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.spec import NeedsValue
+
+assert lowerings.__all__
+
+
+def lower_graph(source: Graph, problems: Problems) -> Graph:
+    """A graph of TFLite operators with the same inputs, outputs and value names. Nodes without a TFLite form are added to `problems`."""
+    target = Graph(source.name)
+    known: dict[Value, Value] = {}
+    for value in source.inputs:
+        known[value] = target.add_input(target.value(value.name, value.shape, value.dtype))
+    for node in source.nodes:
+        try:
+            results = _lower(target, node, known, problems)
+        except Unlowerable as reason:
+            problems.add(node, str(reason))
+        except (InvalidModelError, UnsupportedError) as error:
+            problems.add(node, str(error))
+        except NeedsValue as need:
+            problems.add(node, f"operand {need.index} must be constant, found a value known only at run time")
+        else:
+            known.update(zip(node.outputs, results, strict=False))
+    problems.raise_any()
+    for value in source.outputs:
+        target.outputs.append(_output(target, value, known.get(value) or _copied(target, value)))
+    target.sort()
+    target.remove_dead()
+    return target
+
+
+def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Problems) -> Sequence[Value]:
+    if problems.is_tainted(node.inputs):
+        problems.tainted.update(node.outputs)
+        return ()
+    assert isinstance(node.op, OnnxOp)
+    function = lowering_for(node.op)
+    for value in node.inputs:
+        if value is not None:
+            check_type(value)
+            if value.shape is None:
+                raise Unlowerable(f"operand '{value.name}' must have a shape known before it runs")
+            if value not in known:
+                known[value] = _copied(target, value)
+    context = Context(target, node, [None if value is None else known[value] for value in node.inputs])
+    found = function(context, node)
+    results = [found] if isinstance(found, Value) else list(found)
+    for value, result in zip(node.outputs, results, strict=False):
+        if value.shape is not None and value.shape != result.dims:
+            raise Unlowerable(f"a result of shape {value.shape} is required, the lowering gives {result.dims}")
+        if value.dtype is not None and value.dtype != result.dtype:
+            raise Unlowerable(f"a result of type {value.dtype} is required, the lowering gives {result.dtype}")
+        if result in context.created:
+            context.created.discard(result)
+            target.rename(result, value.name)
+    return results
+
+
+def _copied(target: Graph, constant: Value) -> Value:
+    assert constant.data is not None, f"'{constant.name}' was never lowered"
+    return target.constant(constant.data, constant.name)
+
+
+def _output(target: Graph, wanted: Value, found: Value) -> Value:
+    """The graph output, under exactly its ONNX name; a value that already has another public name is copied by a RESHAPE."""
+    if found.producer is None or found in target.outputs:
+        copy = Builder(target, wanted.name, wanted.name)
+        found = copy.op(RESHAPE, found, copy.indices(found.dims))
+    if found.name != wanted.name:
+        target.rename(found, wanted.name)
+    return found

@@ -1,0 +1,92 @@
+"""What a lowering function works with: the node's operands as TFLite values, and a builder."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from jitlite.converter.builder import Builder
+from jitlite.converter.graph import Array, Graph, Node, Value
+from jitlite.converter.problems import Unlowerable
+from jitlite.schemas.dtypes import tensor_type
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.ops.slice import SLICE
+from jitlite.schemas.ops.spec import OpSpec
+from jitlite.schemas.table import Table
+
+TO_NHWC = (0, 2, 3, 1)
+TO_NCHW = (0, 3, 1, 2)
+
+
+class Context(Builder):
+    """A builder that knows the ONNX node being lowered. Operands keep their ONNX axis order; a lowering transposes what needs another."""
+
+    def __init__(self, graph: Graph, node: Node, operands: Sequence[Value | None]) -> None:
+        super().__init__(graph, node.outputs[0].name, node.name or node.outputs[0].name)
+        self.node = node
+        self.operands = operands
+
+    def input(self, index: int) -> Value:
+        """An operand that must be there."""
+        found = self.optional(index)
+        if found is None:
+            raise Unlowerable(f"operand {index} is required, found none")
+        return found
+
+    def optional(self, index: int) -> Value | None:
+        return self.operands[index] if index < len(self.operands) else None
+
+    def data(self, index: int) -> Array:
+        """The value of an operand that must be constant."""
+        found = self.input(index)
+        if found.data is None:
+            raise Unlowerable(f"operand {index} '{found.name}' must be constant, found a value known only at run time")
+        return found.data
+
+    def require(self, condition: bool, message: str) -> None:
+        """Raises Unlowerable with `message` ("what is required, what was found") unless the condition holds."""
+        if not condition:
+            raise Unlowerable(message)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """The axis counted from the front."""
+        self.require(-rank <= axis < rank, f"an axis in [{-rank}, {rank}) is required, found {axis}")
+        return axis % rank
+
+    def binary(self, spec: OpSpec, a: Value, b: Value | float, options: Table | None = None) -> Value:
+        """An operator of two operands; a number becomes a constant of the first one's type."""
+        other = b if isinstance(b, Value) else self.like(a, b)
+        return self.op(spec, a, other, options=options)
+
+    def to_nhwc(self, x: Value) -> Value:
+        return self.transpose(x, TO_NHWC, "nhwc")
+
+    def to_nchw(self, x: Value) -> Value:
+        """Back to ONNX's order; the operator that made `x` is renamed to end in ";nhwc", as the layout pass names it."""
+        if x in self.created:
+            self.graph.rename(x, f"{self.prefix};nhwc")
+        return self.transpose(x, TO_NCHW, "nchw")
+
+    def channels_last(self, x: Value, function: Callable[[Value], Value]) -> Value:
+        """Applies a function of an NHWC value to a value in ONNX's order of rank 3 (as height 1) or 4."""
+        if x.rank == 3:
+            n, c, length = x.dims
+            rows = self.reshape(self.transpose(x, (0, 2, 1)), (n, 1, length, c))
+            y = function(rows)
+            return self.transpose(self.reshape(y, (y.dims[0], y.dims[2], y.dims[3])), (0, 2, 1))
+        return self.to_nchw(function(self.to_nhwc(x)))
+
+    def split_channels(self, x: Value, starts: Sequence[int], sizes: Sequence[int]) -> list[Value]:
+        """Slices of the last axis."""
+        first = [0] * (x.rank - 1)
+        whole = [-1] * (x.rank - 1)
+        return [self.op(SLICE, x, self.indices([*first, start]), self.indices([*whole, size])) for start, size in zip(starts, sizes, strict=True)]
+
+
+def check_type(value: Value) -> None:
+    """Unlowerable for element types the format lacks."""
+    if value.dtype is None:
+        raise Unlowerable(f"operand '{value.name}' must be a tensor of known type")
+    try:
+        tensor_type(np.dtype(value.dtype))
+    except UnsupportedError as error:
+        raise Unlowerable(f"operand '{value.name}': {error}") from error

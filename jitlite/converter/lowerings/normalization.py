@@ -1,0 +1,90 @@
+"""Normalisations: by stored statistics (one multiplication and one addition) and by statistics of the input."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jitlite.converter.attributes import attribute
+from jitlite.converter.graph import Array, Node, Value
+from jitlite.converter.lowerings.context import Context
+from jitlite.converter.lowerings.registry import lowers
+from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
+from jitlite.schemas.ops.reduce import MEAN, SUM
+from jitlite.schemas.tables import ReducerOptions
+
+
+def _per_channel(data: Array, rank: int) -> Array:
+    """A vector over axis 1 of a tensor of this rank."""
+    return data.reshape(-1, *[1] * (rank - 2)) if rank >= 2 else data
+
+
+@lowers("BatchNormalization", since=7)
+def batch_normalization(ctx: Context, node: Node) -> Value:
+    """x * scale + shift with scale = gamma / sqrt(variance + epsilon); folded into the operator before it where there is one."""
+    x = ctx.input(0)
+    ctx.require(not attribute(node, "training_mode", 0), "training_mode 0 is supported, found 1")
+    ctx.require(attribute(node, "spatial", 1) == 1, "spatial 1 is supported, found 0")
+    ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found running statistics in use")
+    gamma, beta, mean, variance = (ctx.data(index).astype(np.float64) for index in range(1, 5))
+    scale = gamma / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
+    shift = beta - mean * scale
+    scaled = ctx.binary(MUL, x, ctx.like(x, _per_channel(scale, x.rank)))
+    return ctx.binary(ADD, scaled, ctx.like(x, _per_channel(shift, x.rank)))
+
+
+def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) with statistics over the axes."""
+    operand, options = ctx.indices(list(axes)), ReducerOptions(keep_dims=True)
+    mean = ctx.op(MEAN, x, operand, options=options)
+    variance = ctx.op(MEAN, ctx.op(SQUARED_DIFFERENCE, x, mean), operand, options=options.copy())
+    return ctx.op(MUL, ctx.op(SUB, x, mean), ctx.op(RSQRT, ctx.binary(ADD, variance, epsilon)))
+
+
+@lowers("LayerNormalization", since=17)
+def layer_normalization(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found mean or deviation in use")
+    first = ctx.axis(attribute(node, "axis", -1), x.rank)
+    y = standardized(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))
+    y = ctx.op(MUL, y, ctx.input(1))
+    bias = ctx.optional(2)
+    return y if bias is None else ctx.op(ADD, y, bias)
+
+
+@lowers("RMSNormalization", since=23)
+def rms_normalization(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    first = ctx.axis(attribute(node, "axis", -1), x.rank)
+    square = ctx.op(MEAN, ctx.op(MUL, x, x), ctx.indices(list(range(first, x.rank))), options=ReducerOptions(keep_dims=True))
+    y = ctx.op(MUL, x, ctx.op(RSQRT, ctx.binary(ADD, square, attribute(node, "epsilon", 1e-5))))
+    return ctx.op(MUL, y, ctx.input(1))
+
+
+@lowers("InstanceNormalization", since=6)
+def instance_normalization(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    y = standardized(ctx, x, range(2, x.rank), attribute(node, "epsilon", 1e-5))
+    y = ctx.op(MUL, y, ctx.like(x, _per_channel(ctx.data(1), x.rank)))
+    return ctx.op(ADD, y, ctx.like(x, _per_channel(ctx.data(2), x.rank)))
+
+
+@lowers("GroupNormalization", since=18)
+def group_normalization(ctx: Context, node: Node) -> Value:
+    """Statistics over the channels of each group; scale and bias are one per group before opset 21, one per channel since."""
+    x = ctx.input(0)
+    groups = attribute(node, "num_groups")
+    ctx.require(x.dims[1] % groups == 0, f"channels divisible by {groups} groups are required, found {x.dims[1]}")
+    grouped = ctx.reshape(x, (x.dims[0], groups, x.size // (x.dims[0] * groups)))
+    y = ctx.reshape(standardized(ctx, grouped, (2,), attribute(node, "epsilon", 1e-5)), x.dims)
+    scale, bias = (np.repeat(ctx.data(index), x.dims[1] // ctx.data(index).size) for index in (1, 2))
+    y = ctx.op(MUL, y, ctx.like(x, _per_channel(scale, x.rank)))
+    return ctx.op(ADD, y, ctx.like(x, _per_channel(bias, x.rank)))
+
+
+@lowers("LpNormalization")
+def lp_normalization(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    axis = ctx.axis(attribute(node, "axis", -1), x.rank)
+    ctx.require(attribute(node, "p", 2) == 2, f"p 2 is supported, found {attribute(node, 'p', 2)}")
+    total = ctx.op(SUM, ctx.op(MUL, x, x), ctx.indices([axis]), options=ReducerOptions(keep_dims=True))
+    return ctx.op(DIV, x, ctx.op(SQRT, total))

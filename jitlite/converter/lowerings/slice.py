@@ -1,0 +1,135 @@
+"""Operators that read part of a tensor, by position or by index, and those that pad."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jitlite.converter.attributes import attribute, integers, scalar
+from jitlite.converter.graph import Array, Node, Value
+from jitlite.converter.lowerings.context import Context
+from jitlite.converter.lowerings.conversion import cast_to
+from jitlite.converter.lowerings.registry import lowers
+from jitlite.schemas.ops.concat import CONCATENATION
+from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
+from jitlite.schemas.ops.pad import MIRROR_PAD, PAD, PADV2, TILE
+from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
+from jitlite.schemas.tables import ConcatenationOptions, GatherOptions, MirrorPadMode, MirrorPadOptions, OneHotOptions, StridedSliceOptions
+
+
+@lowers("Slice")
+def slice_(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    starts, ends = integers(node, "starts", 1), integers(node, "ends", 2)
+    ctx.require(starts is not None and ends is not None, "starts and ends are required")
+    assert starts is not None and ends is not None
+    axes = integers(node, "axes", 3) or list(range(len(starts)))
+    steps = [1] * len(starts) if node.optional(4) is None else [int(step) for step in ctx.data(4).reshape(-1)]
+    ctx.require(len(starts) == len(ends) == len(axes) == len(steps), f"starts, ends, axes and steps of one length are required, found {starts}, {ends}, {axes}, {steps}")
+    ranges = [range(dim) for dim in x.dims]
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        ctx.require(step != 0, "a step other than 0 is required")
+        place = ctx.axis(axis, x.rank)
+        ranges[place] = range(x.dims[place])[start:end:step]
+    return sliced(ctx, x, ranges)
+
+
+def sliced(ctx: Context, x: Value, ranges: Sequence[range]) -> Value:
+    """The elements at these positions along each axis; whole axes stay whole whatever size they get at run time."""
+    if all(span == range(dim) for span, dim in zip(ranges, x.dims)):
+        return x
+    if any(len(span) == 0 for span in ranges):
+        ctx.require(False, f"a result with elements is required, found an empty slice of shape {x.dims}")
+    if all(span.step == 1 or len(span) == 1 for span in ranges):
+        sizes = [-1 if span[0] + len(span) == dim else len(span) for span, dim in zip(ranges, x.dims)]
+        return ctx.op(SLICE, x, ctx.indices([span[0] for span in ranges]), ctx.indices(sizes))
+    whole = [axis for axis, (span, dim) in enumerate(zip(ranges, x.dims)) if span == range(dim)]
+    open_end = [axis for axis, (span, dim) in enumerate(zip(ranges, x.dims)) if axis in whole or span.stop < 0 or (span.step > 0 and span.stop >= dim)]
+    bounds = ([0 if axis in whole else span[0] for axis, span in enumerate(ranges)], [0 if axis in open_end else span.stop for axis, span in enumerate(ranges)])
+    options = StridedSliceOptions(begin_mask=_mask(whole), end_mask=_mask(open_end))
+    return ctx.op(STRIDED_SLICE, x, *(ctx.indices(numbers) for numbers in bounds), ctx.indices([span.step for span in ranges]), options=options)
+
+
+def _mask(axes: Sequence[int]) -> int:
+    return sum(1 << axis for axis in axes)
+
+
+@lowers("Gather")
+def gather(ctx: Context, node: Node) -> Value:
+    """Constant indices may be negative; those known only at run time must not be."""
+    x, positions = ctx.input(0), ctx.input(1)
+    axis = ctx.axis(attribute(node, "axis", 0), x.rank)
+    if positions.data is None:
+        return ctx.op(GATHER, x, positions, options=GatherOptions(axis=axis))
+    picked = _nonnegative(ctx, positions.data, x.dims[axis])
+    if picked.ndim == 0 and x.data is None:
+        index = int(picked)
+        part = sliced(ctx, x, [range(index, index + 1) if place == axis else range(dim) for place, dim in enumerate(x.dims)])
+        return ctx.reshape(part, (*x.dims[:axis], *x.dims[axis + 1 :]))
+    return ctx.op(GATHER, x, ctx.constant(picked, np.int32), options=GatherOptions(axis=axis))
+
+
+def _nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
+    ctx.require(bool(np.all((positions >= -limit) & (positions < limit))), f"indices in [{-limit}, {limit}) are required, found {positions.min()} to {positions.max()}")
+    return np.asarray(np.where(positions < 0, positions + limit, positions))
+
+
+@lowers("GatherND", since=11)
+def gather_nd(ctx: Context, node: Node) -> Value:
+    ctx.require(attribute(node, "batch_dims", 0) == 0, f"batch_dims 0 is supported, found {attribute(node, 'batch_dims', 0)}")
+    x, positions = ctx.input(0), ctx.input(1)
+    if positions.data is not None:
+        depth = positions.dims[-1]
+        columns = [_nonnegative(ctx, positions.data[..., axis], x.dims[axis]) for axis in range(depth)]
+        positions = ctx.constant(np.stack(columns, axis=-1), np.int32)
+    return ctx.op(GATHER_ND, x, positions)
+
+
+@lowers("OneHot", since=9)
+def one_hot(ctx: Context, node: Node) -> Value:
+    positions, depth, values = ctx.input(0), int(ctx.data(1).reshape(-1)[0]), ctx.data(2)
+    off, on = values[0], values[1]
+    axis = attribute(node, "axis", -1)
+    axis = ctx.axis(axis, positions.rank + 1)
+    options = OneHotOptions(axis=-1 if axis == positions.rank else axis)
+    operands = cast_to(ctx, positions, np.dtype(np.int32)), ctx.indices(depth), ctx.constant(on), ctx.constant(off)
+    return ctx.op(ONE_HOT, *operands, options=options)
+
+
+@lowers("Pad")
+def pad(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    given = integers(node, "pads", 1)
+    ctx.require(given is not None, "pads are required")
+    assert given is not None
+    axes = [ctx.axis(int(axis), x.rank) for axis in (ctx.data(3).reshape(-1) if ctx.optional(3) is not None else range(x.rank))]
+    ctx.require(len(given) == 2 * len(axes), f"{2 * len(axes)} pads are required, found {given}")
+    rows = np.zeros((x.rank, 2), np.int64)
+    for place, axis in enumerate(axes):
+        rows[axis] = given[place], given[place + len(axes)]
+    if np.any(rows < 0):
+        x = sliced(ctx, x, [range(max(0, -int(low)), dim - max(0, -int(high))) for dim, (low, high) in zip(x.dims, rows)])
+        rows = np.maximum(rows, 0)
+    if not rows.any():
+        return x
+    mode = attribute(node, "mode", "constant")
+    operand = ctx.constant(rows, np.int32)
+    if mode == "reflect":
+        return ctx.op(MIRROR_PAD, x, operand, options=MirrorPadOptions(mode=MirrorPadMode.REFLECT))
+    if mode == "edge":
+        return _edge_padded(ctx, x, rows)
+    ctx.require(mode == "constant", f"mode constant, reflect or edge is supported, found {mode}")
+    value = scalar(node, "value", 2) or 0.0
+    return ctx.op(PAD, x, operand) if value == 0.0 else ctx.op(PADV2, x, operand, ctx.like(x, value))
+
+
+def _edge_padded(ctx: Context, x: Value, rows: Array) -> Value:
+    """The first and last element along each axis, repeated and joined to the rest."""
+    for axis, (before, after) in enumerate(rows.tolist()):
+        parts = []
+        for count, start in ((before, 0), (after, x.dims[axis] - 1)):
+            edge = sliced(ctx, x, [range(start, start + 1) if place == axis else range(dim) for place, dim in enumerate(x.dims)])
+            times = [count if place == axis else 1 for place in range(x.rank)]
+            parts.append(edge if count == 1 else ctx.op(TILE, edge, ctx.indices(times)) if count else None)
+        joined = [part for part in (parts[0], x, parts[1]) if part is not None]
+        x = x if len(joined) == 1 else ctx.op(CONCATENATION, *joined, options=ConcatenationOptions(axis=axis))
+    return x

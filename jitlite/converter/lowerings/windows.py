@@ -1,0 +1,94 @@
+"""Sliding windows over two spatial axes: reading them from ONNX nodes and expressing their padding in TFLite's terms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jitlite.converter.attributes import attribute
+from jitlite.converter.graph import Node, Value
+from jitlite.converter.lowerings.context import Context
+from jitlite.converter.problems import Unlowerable
+from jitlite.schemas.ops.pad import PAD, PADV2
+from jitlite.schemas.ops.shapes import effective_size, same_padding
+from jitlite.schemas.tables import Padding
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One axis of a window: `before` and `after` are ONNX's padding, `output` the number of positions."""
+
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    output: int
+
+    @property
+    def needed_after(self) -> int:
+        """Padding after the input that some position really reads; the rest of ONNX's padding is never looked at."""
+        return max(0, (self.output - 1) * self.stride + effective_size(self.kernel, self.dilation) - self.size - self.before)
+
+    @property
+    def is_valid(self) -> bool:
+        return self.before == 0 and self.needed_after == 0
+
+    @property
+    def is_same(self) -> bool:
+        fits = self.output == -(-self.size // self.stride)
+        return fits and (self.before, self.needed_after) == same_padding(self.size, self.output, self.kernel, self.stride, self.dilation)
+
+
+def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int], outputs: Sequence[int]) -> tuple[Span, Span]:
+    """The window of a node over one or two spatial axes, as two; a missing first axis has size 1."""
+    count = len(sizes)
+    strides = _steps(ctx, node, "strides", count)
+    dilations = _steps(ctx, node, "dilations", count)
+    pads = [int(pad) for pad in attribute(node, "pads", [0] * (2 * count))]
+    ctx.require(len(pads) == 2 * count and len(kernel) == count, f"{2 * count} pads and {count} kernel sizes are required, found {pads} and {list(kernel)}")
+    auto = attribute(node, "auto_pad", "NOTSET")
+    found = []
+    for axis in range(count):
+        size, stride, window, output = sizes[axis], strides[axis], kernel[axis], outputs[axis]
+        before, after = pads[axis], pads[axis + count]
+        if auto in ("SAME_UPPER", "SAME_LOWER"):
+            low, high = same_padding(size, output, window, stride, dilations[axis])
+            before, after = (low, high) if auto == "SAME_UPPER" else (high, low)
+        elif auto == "VALID":
+            before, after = 0, 0
+        ctx.require(before >= 0 and after >= 0, f"pads of 0 or more are required, found {pads}")
+        found.append(Span(size, window, stride, dilations[axis], before, after, output))
+    if count == 1:
+        found.insert(0, Span(1, 1, 1, 1, 0, 0, 1))
+    return found[0], found[1]
+
+
+def _steps(ctx: Context, node: Node, name: str, count: int) -> list[int]:
+    steps = [int(step) for step in attribute(node, name, [1] * count)]
+    ctx.require(len(steps) == count and min(steps, default=1) >= 1, f"{count} {name} of at least 1 are required, found {steps}")
+    return steps
+
+
+def spatial_sizes(ctx: Context, x: Value) -> tuple[int, ...]:
+    ctx.require(x.rank in (3, 4), f"an input with one or two spatial axes is required, found shape {x.dims}")
+    return x.dims[2:]
+
+
+def output_sizes(node: Node) -> tuple[int, ...]:
+    shape = node.outputs[0].shape
+    if shape is None:
+        raise Unlowerable("a known output shape is required")
+    return shape[2:]
+
+
+def padded(ctx: Context, x: Value, axes: tuple[Span, Span], fill: float = 0.0, *, allow_same: bool = True) -> tuple[Value, Padding]:
+    """The NHWC input and the padding mode that give these windows: SAME or VALID where they say it, else VALID over a padded input."""
+    if all(span.is_valid for span in axes):
+        return x, Padding.VALID
+    if allow_same and all(span.is_same for span in axes):
+        return x, Padding.SAME
+    rows = [[0, 0], *([span.before, span.needed_after] for span in axes), [0, 0]]
+    operand = ctx.constant(rows, "int32")
+    if fill == 0.0:
+        return ctx.op(PAD, x, operand), Padding.VALID
+    return ctx.op(PADV2, x, operand, ctx.like(x, fill)), Padding.VALID

@@ -1,0 +1,18 @@
+"""What a caller can ask of a conversion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """Options of `convert_onnx`.
+
+    `shapes` gives input shapes by name; None, -1 or text in place of a number keeps what the model says. `nhwc_inputs` makes every input of
+    four dimensions channels-last, (n, c, h, w) becoming (n, h, w, c), instead of transposing it inside the model. `fold_limit_bytes` bounds
+    each constant that folding may create.
+    """
+
+    shapes: Mapping[str, Sequence[int | str | None]] = field(default_factory=dict)
+    nhwc_inputs: bool = False
+    fold_limit_bytes: int = 64 << 20

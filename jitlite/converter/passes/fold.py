@@ -1,0 +1,178 @@
+"""Types, shapes and constant folding of an ONNX graph in one walk from the inputs to the outputs.
+
+Because every input shape is a number here, chains such as Shape, Gather, Concat, Reshape become constants on the way, and each result's shape
+is known before its users are looked at. An If whose condition becomes constant is replaced by the branch taken.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from jitlite.converter.attributes import attribute
+from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
+from jitlite.converter.importer import add_nodes, decode_tensor, element_dtype
+from jitlite.converter.problems import Problems
+from jitlite.schemas.errors import ConversionError
+
+MAX_INFERENCE_ELEMENTS = 4096
+"""Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
+IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
+SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+MAX_UNSIZED_ELEMENTS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the walk reads besides the graph: `names` finds the value an ONNX name stands for."""
+
+    names: dict[str, Value]
+    opsets: dict[str, int]
+    limit_bytes: int
+    problems: Problems
+
+
+def fold_constants(graph: Graph, names: dict[str, Value], opsets: dict[str, int], limit_bytes: int, problems: Problems) -> None:
+    """Gives every value its shape and dtype where they follow, and replaces computed constants of at most `limit_bytes` by their data.
+
+    Nodes that break a rule of shape inference are added to `problems`.
+    """
+    source = _Source(names, opsets, limit_bytes, problems)
+    waiting = deque(graph.nodes)
+    while waiting:
+        node = waiting.popleft()
+        assert isinstance(node.op, OnnxOp)
+        if node.kind == "If" and node.input(0).data is not None:
+            waiting.extendleft(reversed(_take_branch(graph, node, source)))
+        elif problems.is_tainted(node.inputs):
+            problems.tainted.update(node.outputs)
+        elif node.op.since and node.kind not in SUBGRAPH_OPS:
+            _infer(node, source)
+            if constants(node.inputs) or node.kind in ("Shape", "Size"):
+                _fold(graph, node, source)
+    graph.sort()
+    graph.remove_dead()
+
+
+def _infer(node: Node, source: _Source) -> None:
+    assert isinstance(node.op, OnnxOp)
+    inputs = {value.name: _type_proto(value) for value in node.inputs if value is not None}
+    known = {
+        value.name: numpy_helper.from_array(value.data)
+        for value in node.inputs
+        if value is not None and value.data is not None and value.data.size <= MAX_INFERENCE_ELEMENTS
+    }
+    versions = [helper.make_opsetid(domain, version) for domain, version in source.opsets.items()]
+    try:
+        schema = onnx.defs.get_schema(node.op.name, node.op.opset, node.op.domain)
+        found = onnx.shape_inference.infer_node_outputs(schema, node_proto(node), inputs, known, opset_imports=versions)
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError, TypeError) as error:
+        source.problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
+        return
+    for value in node.outputs:
+        if value.name in found and found[value.name].HasField("tensor_type"):
+            tensor = found[value.name].tensor_type
+            if tensor.elem_type:
+                value.dtype = element_dtype(tensor.elem_type, f"'{value.name}'")
+            dims = tensor.shape.dim
+            if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
+                value.shape = tuple(int(dim.dim_value) for dim in dims)
+
+
+def _type_proto(value: Value) -> onnx.TypeProto:
+    if value.dtype is None:
+        return onnx.TypeProto()
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
+
+def node_proto(node: Node) -> onnx.NodeProto:
+    """The node as ONNX's own tools take it."""
+    assert isinstance(node.op, OnnxOp)
+    inputs = ["" if value is None else value.name for value in node.inputs]
+    proto = helper.make_node(node.op.name, inputs, [value.name for value in node.outputs], name=node.name, domain=node.op.domain)
+    proto.attribute.extend(node.attributes.values())
+    return proto
+
+
+def _fold(graph: Graph, node: Node, source: _Source) -> None:
+    assert isinstance(node.op, OnnxOp)
+    if node.op.domain or node.kind in IMPURE or not _fits(node, source.limit_bytes):
+        return
+    results = _evaluate(node, source.opsets)
+    if results is None:
+        return
+    for value, result in zip(node.outputs, results, strict=False):
+        if value.dtype is not None and value.dtype != result.dtype:
+            source.problems.add(node, f"an output of type {value.dtype} is required, evaluation gave {result.dtype}")
+            return
+    for value, result in zip(node.outputs, results, strict=False):
+        folded = graph.constant(result, f"{value.name};folded")
+        source.names[value.name] = folded
+        graph.replace_uses(value, folded)
+        if value in graph.outputs:
+            graph.outputs = [folded if output is value else output for output in graph.outputs]
+            graph.take_name(value, folded)
+
+
+def _fits(node: Node, limit_bytes: int) -> bool:
+    """True when every result is known to stay within the limit (NonZero: when its operand is small)."""
+    if node.kind == "NonZero":
+        return node.input(0).size <= MAX_UNSIZED_ELEMENTS
+    sized = all(value.shape is not None and value.dtype is not None for value in node.outputs)
+    return sized and all(prod(value.dims) * np.dtype(value.dtype).itemsize <= limit_bytes for value in node.outputs)
+
+
+def _evaluate(node: Node, opsets: dict[str, int]) -> list[Array] | None:
+    """The results of a node of constants; None when the evaluator cannot tell."""
+    if node.kind == "Shape":
+        x = node.input(0)
+        span = slice(attribute(node, "start", 0), attribute(node, "end"))
+        return None if x.shape is None else [np.array(x.shape[span], np.int64)]
+    if node.kind == "Size":
+        return None if node.input(0).shape is None else [np.array(node.input(0).size, np.int64)]
+    if node.kind == "Constant" and "value" in node.attributes:
+        return [attribute(node, "value")]
+    if node.kind == "Identity":
+        return [_data(node.input(0))]
+    feeds = {value.name: _data(value) for value in node.inputs if value is not None}
+    names = [value.name for value in node.outputs]
+    try:
+        with np.errstate(all="ignore"):
+            evaluator = ReferenceEvaluator(node_proto(node), opsets=opsets)
+            results = evaluator.run(names, feeds)
+    except Exception:  # noqa: BLE001 - the evaluator raises anything on operands it does not take; the node then stays as it is
+        return None
+    if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
+        return None
+    return [np.asarray(result) for result in results]
+
+
+def _data(value: Value) -> Array:
+    assert value.data is not None, f"'{value.name}' is not constant"
+    return value.data
+
+
+def _take_branch(graph: Graph, node: Node, source: _Source) -> list[Node]:
+    """Replaces an If with a constant condition by the nodes of its branch, which are returned."""
+    branch: Any = attribute(node, "then_branch" if bool(_data(node.input(0)).reshape(-1)[0]) else "else_branch")
+    if branch is None or len(branch.output) != len(node.outputs):
+        raise ConversionError(f"node '{node.name}' (If): a branch with {len(node.outputs)} outputs is required")
+    scope = dict(source.names)
+    for tensor in branch.initializer:
+        scope[tensor.name] = graph.constant(decode_tensor(tensor), tensor.name)
+    added = add_nodes(graph, branch.node, scope, source.opsets)
+    for value, info in zip(node.outputs, branch.output, strict=True):
+        if info.name not in scope:
+            raise ConversionError(f"node '{node.name}' (If): no node makes the branch's output '{info.name}'")
+        found = scope[info.name]
+        if not graph.can_redirect(value, found):
+            raise ConversionError(f"node '{node.name}' (If): branch output '{info.name}' cannot become the graph output '{value.name}'")
+        source.names[value.name] = found
+        graph.redirect(value, found)
+    graph.remove(node)
+    return added

@@ -1,0 +1,196 @@
+"""Rules on TFLite operators: constants into weights and biases, activations into the operators before them, reshapes into one."""
+
+import numpy as np
+
+from jitlite.converter.graph import Array, Graph, Node, Value
+from jitlite.converter.rewrite import rule
+from jitlite.schemas.ops.activation import RELU, RELU6, RELU_N1_TO_1
+from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
+from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, SUB
+from jitlite.schemas.ops.matmul import FULLY_CONNECTED
+from jitlite.schemas.ops.pad import PAD
+from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
+from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.shapes import same_padding
+from jitlite.schemas.tables import ActivationFunctionType, Padding
+
+NONE = ActivationFunctionType.NONE
+CLAMPS = {RELU.name: ActivationFunctionType.RELU, RELU6.name: ActivationFunctionType.RELU6, RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1}
+FUSING = frozenset(spec.name for spec in (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, DIV, AVERAGE_POOL_2D, MAX_POOL_2D))
+WEIGHTED: dict[str, tuple[int, int, int]] = {CONV_2D.name: (1, 0, 2), DEPTHWISE_CONV_2D.name: (1, 3, 2), FULLY_CONNECTED.name: (1, 0, 2), TRANSPOSE_CONV.name: (1, 0, 3)}
+"""Operators with weights: the operand of the weights, its axis of output channels, the operand of the bias."""
+
+
+def sole_producer(graph: Graph, value: Value) -> Node | None:
+    """The node that makes a value only one operand reads; None for inputs, constants, outputs and shared values."""
+    shared = value in graph.outputs or sum(value.uses.values()) != 1
+    return None if shared else value.producer
+
+
+def _fused(node: Node) -> ActivationFunctionType:
+    found: ActivationFunctionType = getattr(node.options, "fused_activation_function", NONE)
+    return found
+
+
+def _per_channel(constant: Value, channels: int) -> Array | None:
+    """The constant as one number a channel (last axis); None where it varies along another axis."""
+    assert constant.data is not None
+    dims = constant.dims
+    if constant.size != 1 and (dims[-1] != channels or constant.size != channels):
+        return None
+    return np.broadcast_to(constant.data.reshape(-1), (channels,))
+
+
+def _weighted_operand(graph: Graph, node: Node) -> tuple[Node, Value, Array] | str:
+    """The convolution or product before an arithmetic node, the constant operand, and that constant per channel; or why there is none."""
+    constants = [index for index in (0, 1) if node.input(index).is_constant]
+    if len(constants) != 1 or (node.kind in (SUB.name, DIV.name) and constants != [1]):
+        return "one constant operand is required (of SUB and DIV the second)"
+    x, constant = node.input(1 - constants[0]), node.input(constants[0])
+    producer = sole_producer(graph, x)
+    if producer is None or producer.kind not in WEIGHTED or _fused(producer) != NONE:
+        return "an operand made by a convolution or product without activation, and read by nothing else, is required"
+    weight, axis, _ = WEIGHTED[producer.kind]
+    if producer.input(weight).data is None or node.output.dims != x.dims or x.dtype != np.float32:
+        return "constant float32 weights and a result of the operand's shape are required"
+    channels = _per_channel(constant, producer.input(weight).dims[axis])
+    if channels is None:
+        return f"a constant that varies along the last axis alone is required, found shape {constant.dims}"
+    return producer, constant, channels
+
+
+def _set_bias(graph: Graph, producer: Node, bias: Array) -> None:
+    place = WEIGHTED[producer.kind][2]
+    operands = [*producer.inputs, *[None] * (place + 1 - len(producer.inputs))]
+    operands[place] = graph.constant(bias.astype(np.float32), f"{producer.name};bias")
+    graph.set_inputs(producer, operands)
+
+
+def _bias(producer: Node) -> Array | None:
+    """The bias, zeros where there is none; None where it is not constant."""
+    weight, axis, place = WEIGHTED[producer.kind]
+    held = producer.optional(place)
+    if held is None:
+        return np.zeros(producer.input(weight).dims[axis], np.float32)
+    return held.data
+
+
+def _absorb(graph: Graph, node: Node, producer: Node) -> None:
+    """Makes the producer compute the node's result, under the node's name, with its fused activation."""
+    if _fused(node) != NONE and producer.options is not None:
+        producer.options = producer.options.copy(fused_activation_function=_fused(node))
+    graph.absorb(node.output, producer.output)
+    graph.remove(node)
+
+
+@rule("scale into weights", MUL.name, DIV.name)
+def scale_into_weights(graph: Graph, node: Node) -> str | None:
+    found = _weighted_operand(graph, node)
+    if isinstance(found, str):
+        return found
+    producer, _, factor = found
+    bias = _bias(producer)
+    if bias is None:
+        return "a constant bias is required"
+    if _fused(node) != NONE and producer.kind == TRANSPOSE_CONV.name:
+        return "TRANSPOSE_CONV without activation is required"
+    if node.kind == DIV.name:
+        if not np.all(factor):
+            return "a divisor without zeros is required"
+        factor = 1 / factor.astype(np.float64)
+    weight, axis, _ = WEIGHTED[producer.kind]
+    data = producer.input(weight).data
+    assert data is not None
+    shape = [-1 if place == axis else 1 for place in range(data.ndim)]
+    scaled = (data * factor.reshape(shape)).astype(np.float32)
+    graph.set_input(producer, weight, graph.constant(scaled, producer.input(weight).name))
+    if producer.optional(WEIGHTED[producer.kind][2]) is not None:
+        _set_bias(graph, producer, bias * factor)
+    _absorb(graph, node, producer)
+    return None
+
+
+@rule("shift into bias", ADD.name, SUB.name)
+def shift_into_bias(graph: Graph, node: Node) -> str | None:
+    found = _weighted_operand(graph, node)
+    if isinstance(found, str):
+        return found
+    producer, _, shift = found
+    bias = _bias(producer)
+    if bias is None:
+        return "a constant bias is required"
+    if _fused(node) != NONE and producer.kind == TRANSPOSE_CONV.name:
+        return "TRANSPOSE_CONV without activation is required"
+    _set_bias(graph, producer, bias - shift if node.kind == SUB.name else bias + shift)
+    _absorb(graph, node, producer)
+    return None
+
+
+@rule("activation into operator", *CLAMPS)
+def fuse_activation(graph: Graph, node: Node) -> str | None:
+    producer = sole_producer(graph, node.input(0))
+    if producer is None or producer.kind not in FUSING or node.input(0).dtype != np.float32:
+        return "an operand made by an operator that clamps, and read by nothing else, is required"
+    if _fused(producer) != NONE:
+        return f"an operator without activation is required, found {_fused(producer).name}"
+    assert producer.options is not None
+    producer.options = producer.options.copy(fused_activation_function=CLAMPS[node.kind])
+    graph.absorb(node.output, producer.output)
+    graph.remove(node)
+    return None
+
+
+@rule("merge reshapes", RESHAPE.name)
+def merge_reshapes(graph: Graph, node: Node) -> str | None:
+    producer = node.input(0).producer
+    if producer is None or producer.kind != RESHAPE.name:
+        return "an operand made by RESHAPE is required"
+    graph.set_input(node, 0, producer.input(0))
+    return None
+
+
+@rule("drop reshape", RESHAPE.name)
+def drop_reshape(graph: Graph, node: Node) -> str | None:
+    if node.input(0).dims != node.output.dims:
+        return "a result of the operand's shape is required"
+    if not graph.can_redirect(node.output, node.input(0)):
+        return "a graph output needs an operator of its own"
+    graph.redirect(node.output, node.input(0))
+    graph.remove(node)
+    return None
+
+
+@rule("merge pads", PAD.name)
+def merge_pads(graph: Graph, node: Node) -> str | None:
+    producer = sole_producer(graph, node.input(0))
+    rows = node.input(1).data
+    if producer is None or producer.kind != PAD.name or rows is None or producer.input(1).data is None:
+        return "an operand made by a PAD that nothing else reads is required"
+    total = rows + producer.input(1).data
+    graph.set_inputs(node, [producer.input(0), graph.constant(total.astype(np.int32), node.input(1).name)])
+    return None
+
+
+@rule("pad to SAME", CONV_2D.name, DEPTHWISE_CONV_2D.name)
+def pad_to_same(graph: Graph, node: Node) -> str | None:
+    """A PAD whose rows are those of SAME padding becomes the padding mode."""
+    producer, options = node.input(0).producer, node.options
+    if producer is None or producer.kind != PAD.name or producer.input(1).data is None:
+        return "an operand made by PAD is required"
+    assert options is not None
+    if options.padding != Padding.VALID:  # type: ignore[attr-defined]
+        return "padding VALID is required"
+    rows, x, weight, y = producer.input(1).data, producer.input(0), node.input(1), node.output
+    assert rows is not None
+    steps = ((options.stride_h, options.dilation_h_factor), (options.stride_w, options.dilation_w_factor))  # type: ignore[attr-defined]
+    for axis, (stride, dilation) in enumerate(steps, 1):
+        same = same_padding(x.dims[axis], -(-x.dims[axis] // stride), weight.dims[axis], stride, dilation)
+        if y.dims[axis] != -(-x.dims[axis] // stride) or tuple(rows[axis].tolist()) != same:
+            return f"the padding {same} of SAME is required along axis {axis}, found {rows[axis].tolist()}"
+    if np.any(rows[[0, 3]]):
+        return "padding of height and width alone is required"
+    node.options = options.copy(padding=Padding.SAME)
+    graph.set_input(node, 0, x)
+    return None
+
+

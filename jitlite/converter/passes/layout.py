@@ -1,0 +1,177 @@
+"""The layout pass: one walk in which transposes are remembered instead of emitted.
+
+Every value of the old graph is seen through a `View`: a value of the new graph and the permutation that would turn it into the old one. A
+TRANSPOSE changes the view alone. Operators that do not care about the order of axes are applied to whatever lies behind the view, their axes,
+constants and shapes permuted (rules in `layout_rules` and `layout_reshape`); the others, and the graph's outputs, get the old value itself,
+made by a TRANSPOSE once and shared. Nothing is guessed: an order is only ever changed by a TRANSPOSE that the old graph asked for.
+
+Values that lie in another order than their ONNX namesakes are called "name;nhwc" (ONNX order n, c, h, w), "name;nwc" (n, c, w), else
+"name;perm…", which lists the ONNX axes in the order they lie in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from jitlite.converter.builder import Builder, Permutation
+from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.schemas.ops.spec import OpSpec
+from jitlite.schemas.table import Table
+
+SUFFIXES: dict[Permutation, str] = {(0, 3, 1, 2): "nhwc", (0, 2, 1): "nwc"}
+CHANNELS_LAST: Permutation = (0, 3, 1, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The old value is `physical` with its axes permuted: old axis i is physical axis permutation[i]."""
+
+    physical: Value
+    permutation: Permutation
+
+    @property
+    def is_plain(self) -> bool:
+        return self.permutation == identity(len(self.permutation))
+
+
+LayoutRule: TypeAlias = Callable[["Relayout", Node], bool]
+"""Emits the node in an order of axes of its choice and returns True, or declines with False."""
+
+RULES: dict[str, LayoutRule] = {}
+
+
+def lays_out(*specs: OpSpec) -> Callable[[LayoutRule], LayoutRule]:
+    """Registers the rule for operators that can work in other orders than the old graph's."""
+
+    def register(rule: LayoutRule) -> LayoutRule:
+        for spec in specs:
+            assert spec.name not in RULES, f"{spec.name} has two layout rules"
+            RULES[spec.name] = rule
+        return rule
+
+    return register
+
+
+def identity(rank: int) -> Permutation:
+    return tuple(range(rank))
+
+
+def inverse(permutation: Permutation) -> Permutation:
+    result = [0] * len(permutation)
+    for index, axis in enumerate(permutation):
+        result[axis] = index
+    return tuple(result)
+
+
+def moves_nothing(shape: Shape, permutation: Permutation) -> bool:
+    """True when transposing a tensor of this shape only moves axes of size 1, so that a reshape does the same."""
+    moved = [axis for axis in permutation if shape[axis] != 1]
+    return moved == sorted(moved)
+
+
+class Relayout:
+    """The state of one walk: the new graph, the view of every old value, and the transposes made so far."""
+
+    def __init__(self, source: Graph) -> None:
+        self.source = source
+        self.target = Graph(source.name)
+        self.views: dict[Value, View] = {}
+        self.columns: dict[Value, Array] = {}
+        """Flattened values whose columns lie in another order: old column k is physical column columns[k]."""
+        self.reordered: dict[tuple[Value, Permutation], Value] = {}
+
+    def view(self, old: Value) -> View:
+        if old not in self.views:
+            assert old.data is not None, f"'{old.name}' has not been laid out"
+            self.views[old] = View(self.target.constant(old.data, old.name), identity(old.rank))
+        return self.views[old]
+
+    def cost(self, old: Value, permutation: Permutation) -> int:
+        """Elements that a TRANSPOSE would move to get at the old value in this order."""
+        view = self.view(old)
+        order = _between(view.permutation, permutation)
+        free = view.physical.is_constant or moves_nothing(view.physical.dims, order) or (view.physical, order) in self.reordered
+        return 0 if free else old.size
+
+    def physical(self, old: Value, permutation: Permutation) -> Value:
+        """The value that, seen through `permutation`, is the old one."""
+        view = self.view(old)
+        return self.reorder(view.physical, _between(view.permutation, permutation), physical_name(old.name, permutation))
+
+    def reorder(self, x: Value, order: Permutation, name: str) -> Value:
+        """The new value with axis order[i] as axis i: a TRANSPOSE, or a RESHAPE where only axes of size 1 move. Made once and shared."""
+        if order == identity(len(order)):
+            return x
+        if (x, order) not in self.reordered:
+            builder = Builder(self.target, name, x.producer.origin if x.producer else "")
+            still = moves_nothing(x.dims, order)
+            made = builder.reshape(x, [x.dims[axis] for axis in order]) if still else builder.transpose(x, order)
+            if made is not x:
+                self.target.rename(made, name)
+            self.reordered[(x, order)] = made
+        return self.reordered[(x, order)]
+
+    def widened(self, x: Value, rank: int) -> Value:
+        """The new value behind axes of size 1, so that it has this rank."""
+        return Builder(self.target, x.name).reshape(x, (1,) * (rank - x.rank) + x.dims, "wide")
+
+    def logical(self, old: Value) -> Value:
+        """The old value itself."""
+        return self.physical(old, identity(old.rank))
+
+    def emit(self, node: Node, operands: Sequence[Value | None], options: Table | None, permutations: Sequence[Permutation]) -> None:
+        """Adds the node's operator over new operands; output k is seen through permutations[k]."""
+        assert isinstance(node.op, OpSpec)
+        builder = Builder(self.target, node.outputs[0].name, node.origin)
+        made = builder.ops(node.op, *operands, options=None if options is None else options.copy())
+        for old, new, permutation in zip(node.outputs, made, permutations, strict=True):
+            assert tuple(new.dims[axis] for axis in permutation) == old.dims, f"'{old.name}' must keep shape {old.dims}"
+            self.target.rename(new, physical_name(old.name, permutation))
+            self.views[old] = View(new, permutation)
+
+    def indices(self, numbers: Sequence[int] | Array) -> Value:
+        return self.target.constant(np.asarray(numbers, np.int32), "indices")
+
+
+def physical_name(name: str, permutation: Permutation) -> str:
+    """What a value is called that shows the value `name` through a permutation."""
+    if permutation == identity(len(permutation)):
+        return name
+    order = "".join(str(axis) for axis in inverse(permutation))
+    return f"{name};{SUFFIXES.get(permutation, f'perm{order}')}"
+
+
+def _between(held: Permutation, wanted: Permutation) -> Permutation:
+    """The transpose that turns a value seen through `held` into one seen through `wanted`."""
+    back = inverse(wanted)
+    return tuple(held[axis] for axis in back)
+
+
+def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
+    """The same computation with as few transposes as the walk leaves. With `nhwc_inputs` the inputs of rank 4 change to channels-last."""
+    walk = Relayout(source)
+    for old in source.inputs:
+        turned = nhwc_inputs and old.rank == 4
+        order = CHANNELS_LAST if turned else identity(old.rank)
+        shape = tuple(old.dims[axis] for axis in inverse(order))
+        walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype)), order)
+    for node in source.nodes:
+        rule = RULES.get(node.kind)
+        if rule is None or not rule(walk, node):
+            operands = [None if value is None else walk.logical(value) for value in node.inputs]
+            walk.emit(node, operands, node.options, [identity(value.rank) for value in node.outputs])
+    for old in source.outputs:
+        walk.target.outputs.append(_output(walk, old))
+    walk.target.remove_dead()
+    return walk.target
+
+
+def _output(walk: Relayout, old: Value) -> Value:
+    """The graph output, made anew where the value at hand is an input (channels-last inputs that are returned)."""
+    new = walk.logical(old)
+    assert new.producer is not None, f"graph output '{old.name}' must be made by a node"
+    if new.name != old.name:
+        walk.target.rename(new, old.name)
+    return new

@@ -1,0 +1,126 @@
+"""RESHAPE over tensors whose axes lie in another order.
+
+A reshape splits and merges neighbouring axes: it falls into groups of old axes that become groups of new ones. A group whose axes lie next to
+each other, in order, can be reshaped where it lies.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from jitlite.converter.builder import Permutation
+from jitlite.converter.graph import Node, Shape, Value
+from jitlite.converter.passes.layout import Relayout, View, identity, lays_out
+from jitlite.converter.passes.layout_rules import UNARY
+from jitlite.schemas.ops.matmul import FULLY_CONNECTED
+from jitlite.schemas.ops.reshape import RESHAPE
+
+_UNARY_NAMES = frozenset(spec.name for spec in UNARY)
+
+
+class Group(NamedTuple):
+    """Axes of the operand and axes of the result that hold the same elements; axes of size 1 belong to none."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+def groups(before: Shape, after: Shape) -> list[Group]:
+    """The smallest groups of a reshape, in order."""
+    old = [axis for axis, dim in enumerate(before) if dim != 1]
+    new = [axis for axis, dim in enumerate(after) if dim != 1]
+    found = []
+    i = j = 0
+    while i < len(old) and j < len(new):
+        start_i, start_j = i, j
+        left, right = before[old[i]], after[new[j]]
+        i, j = i + 1, j + 1
+        while left != right:
+            if left < right:
+                left *= before[old[i]]
+                i += 1
+            else:
+                right *= after[new[j]]
+                j += 1
+        found.append(Group(tuple(old[start_i:i]), tuple(new[start_j:j])))
+    return found
+
+
+@lays_out(RESHAPE)
+def reshape(walk: Relayout, node: Node) -> bool:
+    x, y = node.input(0), node.output
+    view = walk.view(x)
+    if view.is_plain or y.size == 0:
+        return False
+    if _flattens_into_products(walk, node) and not _is_in_order(groups(x.dims, y.dims), view.permutation):
+        _flatten(walk, node, view)
+        return True
+    found = groups(x.dims, y.dims)
+    order = _grouped_order(found, view.permutation)
+    physical = walk.physical(x, order)
+    placed = _placed_after(found, order, len(y.dims))
+    shape = [y.dims[axis] for axis in placed]
+    permutation = tuple(placed.index(axis) for axis in range(len(placed)))
+    walk.emit(node, [physical, walk.indices(shape)], node.options, [permutation])
+    return True
+
+
+def _is_in_order(found: list[Group], permutation: Permutation) -> bool:
+    """True when every group's axes lie next to each other (but for axes of size 1), in order."""
+    grouped = sorted(permutation[axis] for group in found for axis in group.before)
+    ranks = {place: rank for rank, place in enumerate(grouped)}
+    return all(ranks[permutation[b]] == ranks[permutation[a]] + 1 for group in found for a, b in pairwise(group.before))
+
+
+def _grouped_order(found: list[Group], permutation: Permutation) -> Permutation:
+    """The order closest to the present one in which every group lies together: the present one where that is so already."""
+    if _is_in_order(found, permutation):
+        return permutation
+    first = {group: min(permutation[axis] for axis in group.before) for group in found}
+    alone = [axis for axis in range(len(permutation)) if not any(axis in group.before for group in found)]
+    blocks = [(place, group.before) for group, place in first.items()] + [(permutation[axis], (axis,)) for axis in alone]
+    laid = [axis for _, axes in sorted(blocks) for axis in axes]
+    return tuple(laid.index(axis) for axis in range(len(laid)))
+
+
+def _placed_after(found: list[Group], permutation: Permutation, rank: int) -> list[int]:
+    """The result's axes in the order they lie in; axes of size 1 stay behind the axis in front of them."""
+    placed: list[int] = []
+    for group in sorted(found, key=lambda group: permutation[group.before[0]]):
+        placed += group.after
+    for axis in range(rank):
+        if axis not in placed:
+            placed.insert(placed.index(axis - 1) + 1 if axis else 0, axis)
+    return placed
+
+
+def _flattens_into_products(walk: Relayout, node: Node) -> bool:
+    """True when the result is (rows, columns) of the operand's first axis and all others, and only FULLY_CONNECTED reads it."""
+    x, y = node.input(0), node.output
+    return y.rank == 2 and x.rank > 2 and y.dims[0] == x.dims[0] and _feeds_products(walk, y)
+
+
+def _feeds_products(walk: Relayout, value: Value) -> bool:
+    if not value.uses or value in walk.source.outputs:
+        return False
+    for user in value.uses:
+        if user.kind == FULLY_CONNECTED.name:
+            weight = user.input(1)
+            if user.input(0) is not value or weight.data is None or weight.dims[1] != value.dims[-1] or value in user.inputs[1:]:
+                return False
+        elif user.kind not in _UNARY_NAMES or not _feeds_products(walk, user.output):
+            return False
+    return True
+
+
+def _flatten(walk: Relayout, node: Node, view: View) -> None:
+    """Flattens the elements as they lie and records where each column is."""
+    x, y = node.input(0), node.output
+    if view.permutation[0] != 0:
+        view = View(walk.logical(x), identity(x.rank))
+    rows, columns = y.dims
+    walk.emit(node, [view.physical, walk.indices([rows, columns])], node.options, [identity(2)])
+    lain = np.arange(columns).reshape(view.physical.dims[1:])
+    walk.columns[y] = lain.transpose([axis - 1 for axis in view.permutation[1:]]).reshape(-1)
+    walk.target.rename(walk.views[y].physical, f"{y.name};flat")

@@ -1,0 +1,50 @@
+"""The order of everything: what happens to a model between its file and the TFLite graph, and the rules tried on the way."""
+
+import onnx
+
+from jitlite.converter.graph import Graph, Shape
+from jitlite.converter.importer import import_graph, opset_versions
+from jitlite.converter.lower import lower_graph
+from jitlite.converter.options import ConvertOptions
+from jitlite.converter.passes import layout_reshape, layout_rules
+from jitlite.converter.passes.fold import fold_constants
+from jitlite.converter.passes.fuse import drop_reshape, fuse_activation, merge_pads, merge_reshapes, pad_to_same, scale_into_weights, shift_into_bias
+from jitlite.converter.passes.layout import RULES, lay_out
+from jitlite.converter.passes.share import share
+from jitlite.converter.problems import Problems
+from jitlite.converter.rewrite import Rule, Trace, rewrite
+
+assert layout_reshape.reshape in RULES.values() and layout_rules.unary in RULES.values()
+
+ONNX_RULES: tuple[Rule, ...] = ()
+"""Rules on ONNX nodes, before lowering."""
+
+TFLITE_RULES: tuple[Rule, ...] = (
+    merge_reshapes,
+    drop_reshape,
+    merge_pads,
+    pad_to_same,
+    scale_into_weights,
+    shift_into_bias,
+    fuse_activation,
+)
+"""Rules on TFLite operators, after the layout pass."""
+
+
+def to_tflite_graph(model: onnx.ModelProto, shapes: dict[str, Shape], options: ConvertOptions, trace: Trace | None = None) -> Graph:
+    """The model as a graph of TFLite operators for inputs of these shapes. ConversionError lists every node that has no TFLite form."""
+    trace = Trace() if trace is None else trace
+    problems = Problems()
+    graph, names = import_graph(model, shapes)
+    fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems)
+    graph.verify()
+    rewrite(graph, ONNX_RULES, trace)
+    lowered = lower_graph(graph, problems)
+    lowered.verify()
+    laid_out = lay_out(lowered, options.nhwc_inputs)
+    laid_out.verify()
+    rewrite(laid_out, TFLITE_RULES, trace)
+    share(laid_out)
+    rewrite(laid_out, TFLITE_RULES, trace)
+    laid_out.verify()
+    return laid_out

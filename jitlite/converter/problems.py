@@ -1,0 +1,36 @@
+"""Collecting what stands in the way of a conversion, so that one error lists all of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from jitlite.converter.graph import Node, OnnxOp, Value
+from jitlite.schemas.errors import ConversionError
+
+
+class Unlowerable(Exception):  # noqa: N818 - the reason why one node stays, collected and never seen by callers
+    """Says why a node has no TFLite form: what is required, what was found."""
+
+
+@dataclass(slots=True)
+class Problems:
+    """The nodes that cannot be converted, with reasons; values behind them are `tainted`, so that only root causes are listed."""
+
+    lines: dict[str, None] = field(default_factory=dict)
+    tainted: set[Value] = field(default_factory=set)
+
+    def add(self, node: Node, reason: str) -> None:
+        op = node.op
+        opset = f"opset {op.opset}" if isinstance(op, OnnxOp) else "TFLite"
+        name = node.name or (node.outputs[0].name if node.outputs else "")
+        self.lines[f"node '{name}' ({node.kind}, {opset}): {reason}"] = None
+        self.tainted.update(node.outputs)
+
+    def is_tainted(self, values: Iterable[Value | None]) -> bool:
+        return any(value in self.tainted for value in values)
+
+    def raise_any(self, where: str = "the model") -> None:
+        """ConversionError with every line, if there is one."""
+        if self.lines:
+            count = len(self.lines)
+            heading = f"{where}: {count} node{'s' if count > 1 else ''} cannot be converted"
+            raise ConversionError("\n  ".join([heading, *self.lines]))

@@ -1,0 +1,90 @@
+"""Which dimensions of the inputs are fixed and which stay dynamic.
+
+The first dimension of an input may stay dynamic (the batch); all inputs share it. Every other unknown dimension needs a number from the caller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from jitlite.converter.graph import Shape
+from jitlite.converter.importer import graph_inputs
+from jitlite.converter.options import ConvertOptions
+from jitlite.schemas.errors import ConversionError
+
+PROBES = (7, 13)
+"""Two sizes tried for the dynamic batch: primes that are no likely size of anything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputShapes:
+    """The inputs' dimensions by name; None stands for the dynamic batch."""
+
+    dims: dict[str, tuple[int | None, ...]]
+
+    @property
+    def is_dynamic(self) -> bool:
+        return any(None in dims for dims in self.dims.values())
+
+    def bound(self, batch: int) -> dict[str, Shape]:
+        return {name: tuple(batch if dim is None else dim for dim in dims) for name, dims in self.dims.items()}
+
+    def describe(self) -> str:
+        return ", ".join(f"'{name}'" for name, dims in self.dims.items() if None in dims)
+
+
+def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
+    """The shapes of the inputs under the caller's options. ConversionError lists every dimension that still needs a number, and how to give it."""
+    inputs = {info.name: _declared(info, options.shapes.get(info.name)) for info in graph_inputs(model)}
+    unknown = sorted(set(options.shapes) - set(inputs))
+    if unknown:
+        raise ConversionError(f"shapes: the model's inputs are {', '.join(inputs)}; found {', '.join(unknown)}")
+    known: dict[str, int] = {}
+    for name, given in options.shapes.items():
+        for dim, wanted in zip(inputs[name], given, strict=True):
+            if isinstance(dim, str) and _is_size(wanted) and known.setdefault(dim, int(wanted)) != wanted:
+                raise ConversionError(f"shapes: dimension '{dim}' must have one size, found {known[dim]} and {wanted}")
+    bound: dict[str, tuple[int | None, ...]] = {}
+    missing = []
+    for name, dims in inputs.items():
+        result = [known.get(dim) if isinstance(dim, str) else dim for dim in dims]
+        lacking = [(axis, dim) for axis, dim in enumerate(dims) if axis > 0 and result[axis] is None]
+        missing += [f"input '{name}' dimension {axis} ({dim})" for axis, dim in lacking]
+        bound[name] = tuple(result)
+    if missing:
+        example = ", ".join(f"{name!r}: {_example(dims)}" for name, dims in bound.items() if None in dims[1:])
+        raise ConversionError(
+            f"only the first dimension of an input can stay dynamic; these need a number: {'; '.join(missing)}. "
+            f"Give it with ConvertOptions(shapes={{{example}}})"
+        )
+    return InputShapes(bound)
+
+
+def _declared(info: onnx.ValueInfoProto, given: Sequence[int | str | None] | None) -> list[int | str]:
+    """Each dimension as a number or the name of an unknown; `given` fills in an input that declares no shape at all."""
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        if given is None:
+            raise ConversionError(f"input '{info.name}': the model does not say its shape; give it with ConvertOptions(shapes={{{info.name!r}: (…)}})")
+        return [f"{info.name}[{axis}]" for axis in range(len(given))]
+    dims = [_dim(info.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)]
+    if given is not None:
+        fits = len(given) == len(dims) and all(isinstance(dim, str) or not _is_size(size) or dim == size for dim, size in zip(dims, given))
+        if not fits:
+            raise ConversionError(f"shapes: input '{info.name}' is declared ({', '.join(map(str, dims))}), found ({', '.join(map(str, given))})")
+    return dims
+
+
+def _is_size(wanted: int | str | None) -> bool:
+    return isinstance(wanted, int) and wanted >= 0
+
+
+def _dim(name: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -> int | str:
+    if dim.HasField("dim_value") and dim.dim_value > 0:
+        return int(dim.dim_value)
+    return str(dim.dim_param) or f"{name}[{axis}]"
+
+
+def _example(dims: Sequence[int | None]) -> str:
+    return "(" + ", ".join(str(dim) if dim is not None else "None" if axis == 0 else "<size>" for axis, dim in enumerate(dims)) + ",)"
