@@ -4,11 +4,14 @@ import os
 
 import onnx
 
+from jitlite.converter.batch import merge_batches
 from jitlite.converter.emit import emit
 from jitlite.converter.importer import graph_inputs, load_model
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph
+from jitlite.converter.problems import Problems
 from jitlite.converter.symbols import PROBES, bind_inputs
+from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.tables import Model
 
 
@@ -20,6 +23,14 @@ def convert_onnx(source: str | os.PathLike[str] | onnx.ModelProto, options: Conv
     """
     model = load_model(source)
     shapes = bind_inputs(model, options)
-    graph = to_tflite_graph(model, shapes.bound(PROBES[0]), options)
-    names = [info.name for info in graph_inputs(model)]
-    return emit(graph, names, [info.name for info in model.graph.output], {})
+    inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
+    if not shapes.is_dynamic:
+        return emit(to_tflite_graph(model, shapes.bound(0), options), inputs, outputs, {})
+    try:
+        graph, other = (to_tflite_graph(model, shapes.bound(batch), options) for batch in PROBES)
+        problems = Problems()
+        signatures = merge_batches(graph, other, PROBES, problems)
+        problems.raise_any()
+    except ConversionError as error:
+        raise ConversionError(f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)") from error
+    return emit(graph, inputs, outputs, signatures)

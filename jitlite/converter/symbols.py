@@ -31,7 +31,13 @@ class InputShapes:
         return {name: tuple(batch if dim is None else dim for dim in dims) for name, dims in self.dims.items()}
 
     def describe(self) -> str:
+        """The inputs whose batch is dynamic."""
         return ", ".join(f"'{name}'" for name, dims in self.dims.items() if None in dims)
+
+    def hint(self) -> str:
+        """The option that fixes the batch at 1."""
+        fixed = ", ".join(f"{name!r}: {_tuple([1 if dim is None else dim for dim in dims])}" for name, dims in self.dims.items() if None in dims)
+        return f"ConvertOptions(shapes={{{fixed}}})"
 
 
 def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
@@ -87,4 +93,8 @@ def _dim(name: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -> int | st
 
 
 def _example(dims: Sequence[int | None]) -> str:
-    return "(" + ", ".join(str(dim) if dim is not None else "None" if axis == 0 else "<size>" for axis, dim in enumerate(dims)) + ",)"
+    return _tuple([str(dim) if dim is not None else "None" if axis == 0 else "<size>" for axis, dim in enumerate(dims)])
+
+
+def _tuple(items: Sequence[object]) -> str:
+    return f"({', '.join(map(str, items))}{',' if len(items) == 1 else ''})"
