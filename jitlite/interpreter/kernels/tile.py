@@ -12,18 +12,19 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from jitlite.interpreter.kernels.abi import Pointer, f32, f32p, i32, i32p, i64, inline
-from jitlite.interpreter.kernels.requantize import requantize
+from jitlite.interpreter.kernels.abi import Pointer, f32, f32p, i8p, i32, i32p, i64, inline
+from jitlite.interpreter.kernels.requantize import narrow, requantize
 
 ROWS = 4
 COLUMNS = 16
 TILE = ROWS * COLUMNS
 
 Numbers = Pointer[Any]
+single: Any = np.float32
 
 
 def _stack(element: Any) -> Any:
-    @intrinsic
+    @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
     def reserve(typing: Any, count: Any) -> Any:
         if not isinstance(count, types.IntegerLiteral):
             return None
@@ -47,7 +48,7 @@ stack_i32 = _stack(types.int32)
 """The same for int32."""
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def multiply_add(typing: Any, a: Any, b: Any, total: Any) -> Any:
     """The sum a · b + total: of float32, fused where the target fuses; of integers up to 32 bits, wrapping in int32."""
     if total == types.float32 and a == b == types.float32:
@@ -129,23 +130,40 @@ def clamp_f32(value: f32, low: f32, high: f32) -> f32:
 
 
 @inline
-def store_f32(acc: f32p, bias: f32p, bias_at: i64, y: f32p, at: i64, count: i64, low: f32, high: f32) -> None:
-    """One row of a tile plus its bias, clamped, to y[at : at + count]."""
+def store_f32(acc: f32p, r: i64, bias: f32p, panel: i64, y: f32p, at: i64, count: i64, low: f32, high: f32) -> None:
+    """Row r of a tile plus the panel's bias, clamped, to y[at : at + count]."""
     for j in range(COLUMNS):
-        acc[j] = clamp_f32(acc[j] + bias[bias_at + j], low, high)
+        acc[r * COLUMNS + j] = clamp_f32(acc[r * COLUMNS + j] + bias[panel * COLUMNS + j], low, high)
     for j in range(count):
-        y[at + j] = acc[j]
+        y[at + j] = acc[r * COLUMNS + j]
 
 
 @inline
-def store_qs8(acc: i32p, bias: i32p, mantissas: i32p, shifts: i32p, channel: i64, y: Numbers, at: i64, count: i64, limits: i32p) -> None:
-    """One row of a tile plus its bias, requantized, to y[at : at + count]; limits hold the zero point, the lowest and the highest value."""
+def store_qs8(acc: i32p, r: i64, channels: i32p, panel: i64, y: i8p, at: i64, count: i64, limits: i32p) -> None:
+    """Row r of a tile plus the panel's bias, requantized, to y[at : at + count].
+
+    `channels` holds COLUMNS biases, then mantissas, then shifts for each panel; `limits` the output's zero point, lowest and highest value.
+    """
     zero_point, low, high = limits[0], limits[1], limits[2]
+    base = panel * 3 * COLUMNS
     for j in range(COLUMNS):
-        total = np.int32(acc[j] + bias[channel + j])
-        acc[j] = requantize(total, mantissas[channel + j], shifts[channel + j], zero_point, low, high)
+        total = narrow(acc[r * COLUMNS + j] + channels[base + j])
+        mantissa, shift = channels[base + COLUMNS + j], channels[base + 2 * COLUMNS + j]
+        acc[r * COLUMNS + j] = requantize(total, mantissa, shift, zero_point, low, high)
     for j in range(count):
-        y[at + j] = np.int8(acc[j])
+        y[at + j] = acc[r * COLUMNS + j]
+
+
+@inline
+def store_scaled(acc: i32p, r: i64, factor: f32, channels: f32p, panel: i64, y: f32p, at: i64, count: i64, low: f32, high: f32) -> None:
+    """Row r of a tile times `factor` and the panel's scales, plus its bias, clamped, to y[at : at + count].
+
+    `channels` holds COLUMNS scales, then biases for each panel.
+    """
+    base = panel * 2 * COLUMNS
+    for j in range(count):
+        value = single(acc[r * COLUMNS + j]) * channels[base + j] * factor + channels[base + COLUMNS + j]
+        y[at + j] = clamp_f32(value, low, high)
 
 
 @inline

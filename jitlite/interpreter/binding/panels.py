@@ -1,0 +1,90 @@
+"""Weights and what belongs to output channels, packed into panels of COLUMNS channels as `jitlite.interpreter.kernels.tile` reads them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quantized_activation_range
+from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.tables import ActivationFunctionType, TensorType
+
+COLUMNS = 16
+"""Output channels of a panel; `jitlite.interpreter.kernels.tile` has the same number."""
+
+Array = NDArray[Any]
+
+
+def panels(channels: int) -> int:
+    """Panels that `channels` fill."""
+    return -(-channels // COLUMNS)
+
+
+def by_panel(values: Array, groups: int = 1) -> Array:
+    """Values of output channels, the last axis, as [..., groups · panels, COLUMNS] with zeros behind the last channel of each group."""
+    channels = values.shape[-1] // groups
+    count = panels(channels)
+    grouped = np.zeros((*values.shape[:-1], groups, count * COLUMNS), values.dtype)
+    grouped[..., :channels] = values.reshape(*values.shape[:-1], groups, channels)
+    return grouped.reshape(*values.shape[:-1], groups * count, COLUMNS)
+
+
+def pack(weights: Array, groups: int = 1) -> Array:
+    """Weights [channels, ..., depth] as [groups · panels, ..., depth, COLUMNS]."""
+    last = np.moveaxis(weights, 0, -1)
+    return np.ascontiguousarray(np.moveaxis(by_panel(last, groups), -2, 0))
+
+
+def tap_sums(weights: Array, groups: int = 1) -> Array:
+    """Sums of INT8 weights [channels, taps..., depth] over depth, as int32 [groups · panels, taps..., COLUMNS]."""
+    return pack(weights.astype(np.int32).sum(-1, dtype=np.int32), groups)
+
+
+def interleave(*rows: Array, groups: int = 1) -> Array:
+    """Vectors over output channels as [groups · panels, len(rows), COLUMNS]."""
+    return np.ascontiguousarray(np.stack([by_panel(row, groups) for row in rows], axis=-2))
+
+
+def bias_or_zeros(bias: TensorInfo | None, channels: int, dtype: type[np.generic]) -> Array:
+    """A constant bias, or zeros where there is none."""
+    if bias is None:
+        return np.zeros(channels, dtype)
+    assert bias.value is not None
+    return bias.value.reshape(-1).astype(dtype, copy=False)
+
+
+def wrapped(values: Array) -> Array:
+    """Int64 values modulo 2^32 as int32, as int32 sums wrap."""
+    return values.astype(np.int64).astype(np.uint32).view(np.int32)
+
+
+def scales(info: TensorInfo, channels: int) -> NDArray[np.float64]:
+    """A tensor's scales, one an output channel, as the float32 numbers the file holds."""
+    assert info.quantization is not None
+    return np.broadcast_to(np.asarray(info.quantization.scale, np.float32).astype(np.float64), (channels,))
+
+
+def multipliers(x: TensorInfo, weight: TensorInfo, y: TensorInfo, channels: int) -> tuple[Array, Array]:
+    """Mantissas and shifts from sums to the output, one an output channel; the product is taken in float64."""
+    real = np.float64(np.float32(x.scale)) * scales(weight, channels) / np.float64(np.float32(y.scale))
+    return quantize_multipliers(np.ascontiguousarray(real))
+
+
+def limits(y: TensorInfo, activation: ActivationFunctionType) -> NDArray[np.int32]:
+    """Zero point, lowest and highest value of a quantized output behind a fused activation."""
+    low, high = quantized_activation_range(activation, y.scale, y.zero_point, y.type)
+    return np.array([y.zero_point, low, high], np.int32)
+
+
+def bounds(activation: ActivationFunctionType) -> dict[str, float]:
+    """The clamp of a fused activation as the arguments `low` and `high`."""
+    low, high = activation_bounds(activation)
+    return {"low": low, "high": high}
+
+
+def is_int8(*tensors: TensorInfo) -> bool:
+    return all(info.type is TensorType.INT8 for info in tensors)
+
+
+def is_float(*tensors: TensorInfo) -> bool:
+    return all(info.type is TensorType.FLOAT32 for info in tensors)

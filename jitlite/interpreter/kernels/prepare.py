@@ -1,0 +1,128 @@
+"""What has to be done at run time before a product: packing weights that are not constant, quantizing float activations."""
+
+from typing import Any
+
+import numpy as np
+
+from jitlite.interpreter.kernels.abi import f32, f32p, f64, i8p, i32, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.requantize import narrow
+from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, single
+
+double: Any = np.float64
+
+
+@inline
+def _pack_panel(source: Numbers, target: Numbers, sizes: i64p, panel: i64) -> None:
+    """Packs one panel.
+
+    `sizes`: groups, channels of a group, depth, and the source's steps from channel to channel, in depth and from group to group.
+    """
+    channels, depth, channel_step, depth_step, group_step = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
+    panels = (channels + COLUMNS - 1) // COLUMNS
+    first = (panel % panels) * COLUMNS
+    count = min(COLUMNS, channels - first)
+    at = panel // panels * group_step + first * channel_step
+    for k in range(depth):
+        level = (panel * depth + k) * COLUMNS
+        for j in range(count):
+            target[level + j] = source[at + j * channel_step + k * depth_step]
+        for j in range(count, COLUMNS):
+            target[level + j] = 0
+
+
+@inline
+def _panels(sizes: i64p, thread: i64, threads: i64) -> tuple[i64, i64]:
+    return span(sizes[0] * ((sizes[1] + COLUMNS - 1) // COLUMNS), thread, threads)
+
+
+@kernel
+def pack_f32(source: f32p, target: f32p, sizes: i64p, thread: i64, threads: i64) -> None:
+    start, stop = _panels(sizes, thread, threads)
+    for panel in range(start, stop):
+        _pack_panel(source, target, sizes, panel)
+
+
+@kernel
+def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
+    """Packs and sums every channel over depth into `sums`, COLUMNS a panel."""
+    start, stop = _panels(sizes, thread, threads)
+    depth = sizes[2]
+    for panel in range(start, stop):
+        _pack_panel(source, target, sizes, panel)
+        for j in range(COLUMNS):
+            total = narrow(0)
+            for k in range(depth):
+                total = narrow(total + target[(panel * depth + k) * COLUMNS + j])
+            sums[panel * COLUMNS + j] = total
+
+
+@inline
+def _nearest(value: f32, low: f32, high: f32) -> i32:
+    """The nearest whole number within [low, high], halves away from zero; `low` for NaN."""
+    bounded = value if value > low else low
+    bounded = bounded if bounded < high else high
+    whole = narrow(bounded)
+    rest = bounded - single(whole)
+    rounded: int = narrow(whole + narrow(rest >= single(0.5)) - narrow(rest <= single(-0.5)))
+    return rounded
+
+
+@inline
+def _extremes(x: f32p, at: i64, count: i64, step: i64) -> tuple[f32, f32]:
+    """The least and the greatest of 0 and `count` values."""
+    low, high = single(0), single(0)
+    for i in range(count):
+        value = x[at + i * step]
+        low = value if value < low else low
+        high = value if value > high else high
+    return low, high
+
+
+@kernel
+def quantize_symmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
+    """Quantizes rows to [-127, 127] with a scale each and the zero point 0.
+
+    `sizes`: batches, rows of a batch, values of a row, and the source's steps from batch to batch, row to row and value to value. The
+    result is dense.
+    """
+    count, step = sizes[2], sizes[5]
+    start, stop = span(sizes[0] * sizes[1], thread, threads)
+    for row in range(start, stop):
+        at = row // sizes[1] * sizes[3] + row % sizes[1] * sizes[4]
+        low, high = _extremes(x, at, count, step)
+        reach = max(-low, high)
+        zero_points[row] = 0
+        scales[row] = reach / single(127) if reach > single(0) else single(1)
+        inverse = single(127) / reach if reach > single(0) else single(0)
+        for i in range(count):
+            y[row * count + i] = _nearest(x[at + i * step] * inverse, single(-127), single(127))
+
+
+@inline
+def _zero_point(low: f64, high: f64, scale: f64) -> i32:
+    """The zero point nearest to where 0 lies; the end of the range with the smaller rounding error decides."""
+    from_low, from_high = -128.0 - low / scale, 127.0 - high / scale
+    by_low = 128.0 + abs(low / scale) < 127.0 + abs(high / scale)
+    real = from_low if by_low else from_high
+    bounded = min(max(real, -128.0), 127.0)
+    rounded: int = narrow(bounded + 0.5) if bounded >= 0 else narrow(bounded - 0.5)
+    return rounded
+
+
+@kernel
+def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
+    """Quantizes rows to [-128, 127] with a scale and a zero point each; `sizes` as above."""
+    count, step = sizes[2], sizes[5]
+    start, stop = span(sizes[0] * sizes[1], thread, threads)
+    for row in range(start, stop):
+        at = row // sizes[1] * sizes[3] + row % sizes[1] * sizes[4]
+        low, high = _extremes(x, at, count, step)
+        scale = (double(high) - double(low)) / 255.0
+        zero_point = narrow(0)
+        if high > low:
+            zero_point = _zero_point(double(low), double(high), scale)
+        zero_points[row] = zero_point
+        scales[row] = single(scale) if high > low else single(1)
+        inverse = single(1) / scales[row]
+        for i in range(count):
+            y[row * count + i] = _nearest(single(zero_point) + x[at + i * step] * inverse, single(-128), single(127))
