@@ -9,6 +9,7 @@ from jitlite.interpreter.binding.panels import (
     bounds,
     by_panel,
     interleave,
+    is_constant,
     is_float,
     is_int8,
     limits,
@@ -33,12 +34,8 @@ PREPARE = kernels("prepare")
 _TYPES = "FLOAT32 with FLOAT32 or INT8 weights and INT8 with INT8 weights"
 
 
-def _is_constant(*tensors: TensorInfo | None) -> bool:
-    return all(info is None or (info.value is not None and not info.is_variable) for info in tensors)
-
-
 def _require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
-    if not _is_constant(weight, bias):
+    if not is_constant(weight, bias):
         raise call.unsupported("INT8 weights and their bias are supported as constants, found one computed at run time")
 
 
@@ -49,7 +46,7 @@ def _filter(weight: TensorInfo) -> NDArray[np.generic]:
 
 def _packed_f32(weight: TensorInfo, bias: TensorInfo | None, s: Windows) -> tuple[list[Step], dict[str, Argument]]:
     """Arguments `w` and `bias` of the float kernels, and the steps that make them where they are not constant."""
-    if _is_constant(weight, bias):
+    if is_constant(weight, bias):
         zeros_or_bias = bias_or_zeros(bias, s.out_c, np.float32)
         return [], {"w": pack(_filter(weight), s.groups), "bias": np.ascontiguousarray(by_panel(zeros_or_bias, s.groups))}
     channels = s.out_c // s.groups

@@ -88,3 +88,8 @@ def is_int8(*tensors: TensorInfo) -> bool:
 
 def is_float(*tensors: TensorInfo) -> bool:
     return all(info.type is TensorType.FLOAT32 for info in tensors)
+
+
+def is_constant(*tensors: TensorInfo | None) -> bool:
+    """True when every tensor that is there has a value before anything runs."""
+    return all(info is None or (info.value is not None and not info.is_variable) for info in tensors)
