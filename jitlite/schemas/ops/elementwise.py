@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from jitlite.schemas.affine import activation_bounds
+from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.shapes import broadcast_shapes
 from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, Shape, TensorInfo, define
 from jitlite.schemas.tables import (
@@ -78,6 +79,9 @@ def require_scales(call: Call, *infos: TensorInfo) -> None:
             continue
         call.require(info.is_quantized, f"{info.type.name} tensor '{info.name}' must be quantized, found no scale")
         call.require(info.scale > 0, f"tensor '{info.name}' must have a positive scale, found {info.scale}")
+        low, high = INTEGER_RANGE[info.type]
+        fits = low <= info.zero_point <= high
+        call.require(fits, f"tensor '{info.name}' must have a zero point from {low} to {high}, found {info.zero_point}")
         if info.type is T.INT16:
             call.require(info.zero_point == 0, f"INT16 tensor '{info.name}' must have zero point 0, found {info.zero_point}")
 

@@ -1,0 +1,320 @@
+"""Bindings of element-by-element arithmetic."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
+from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.schemas.affine import activation_bounds, quantize_multiplier, quantized_activation_range
+from jitlite.schemas.dtypes import INTEGER_RANGE
+from jitlite.schemas.ops.elementwise import (
+    ABS,
+    ADD,
+    ADD_N,
+    CEIL,
+    COS,
+    DIV,
+    EXP,
+    FLOOR,
+    FLOOR_DIV,
+    FLOOR_MOD,
+    LOG,
+    MAXIMUM,
+    MINIMUM,
+    MUL,
+    NEG,
+    POW,
+    ROUND,
+    RSQRT,
+    SIGN,
+    SIN,
+    SQRT,
+    SQUARE,
+    SQUARED_DIFFERENCE,
+    SUB,
+)
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+K = kernels("elementwise")
+INTEGERS = kernels("elementwise_int")
+QUANTIZED = kernels("elementwise_q8")
+T = TensorType
+
+_FLOAT_MAX = float(np.finfo(np.float32).max)
+_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8"}
+_UNUSED = np.zeros(1, np.int64)
+_UNUSED_FLOATS = np.zeros(1, np.float64)
+
+
+def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: TensorInfo | None = None, b: TensorInfo | None = None) -> Step:
+    """A step of a plain kernel on the first two operands (or a and b), named with their type's suffix."""
+    a, b = a or call.input(0), b or call.input(1)
+    y, suffix = call.outputs[0], _SUFFIXES[a.type]
+    family, unused = (K, _UNUSED_FLOATS) if a.type is T.FLOAT32 else (INTEGERS, _UNUSED)
+    settings = unused if settings is None else settings
+    return family.step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
+
+
+def _bounds(call: Call) -> NDArray[Any]:
+    """Settings of the clamp: the fused activation's bounds within the type's finite range."""
+    low, high = activation_bounds(call.options.fused_activation_function)
+    if call.input(0).type is T.FLOAT32:
+        return np.array([max(low, -_FLOAT_MAX), min(high, _FLOAT_MAX)], np.float64)
+    least, most = INTEGER_RANGE[call.input(0).type]
+    return np.array([least if low == -math.inf else int(low), most if high == math.inf else int(high)], np.int64)
+
+
+def _require_nonzero(b: TensorInfo, zero_point: int = 0) -> Step:
+    if b.type is T.INT8:
+        return INTEGERS.step("require_nonzero_i8", x=b, zero_point=zero_point, count=b.size)
+    return INTEGERS.step(f"require_nonzero_{_SUFFIXES[b.type]}", x=b, count=b.size)
+
+
+def _output_settings(call: Call, real: float) -> list[int]:
+    """Multiplier, zero point and clamp of a quantized result."""
+    y = call.outputs[0]
+    fused = getattr(call.options, "fused_activation_function", None)
+    low, high = INTEGER_RANGE[y.type] if fused is None else quantized_activation_range(fused, y.scale, y.zero_point, y.type)
+    return [*quantize_multiplier(real), y.zero_point, low, high]
+
+
+def _sum_settings(call: Call, left_shift: int, *, sign: int = 1, power: int = 1) -> NDArray[np.int64]:
+    """Settings of `sum_q8` and, with `power` 2, of `squared_difference_q8`: both operands on twice the larger scale, shifted left."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    a_scale, b_scale, y_scale = (float(lookup.scale_of(info)) for info in (a, b, y))
+    twice = 2 * max(a_scale, b_scale)
+    output = _output_settings(call, twice**power / (2.0 ** (left_shift * power) * y_scale))
+    sides = [*quantize_multiplier(a_scale / twice), *quantize_multiplier(b_scale / twice)]
+    return np.array([a.zero_point, b.zero_point, left_shift, *sides, *output, sign], np.int64)
+
+
+def _quantized(call: Call, kernel: str, settings: Sequence[int] | NDArray[np.int64]) -> Step:
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    return QUANTIZED.step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings, np.int64))
+
+
+@binds(ADD)
+def add(call: Call) -> Step:
+    return _sum(call, "add", 1)
+
+
+@binds(SUB)
+def sub(call: Call) -> Step:
+    return _sum(call, "sub", -1)
+
+
+def _sum(call: Call, kernel: str, sign: int) -> Step:
+    if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64):
+        return _step(call, kernel, _bounds(call))
+    if call.input(0).type is T.INT8:
+        return _quantized(call, "sum_q8", _sum_settings(call, 20, sign=sign))
+    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+
+
+@binds(MUL)
+def mul(call: Call) -> Step:
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    if a.type in (T.FLOAT32, T.INT32, T.INT64):
+        return _step(call, "mul", _bounds(call))
+    if a.type is T.INT8:
+        real = float(lookup.scale_of(a) * lookup.scale_of(b) / lookup.scale_of(y))
+        return _quantized(call, "product_q8", [a.zero_point, b.zero_point, *_output_settings(call, real)])
+    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+
+
+@binds(DIV)
+def div(call: Call) -> list[Step]:
+    b = call.input(1)
+    if b.type is T.FLOAT32:
+        return [_step(call, "div", _bounds(call))]
+    if b.type is T.INT32:
+        return [_require_nonzero(b), _step(call, "div", _bounds(call))]
+    if b.type is T.INT8:
+        return [_require_nonzero(b, b.zero_point), lookup.lookup_pair(call.input(0), b, call.outputs[0], _quotients(call))]
+    raise no_kernel(call, "FLOAT32, INT32, INT8")
+
+
+def _quotients(call: Call) -> lookup.Integers:
+    """Quotients of all pairs of bytes: a fixed-point reciprocal of the divisor times the dividend shifted left as far as it goes."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    real = float(lookup.scale_of(a) / (lookup.scale_of(b) * lookup.scale_of(y)))
+    mantissa, shift, zero_point, low, high = _output_settings(call, real)
+    divisors = lookup.byte_values(T.INT8) - b.zero_point
+    inverses = np.array([reciprocal(abs(divisor) or 1) for divisor in divisors.tolist()], np.int64)
+    dividends = (lookup.byte_values(T.INT8) - a.zero_point)[:, None] * np.where(divisors < 0, -1, 1)
+    headroom = 31 - np.frexp(np.where(dividends < 0, -dividends - 1, dividends))[1].astype(np.int64)
+    quotients = product(product(dividends << headroom, inverses[:, 0]), mantissa)
+    right_shift = np.minimum(inverses[:, 1] + headroom - shift, 62)
+    found: lookup.Integers = np.clip(rounding_divide(quotients, right_shift) + zero_point, low, high)
+    return found
+
+
+@binds(POW)
+def power(call: Call) -> list[Step]:
+    exponent = call.input(1)
+    if exponent.type is T.INT32:
+        return [INTEGERS.step("require_not_negative_i32", x=exponent, count=exponent.size), _step(call, "pow")]
+    return [_step(call, "pow")]
+
+
+@binds(MINIMUM)
+def minimum(call: Call) -> Step:
+    return _extremum(call, "minimum")
+
+
+@binds(MAXIMUM)
+def maximum(call: Call) -> Step:
+    return _extremum(call, "maximum")
+
+
+def _extremum(call: Call, kernel: str) -> Step:
+    if call.input(0).type not in _SUFFIXES:
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    return _step(call, kernel)
+
+
+@binds(SQUARED_DIFFERENCE)
+def squared_difference(call: Call) -> Step:
+    if call.input(0).type is T.INT8:
+        return _quantized(call, "squared_difference_q8", _sum_settings(call, 7, power=2))
+    return _step(call, "squared_difference")
+
+
+@binds(FLOOR_DIV)
+def floor_div(call: Call) -> list[Step]:
+    if call.input(0).type not in (T.FLOAT32, T.INT32, T.INT8):
+        raise no_kernel(call, "FLOAT32, INT32, INT8")
+    return [_require_nonzero(call.input(1)), _step(call, "floor_div")]
+
+
+@binds(FLOOR_MOD)
+def floor_mod(call: Call) -> list[Step]:
+    if call.input(0).type is T.FLOAT32:
+        return [_step(call, "floor_mod")]
+    if call.input(0).type not in (T.INT32, T.INT64, T.INT8):
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    return [_require_nonzero(call.input(1)), _step(call, "floor_mod")]
+
+
+@binds(ADD_N)
+def add_n(call: Call) -> list[Step]:
+    """Adds one operand after the other to the output."""
+    y = call.outputs[0]
+    infinite = np.array([-math.inf, math.inf], np.float64) if y.type is T.FLOAT32 else np.array(INTEGER_RANGE[T.INT32], np.int64)
+    steps = [_step(call, "add", infinite)]
+    steps += [_step(call, "add", infinite, a=y, b=call.input(index)) for index in range(2, len(call.inputs))]
+    return steps
+
+
+def _bind_unary(spec: OpSpec, kernel: str) -> None:
+    """Binds an operator that has a kernel for float32 alone."""
+
+    def bind(call: Call) -> Step:
+        x = call.input(0)
+        if x.type is not T.FLOAT32:
+            raise no_kernel(call, "FLOAT32")
+        return K.step(f"{kernel}_f32", x=x, y=call.outputs[0], count=x.size)
+
+    binds(spec)(bind)
+
+
+for _spec in (SQUARE, SIN, COS, FLOOR, CEIL, ROUND):
+    _bind_unary(_spec, _spec.name.lower())
+
+
+def _plain(call: Call, kernel: str) -> Step:
+    x = call.input(0)
+    family = K if x.type is T.FLOAT32 else INTEGERS
+    return family.step(f"{kernel}_{_SUFFIXES[x.type]}", x=x, y=call.outputs[0], count=x.size)
+
+
+@binds(SIGN)
+def sign(call: Call) -> Step:
+    if call.input(0).type not in (T.FLOAT32, T.INT32):
+        raise no_kernel(call, "FLOAT32, INT32")
+    return _plain(call, "sign")
+
+
+@binds(NEG)
+def neg(call: Call) -> Step:
+    x = call.input(0)
+    if x.type is T.INT8:
+        # The reference negates the stored byte, whatever the zero point; -128 stays what it is.
+        values = -lookup.byte_values(T.INT8)
+        return lookup.lookup(x, call.outputs[0], np.where(values == 128, -128, values))
+    if x.type not in _SUFFIXES:
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    return _plain(call, "neg")
+
+
+@binds(ABS)
+def absolute(call: Call) -> Step:
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.INT8:
+        values = np.abs(lookup.byte_values(T.INT8) - x.zero_point)
+        same = lookup.scale_of(x) == lookup.scale_of(y)
+        return lookup.lookup(x, y, values + y.zero_point if same else lookup.requantized(x, y, values))
+    if x.type not in (T.FLOAT32, T.INT32):
+        raise no_kernel(call, "FLOAT32, INT32, INT8")
+    return _plain(call, "abs")
+
+
+@binds(EXP)
+def exp(call: Call) -> Step:
+    return _real(call, "exp", lookup.in_float32(math.exp))
+
+
+@binds(LOG)
+def log(call: Call) -> Step:
+    y = call.outputs[0]
+
+    def function(x: lookup.Floats) -> lookup.Floats:
+        least = np.float32(INTEGER_RANGE[T.INT8][0] - y.zero_point) * lookup.scale_of(y)
+        return np.where(x <= 0, least, lookup.in_float32(math.log)(np.where(x <= 0, 1, x)))
+
+    return _real(call, "log", function)
+
+
+def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Floats]) -> Step:
+    x = call.input(0)
+    if x.type is T.INT8:
+        return lookup.lookup_real(x, call.outputs[0], function)
+    if x.type is not T.FLOAT32:
+        raise no_kernel(call, "FLOAT32, INT8")
+    return _plain(call, kernel)
+
+
+def _require_at_least_zero_point(x: TensorInfo) -> Step:
+    return lookup.K.step("require_at_least_i8", x=x, least=x.zero_point, count=x.size)
+
+
+@binds(SQRT)
+def sqrt(call: Call) -> list[Step]:
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.INT8:
+        real = lookup.scale_of(x) * np.maximum(lookup.byte_values(T.INT8) - x.zero_point, 0).astype(np.float32)
+        # The reference truncates here where other operators round.
+        results = np.trunc(np.sqrt(real) / lookup.scale_of(y)).astype(np.float64).clip(0, 2**31).astype(np.int64) + y.zero_point
+        return [_require_at_least_zero_point(x), lookup.lookup(x, y, results)]
+    if x.type is not T.FLOAT32:
+        raise no_kernel(call, "FLOAT32, INT8")
+    return [_plain(call, "sqrt")]
+
+
+@binds(RSQRT)
+def rsqrt(call: Call) -> list[Step]:
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.INT8:
+        real = 1.0 / float(np.sqrt(lookup.scale_of(x)) * lookup.scale_of(y))
+        settings = np.array([x.zero_point, *quantize_multiplier(real), y.zero_point], np.int64)
+        return [_require_at_least_zero_point(x), QUANTIZED.step("rsqrt_q8", x=x, y=y, count=x.size, settings=settings)]
+    if x.type is not T.FLOAT32:
+        raise no_kernel(call, "FLOAT32, INT8")
+    return [_plain(call, "rsqrt")]

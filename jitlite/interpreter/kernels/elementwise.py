@@ -1,0 +1,156 @@
+"""Element-by-element arithmetic on float32. Results are clamped where the operator can fuse an activation."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitlite.interpreter.kernels.abi import f32p, f64p, inline
+from jitlite.interpreter.kernels.broadcast import binary, unary
+
+_FAMILY = __name__
+_ONE, _ZERO = np.float32(1), np.float32(0)
+
+
+@inline
+def _clamp_bounds(settings: f64p) -> tuple[Any, Any]:
+    return np.float32(settings[0]), np.float32(settings[1])
+
+
+@inline
+def _clamp(value: Any, bounds: tuple[Any, Any]) -> Any:
+    """NaN stays NaN, as in the reference."""
+    raised = bounds[0] if value < bounds[0] else value
+    return bounds[1] if bounds[1] < raised else raised
+
+
+@inline
+def _add(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
+    return _clamp(a + b, bounds)
+
+
+@inline
+def _sub(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
+    return _clamp(a - b, bounds)
+
+
+@inline
+def _mul(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
+    return _clamp(a * b, bounds)
+
+
+@inline
+def _div(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
+    return _clamp(a / b, bounds)
+
+
+@inline
+def _minimum(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return a if a < b else b
+
+
+@inline
+def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return a if a > b else b
+
+
+@inline
+def _squared_difference(a: Any, b: Any, settings: tuple[()]) -> Any:
+    difference = a - b
+    return difference * difference
+
+
+@inline
+def _pow(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return math.pow(a, b)
+
+
+@inline
+def _floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return np.floor(a / b)
+
+
+@inline
+def _floor_mod(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return a % b
+
+
+_POINTERS = (f32p, f32p, f32p, f64p)
+for _name, _operation in {"add": _add, "sub": _sub, "mul": _mul, "div": _div}.items():
+    binary(_FAMILY, f"{_name}_f32", _POINTERS, _operation, _clamp_bounds)
+binary(_FAMILY, "minimum_f32", _POINTERS, _minimum)
+binary(_FAMILY, "maximum_f32", _POINTERS, _maximum)
+binary(_FAMILY, "squared_difference_f32", _POINTERS, _squared_difference)
+binary(_FAMILY, "pow_f32", _POINTERS, _pow)
+binary(_FAMILY, "floor_div_f32", _POINTERS, _floor_div)
+binary(_FAMILY, "floor_mod_f32", _POINTERS, _floor_mod)
+
+
+@inline
+def _abs(x: Any) -> Any:
+    return math.fabs(x)
+
+
+@inline
+def _neg(x: Any) -> Any:
+    return -x
+
+
+@inline
+def _exp(x: Any) -> Any:
+    return math.exp(x)
+
+
+@inline
+def _log(x: Any) -> Any:
+    return math.log(x)
+
+
+@inline
+def _sqrt(x: Any) -> Any:
+    return math.sqrt(x)
+
+
+@inline
+def _rsqrt(x: Any) -> Any:
+    return _ONE / math.sqrt(x)
+
+
+@inline
+def _square(x: Any) -> Any:
+    return x * x
+
+
+@inline
+def _sin(x: Any) -> Any:
+    return math.sin(x)
+
+
+@inline
+def _cos(x: Any) -> Any:
+    return math.cos(x)
+
+
+@inline
+def _floor(x: Any) -> Any:
+    return np.floor(x)
+
+
+@inline
+def _ceil(x: Any) -> Any:
+    return np.ceil(x)
+
+
+@inline
+def _round(x: Any) -> Any:
+    """Halves go to the even neighbour."""
+    return np.rint(x)
+
+
+@inline
+def _sign(x: Any) -> Any:
+    return _ONE if x > _ZERO else (-_ONE if x < _ZERO else x * _ZERO)
+
+
+for _function in (_abs, _neg, _exp, _log, _sqrt, _rsqrt, _square, _sin, _cos, _floor, _ceil, _round, _sign):
+    unary(_FAMILY, f"{_function.__name__[1:]}_f32", (f32p, f32p), _function)

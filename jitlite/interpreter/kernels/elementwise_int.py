@@ -1,0 +1,171 @@
+"""Element-by-element arithmetic on plain integers. Sums and products wrap; divisors are checked by kernels that run before."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jitlite.interpreter.kernels.abi import Status, f32p, i8p, i32, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.broadcast import binary, unary
+
+_FAMILY = __name__
+_OK, _DIVISION_BY_ZERO, _BAD_VALUE = int(Status.OK), int(Status.DIVISION_BY_ZERO), int(Status.BAD_VALUE)
+
+
+def _arithmetic(suffix: str, pointer: Any, element: Any) -> None:
+    """Sums, differences and products that wrap in `element`'s width, clamped to settings [low, high]."""
+
+    @inline
+    def bounds(settings: i64p) -> tuple[Any, Any]:
+        return element(settings[0]), element(settings[1])
+
+    @inline
+    def add(a: Any, b: Any, limits: tuple[Any, Any]) -> Any:
+        return min(max(element(a + b), limits[0]), limits[1])
+
+    @inline
+    def sub(a: Any, b: Any, limits: tuple[Any, Any]) -> Any:
+        return min(max(element(a - b), limits[0]), limits[1])
+
+    @inline
+    def mul(a: Any, b: Any, limits: tuple[Any, Any]) -> Any:
+        return min(max(element(a * b), limits[0]), limits[1])
+
+    for operation in (add, sub, mul):
+        binary(_FAMILY, f"{operation.__name__}_{suffix}", (pointer, pointer, pointer, i64p), operation, bounds)
+
+
+_arithmetic("i32", i32p, np.int32)
+_arithmetic("i64", i64p, np.int64)
+
+
+@inline
+def _minimum(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return min(a, b)
+
+
+@inline
+def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return max(a, b)
+
+
+for _suffix, _pointer in {"i8": i8p, "i32": i32p, "i64": i64p}.items():
+    binary(_FAMILY, f"minimum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _minimum)
+    binary(_FAMILY, f"maximum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _maximum)
+
+
+@inline
+def _squared_difference(a: Any, b: Any, settings: tuple[()]) -> Any:
+    difference = a - b
+    return difference * difference
+
+
+@inline
+def _divisor(b: Any) -> Any:
+    return np.float64(b) if b != 0 else np.float64(1)
+
+
+@inline
+def _div(a: Any, b: Any, limits: tuple[Any, Any]) -> Any:
+    """Towards zero; float64 holds 32-bit quotients exactly enough."""
+    return min(max(np.int32(np.int64(np.float64(a) / _divisor(b))), limits[0]), limits[1])
+
+
+@inline
+def _div_bounds(settings: i64p) -> tuple[Any, Any]:
+    return np.int32(settings[0]), np.int32(settings[1])
+
+
+@inline
+def _floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return np.int64(np.floor(np.float64(a) / _divisor(b)))
+
+
+@inline
+def _floor_mod(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return np.int64(a) - np.int64(np.floor(np.float64(a) / _divisor(b))) * np.int64(b)
+
+
+@inline
+def _floor_mod_i64(a: Any, b: Any, settings: tuple[()]) -> Any:
+    return a % (b if b != 0 and b != -1 else 1)
+
+
+@inline
+def _pow(a: Any, b: Any, settings: tuple[()]) -> Any:
+    """In float64 as in the reference; what does not fit becomes the smallest integer."""
+    power = math.pow(np.float64(a), np.float64(b))
+    return np.int64(power) if abs(power) < 2147483648.0 else np.int64(-2147483648)
+
+
+_I32 = (i32p, i32p, i32p, i64p)
+_I8 = (i8p, i8p, i8p, i64p)
+binary(_FAMILY, "squared_difference_i32", _I32, _squared_difference)
+binary(_FAMILY, "div_i32", _I32, _div, _div_bounds)
+binary(_FAMILY, "floor_div_i32", _I32, _floor_div)
+binary(_FAMILY, "floor_div_i8", _I8, _floor_div)
+binary(_FAMILY, "floor_mod_i32", _I32, _floor_mod)
+binary(_FAMILY, "floor_mod_i8", _I8, _floor_mod)
+binary(_FAMILY, "floor_mod_i64", (i64p, i64p, i64p, i64p), _floor_mod_i64)
+binary(_FAMILY, "pow_i32", _I32, _pow)
+
+
+@inline
+def _abs(x: Any) -> Any:
+    return abs(x)
+
+
+@inline
+def _neg(x: Any) -> Any:
+    return -x
+
+
+@inline
+def _sign(x: Any) -> Any:
+    return (x > 0) - (x < 0)
+
+
+for _operation in (_abs, _neg, _sign):
+    unary(_FAMILY, f"{_operation.__name__[1:]}_i32", (i32p, i32p), _operation)
+unary(_FAMILY, "neg_i64", (i64p, i64p), _neg)
+
+
+@inline
+def _has(x: Any, value: Any, start: int, stop: int) -> Any:
+    found = 0
+    for i in range(start, stop):
+        found |= x[i] == value
+    return found
+
+
+@kernel
+def require_nonzero_i8(x: i8p, zero_point: i64, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    return _DIVISION_BY_ZERO if _has(x, zero_point, start, stop) else _OK
+
+
+@kernel
+def require_nonzero_i32(x: i32p, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    return _DIVISION_BY_ZERO if _has(x, 0, start, stop) else _OK
+
+
+@kernel
+def require_nonzero_i64(x: i64p, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    return _DIVISION_BY_ZERO if _has(x, 0, start, stop) else _OK
+
+
+@kernel
+def require_nonzero_f32(x: f32p, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    return _DIVISION_BY_ZERO if _has(x, 0, start, stop) else _OK
+
+
+@kernel
+def require_not_negative_i32(x: i32p, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    lowest = 0
+    for i in range(start, stop):
+        lowest = min(lowest, x[i])
+    return _BAD_VALUE if lowest < 0 else _OK

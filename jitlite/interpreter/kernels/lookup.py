@@ -1,0 +1,46 @@
+"""Kernels that look results up in tables made when the operator is bound, for functions of one byte or of two."""
+
+from typing import Any
+
+from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.broadcast import binary
+
+_OK, _BAD_VALUE = int(Status.OK), int(Status.BAD_VALUE)
+
+
+@kernel
+def lookup_8(x: u8p, y: u8p, table: u8p, count: i64, thread: i64, threads: i64) -> None:
+    """Writes table[x]; the table has 256 entries, signed bytes index it by their bit pattern."""
+    start, stop = span(count, thread, threads)
+    for i in range(start, stop):
+        y[i] = table[x[i]]
+
+
+@kernel
+def lookup_8_16(x: u8p, y: i16p, table: i16p, count: i64, thread: i64, threads: i64) -> None:
+    start, stop = span(count, thread, threads)
+    for i in range(start, stop):
+        y[i] = table[x[i]]
+
+
+@kernel
+def require_at_least_i8(x: i8p, least: i64, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    lowest = 127
+    for i in range(start, stop):
+        lowest = min(lowest, x[i])
+    return _BAD_VALUE if lowest < least else _OK
+
+
+@inline
+def _table(settings: u8p) -> Any:
+    return settings
+
+
+@inline
+def _pair(a: Any, b: Any, table: Any) -> Any:
+    return table[(a << 8) | b]
+
+
+binary(__name__, "lookup_pair_8", (u8p, u8p, u8p, u8p), _pair, _table)
+"""y = settings[a · 256 + b]: bytes by their bit patterns."""
