@@ -129,7 +129,7 @@ def test_every_quotient_of_bytes(a, b, zero_points):
     feeds = [values[every_pair()[1] != zero_points[1]] for values in every_pair()]
     shape = feeds[0].shape
     inputs = [operand(I8, shape, a, zero_points[0]), operand(I8, shape, b, zero_points[1])]
-    check(ops.DIV, DivOptions(), inputs, [result(I8, np.float32(a) / np.float32(b) / 64, zero_points[2])], threads=(1,), feeds=feeds)
+    check(ops.DIV, DivOptions(), inputs, [result(I8, np.float32(a) / np.float32(b) / 100, zero_points[2])], threads=(1,), feeds=feeds)
 
 
 POSITIVE = {"low": 1e-3, "high": 50}
