@@ -1,0 +1,101 @@
+"""Bindings of the operators that read by index or make indices."""
+
+from math import prod
+
+import numpy as np
+
+from jitlite.interpreter.binding.boxes import element_bytes, strides
+from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2, gather_axes, one_hot_axis
+from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.tables import TensorType
+
+K = kernels("gather")
+SCAN = kernels("scan")
+
+_INDICES = {TensorType.INT32: "i32", TensorType.INT64: "i64"}
+_RANKED = {
+    TensorType.FLOAT32: "f32",
+    TensorType.UINT8: "u8",
+    TensorType.INT8: "i8",
+    TensorType.INT16: "i16",
+    TensorType.INT32: "i32",
+    TensorType.INT64: "i64",
+}
+
+
+def _moving_kernel(call: Call, name: str, moved: int, indices: int) -> tuple[str, int]:
+    """The kernel for operand `moved`'s elements and operand `indices`' type, and how many of its elements one of ours makes."""
+    item_bytes = element_bytes(call, call.input(moved))
+    suffix = _INDICES.get(call.input(indices).type)
+    if suffix is None:
+        raise no_kernel(call, f"{' or '.join(index.name for index in _INDICES)} indices")
+    parts = max(1, item_bytes // 8)
+    return f"{name}_x{8 * item_bytes // parts}_{suffix}", parts
+
+
+@binds(GATHER)
+def gather(call: Call) -> Step:
+    x, positions, y = call.input(0), call.input(1), call.outputs[0]
+    axis, batch_dims = gather_axes(call)
+    kernel, parts = _moving_kernel(call, "gather", 0, 1)
+    outer, count, inner = prod(x.shape[batch_dims:axis]), prod(positions.shape[batch_dims:]), prod(x.shape[axis + 1 :]) * parts
+    return K.step(
+        kernel,
+        x=x,
+        positions=positions,
+        y=y,
+        outer=outer,
+        count=count,
+        rows=prod(x.shape[:axis]) * count if y.size else 0,
+        block=x.shape[axis] * inner,
+        run=inner,
+        depth=1,
+        bounds=np.array([x.shape[axis]], np.int64),
+        strides=np.array([inner], np.int64),
+    )
+
+
+@binds(GATHER_ND)
+def gather_nd(call: Call) -> Step:
+    x, indices, y = call.input(0), call.input(1), call.outputs[0]
+    kernel, parts = _moving_kernel(call, "gather", 0, 1)
+    depth, count = indices.shape[-1], prod(indices.shape[:-1])
+    return K.step(
+        kernel,
+        x=x,
+        positions=indices,
+        y=y,
+        outer=1,
+        count=max(count, 1),
+        rows=count,
+        block=0,
+        run=prod(x.shape[depth:]) * parts,
+        depth=depth,
+        bounds=np.array([*x.shape[:depth], 0], np.int64),
+        strides=np.array([*strides(x.shape)[:depth], 0], np.int64) * parts,
+    )
+
+
+@binds(ONE_HOT)
+def one_hot(call: Call) -> Step:
+    indices, on, off, y = call.input(0), call.input(2), call.input(3), call.outputs[0]
+    axis = one_hot_axis(call)
+    kernel, parts = _moving_kernel(call, "one_hot", 2, 0)
+    if parts != 1:
+        raise no_kernel(call, "elements of up to 8 bytes")
+    depth = y.shape[axis]
+    rows = prod(indices.shape[:axis]) * depth
+    return K.step(kernel, indices=indices, on=on, off=off, y=y, rows=rows, depth=depth, inner=prod(indices.shape[axis:]))
+
+
+@binds(TOPK_V2)
+def top_k(call: Call) -> Step:
+    x, (values, positions) = call.input(0), call.outputs
+    suffix = _RANKED.get(x.type)
+    if suffix is None:
+        raise no_kernel(call, " or ".join(ranked.name for ranked in _RANKED))
+    index = "i16" if positions.type is TensorType.INT16 else "i32"
+    k, size = values.shape[-1], x.shape[-1]
+    rows = prod(x.shape[:-1]) if k else 0
+    return SCAN.step(f"top_k_{suffix}_{index}", x=x, values=values, positions=positions, rows=rows, size=size, k=k)
