@@ -8,7 +8,7 @@ from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.graph import Graph, Node, Shape, Value
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
-from jitlite.schemas.tables import Buffer, BuiltinOperator, Model, Operator, SignatureDef, SubGraph, Tensor, TensorMap
+from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, BuiltinOperator, Model, Operator, SignatureDef, SubGraph, Tensor, TensorMap
 
 SIGNATURE = "serving_default"
 
@@ -51,11 +51,13 @@ class Emitter:
         call = call_of(node)
         key = (node.op.code, node.op.version(Call(node.op, node.options, call.inputs, call.outputs)))
         index = self.codes.setdefault(key, len(self.codes))
+        second = type(node.options) in BUILTIN_OPTIONS_2.values()
         return Operator(
             opcode_index=index,
             inputs=[self.tensor(value) for value in node.inputs],
             outputs=[self.tensor(value) for value in node.outputs],
-            builtin_options=node.options,
+            builtin_options=None if second else node.options,
+            builtin_options_2=node.options if second else None,
         )
 
 

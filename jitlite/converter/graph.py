@@ -201,6 +201,11 @@ class Graph:
         """Exchanges the names of two values, so that `new` carries the name under which `old` was known."""
         old.name, new.name = new.name, old.name
 
+    def become(self, node: Node, op: OnnxOp | OpSpec, inputs: Sequence[Value | None], attributes: Mapping[str, Any] | None = None, options: Table | None = None) -> None:
+        """Makes the node another operator that computes the same results."""
+        self.set_inputs(node, inputs)
+        node.op, node.attributes, node.options = op, attributes or {}, options
+
     def remove(self, node: Node) -> None:
         """Removes a node none of whose outputs is used."""
         for value in node.outputs:

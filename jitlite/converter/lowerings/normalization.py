@@ -68,17 +68,16 @@ def instance_normalization(ctx: Context, node: Node) -> Value:
     return ctx.op(ADD, y, ctx.like(x, _per_channel(ctx.data(2), x.rank)))
 
 
-@lowers("GroupNormalization", since=18)
+@lowers("GroupNormalization", since=21)
 def group_normalization(ctx: Context, node: Node) -> Value:
-    """Statistics over the channels of each group; scale and bias are one per group before opset 21, one per channel since."""
+    """Statistics over the channels of each group, scale and bias for each channel."""
     x = ctx.input(0)
     groups = attribute(node, "num_groups")
     ctx.require(x.dims[1] % groups == 0, f"channels divisible by {groups} groups are required, found {x.dims[1]}")
     grouped = ctx.reshape(x, (x.dims[0], groups, x.size // (x.dims[0] * groups)))
     y = ctx.reshape(standardized(ctx, grouped, (2,), attribute(node, "epsilon", 1e-5)), x.dims)
-    scale, bias = (np.repeat(ctx.data(index), x.dims[1] // ctx.data(index).size) for index in (1, 2))
-    y = ctx.op(MUL, y, ctx.like(x, _per_channel(scale, x.rank)))
-    return ctx.op(ADD, y, ctx.like(x, _per_channel(bias, x.rank)))
+    y = ctx.op(MUL, y, ctx.like(x, _per_channel(ctx.data(1), x.rank)))
+    return ctx.op(ADD, y, ctx.like(x, _per_channel(ctx.data(2), x.rank)))
 
 
 @lowers("LpNormalization")

@@ -17,6 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 from jitlite.converter.importer import add_nodes, decode_tensor, element_dtype
+from jitlite.converter.passes.shapes import correct_shapes
 from jitlite.converter.problems import Problems
 from jitlite.schemas.errors import ConversionError
 
@@ -82,6 +83,7 @@ def _infer(node: Node, source: _Source) -> None:
             dims = tensor.shape.dim
             if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
                 value.shape = tuple(int(dim.dim_value) for dim in dims)
+    correct_shapes(node)
 
 
 def _type_proto(value: Value) -> onnx.TypeProto:
@@ -143,13 +145,19 @@ def _evaluate(node: Node, opsets: dict[str, int]) -> list[Array] | None:
     names = [value.name for value in node.outputs]
     try:
         with np.errstate(all="ignore"):
-            evaluator = ReferenceEvaluator(node_proto(node), opsets=opsets)
-            results = evaluator.run(names, feeds)
+            results = ReferenceEvaluator(_graph_of(node), opsets=opsets).run(names, feeds)
     except Exception:  # noqa: BLE001 - the evaluator raises anything on operands it does not take; the node then stays as it is
         return None
     if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None
     return [np.asarray(result) for result in results]
+
+
+def _graph_of(node: Node) -> onnx.GraphProto:
+    """A graph of the node alone: the evaluator takes versions of operators from a graph's opsets, not from a node's."""
+    operands = [helper.make_empty_tensor_value_info(value.name) for value in dict.fromkeys(node.inputs) if value is not None]
+    results = [helper.make_empty_tensor_value_info(value.name) for value in node.outputs]
+    return helper.make_graph([node_proto(node)], "folded", operands, results)
 
 
 def _data(value: Value) -> Array:

@@ -6,13 +6,13 @@ from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.ops.activation import RELU, RELU6, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
-from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, SUB
+from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.pad import PAD
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.shapes import same_padding
-from jitlite.schemas.tables import ActivationFunctionType, Padding
+from jitlite.schemas.tables import ActivationFunctionType, MulOptions, Padding
 
 NONE = ActivationFunctionType.NONE
 CLAMPS = {RELU.name: ActivationFunctionType.RELU, RELU6.name: ActivationFunctionType.RELU6, RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1}
@@ -123,6 +123,28 @@ def shift_into_bias(graph: Graph, node: Node) -> str | None:
         return "TRANSPOSE_CONV without activation is required"
     _set_bias(graph, producer, bias - shift if node.kind == SUB.name else bias + shift)
     _absorb(graph, node, producer)
+    return None
+
+
+@rule("divide by multiplying", DIV.name)
+def divide_by_multiplying(graph: Graph, node: Node) -> str | None:
+    """A division by a constant or by a root becomes a multiplication, which 8-bit kernels have."""
+    x, divisor = node.input(0), node.input(1)
+    if x.dtype != np.float32:
+        return "float32 operands are required"
+    options = MulOptions(fused_activation_function=_fused(node))
+    if divisor.data is not None:
+        with np.errstate(divide="ignore", over="ignore"):
+            inverse = (1 / divisor.data.astype(np.float64)).astype(np.float32)
+        if not np.all(np.isfinite(inverse)) or not np.all(np.isfinite(divisor.data)):
+            return "a constant whose reciprocal is finite is required"
+        graph.become(node, MUL, [x, graph.constant(inverse, divisor.name)], options=options)
+        return None
+    root = sole_producer(graph, divisor)
+    if root is None or root.kind != SQRT.name:
+        return "a divisor that is constant, or a root nothing else reads, is required"
+    graph.become(root, RSQRT, root.inputs)
+    graph.become(node, MUL, [x, divisor], options=options)
     return None
 
 

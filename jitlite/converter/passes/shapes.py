@@ -1,0 +1,58 @@
+"""Where onnx's shape inference differs from what runtimes compute, or says nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from jitlite.converter.attributes import attribute
+from jitlite.converter.graph import Node
+
+
+def _like_first_operand(node: Node) -> None:
+    node.outputs[0].shape, node.outputs[0].dtype = node.input(0).shape, node.input(0).dtype
+
+
+def _rounded_up_pool(node: Node) -> None:
+    """With ceil_mode a window that would start in the padding behind the input is left out."""
+    before, after = node.input(0).shape, node.outputs[0].shape
+    if not attribute(node, "ceil_mode", 0) or before is None or after is None:
+        return
+    count = len(before) - 2
+    strides, pads = attribute(node, "strides", [1] * count), attribute(node, "pads", [0] * (2 * count))
+    sizes = [out - ((out - 1) * stride >= size + pad) for out, stride, size, pad in zip(after[2:], strides, before[2:], pads)]
+    for value in node.outputs:
+        value.shape = (*after[:2], *sizes)
+
+
+def _scaled(node: Node) -> None:
+    """Sizes are the product of scale and size in float32, rounded down."""
+    x, place = node.input(0), 2 if len(node.inputs) > 2 else 1
+    operand = node.optional(place)
+    stored = attribute(node, "scales") if node.kind == "Upsample" and operand is None else None if operand is None else operand.data
+    if stored is None or x.shape is None:
+        return
+    scales = np.asarray(stored, np.float32).reshape(-1)
+    axes = [int(axis) % len(x.shape) for axis in attribute(node, "axes", list(range(len(x.shape))))]
+    if len(scales) != len(axes):
+        return
+    sizes = list(x.shape)
+    for axis, scale in zip(axes, scales):
+        sizes[axis] = int(np.floor(scale * np.float32(x.shape[axis])))
+    node.outputs[0].shape = tuple(sizes)
+
+
+CORRECTIONS: dict[str, Callable[[Node], None]] = {
+    "GroupNormalization": _like_first_operand,
+    "MaxPool": _rounded_up_pool,
+    "AveragePool": _rounded_up_pool,
+    "LpPool": _rounded_up_pool,
+    "Resize": _scaled,
+    "Upsample": _scaled,
+}
+
+
+def correct_shapes(node: Node) -> None:
+    """Puts right the shapes of a node's results after inference."""
+    correction = CORRECTIONS.get(node.kind)
+    if correction is not None:
+        correction(node)
