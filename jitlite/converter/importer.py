@@ -1,13 +1,14 @@
 """From an ONNX file to a `Graph` of ONNX nodes: parse, load external data, inline functions, check, bind input shapes."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, EncodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, EncodeError, Message
 from onnx import TensorProto, numpy_helper
 from onnx.helper import tensor_dtype_to_np_dtype
 
@@ -29,6 +30,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
     where = f"'{os.fspath(source)}'" if not isinstance(source, onnx.ModelProto) else "ONNX model"
     if not model.HasField("graph"):
         raise ConversionError(f"{where}: an ONNX model with a graph is required, found none")
+    _check_texts(model, where)
     load_external_data(model, folder)
     model.graph.name = model.graph.name or "main"
     try:
@@ -62,6 +64,20 @@ def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.Model
         raise ConversionError(f"'{path}': cannot read the file: {getattr(error, 'strerror', None) or error}") from error
     except DecodeError as error:
         raise ConversionError(f"'{path}': an ONNX protobuf is required, found other or damaged bytes") from error
+
+
+def _check_texts(message: Message, where: str) -> None:
+    """ConversionError unless every text in the message is UTF-8; reading one that is not raises elsewhere."""
+    try:
+        for descriptor, value in message.ListFields():
+            items = value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
+            if descriptor.message_type is not None:
+                for item in items:
+                    _check_texts(item, where)
+            elif descriptor.type == FieldDescriptor.TYPE_STRING and not all(isinstance(item, str) for item in items):
+                raise ConversionError(f"{where}: texts in UTF-8 are required, found other bytes in field '{descriptor.name}'")
+    except UnicodeDecodeError as error:
+        raise ConversionError(f"{where}: texts in UTF-8 are required, found {error.object[:20]!r}") from error
 
 
 def _first_line(error: Exception) -> str:

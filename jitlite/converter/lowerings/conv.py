@@ -8,7 +8,7 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.converter.lowerings.windows import Span, output_sizes, padded, spans, spatial_sizes
+from jitlite.converter.lowerings.windows import MAX_WINDOW, Span, output_sizes, padded, spans, spatial_sizes, window_steps
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.pad import PAD
@@ -56,7 +56,7 @@ def conv_transpose(ctx: Context, node: Node) -> Value:
     ctx.require(weight.ndim == x.rank, f"weights of rank {x.rank} are required, found shape {weight.shape}")
     group, channels = attribute(node, "group", 1), x.dims[1]
     ctx.require(weight.shape[0] == channels and channels % group == 0, f"{weight.shape[0]} input channels divisible by {group} are required, found {channels}")
-    weight = _dilated(weight, attribute(node, "dilations", [1] * len(sizes)))
+    weight = _dilated(ctx, weight, window_steps(ctx, node, "dilations", len(sizes)))
     axes = _transposed_spans(ctx, node, sizes, weight.shape[2:])
     if weight.ndim == 3:
         weight = weight[:, :, None, :]
@@ -75,11 +75,12 @@ def conv_transpose(ctx: Context, node: Node) -> Value:
     return ctx.channels_last(x, apply)
 
 
-def _dilated(weight: Array, dilations: Sequence[int]) -> Array:
+def _dilated(ctx: Context, weight: Array, dilations: Sequence[int]) -> Array:
     """The kernel with dilation - 1 zeros between its taps."""
     if all(step == 1 for step in dilations):
         return weight
     spread = [(size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilations)]
+    ctx.require(max(spread) <= MAX_WINDOW, f"dilated kernels of at most {MAX_WINDOW} elements a side are required, found {spread}")
     wide = np.zeros((*weight.shape[:2], *spread), weight.dtype)
     wide[(slice(None), slice(None), *(slice(None, None, step) for step in dilations))] = weight
     return wide
@@ -88,11 +89,12 @@ def _dilated(weight: Array, dilations: Sequence[int]) -> Array:
 def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> tuple[Span, Span]:
     """Each axis: `output` elements are kept of the (size - 1) * stride + kernel the operator makes, `before` are cut off in front."""
     count = len(sizes)
-    strides = attribute(node, "strides", [1] * count)
+    strides = window_steps(ctx, node, "strides", count)
     extra = attribute(node, "output_padding", [0] * count)
     pads = attribute(node, "pads", [0] * (2 * count))
     wanted = attribute(node, "output_shape")
     auto = attribute(node, "auto_pad", "NOTSET")
+    ctx.require(len(extra) == count and len(pads) == 2 * count, f"{count} output_padding and {2 * count} pads are required, found {extra} and {pads}")
     outputs = output_sizes(node)
     found = []
     for axis in range(count):

@@ -14,6 +14,7 @@ from jitlite.schemas.ops.reduce import MEAN, REDUCE_MAX
 from jitlite.schemas.ops.slice import STRIDED_SLICE
 from jitlite.schemas.tables import DepthwiseConv2DOptions, Padding, Pool2DOptions, ReducerOptions, StridedSliceOptions
 
+MAX_TAPS = 64
 LOWEST = float(np.finfo(np.float32).min)
 
 
@@ -39,6 +40,7 @@ def max_pool(ctx: Context, node: Node) -> Value:
 def _dilated_max(ctx: Context, x: Value, axes: tuple[Span, Span]) -> Value:
     """The maximum over the taps, each a strided slice of the padded input."""
     h, w = axes
+    ctx.require(h.kernel * w.kernel <= MAX_TAPS, f"dilated kernels of at most {MAX_TAPS} elements are supported, found {h.kernel} by {w.kernel}")
     result: Value | None = None
     for row in range(h.kernel):
         for column in range(w.kernel):

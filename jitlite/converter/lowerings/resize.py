@@ -19,6 +19,7 @@ from jitlite.schemas.tables import GatherOptions, ResizeBilinearOptions, ResizeN
 SETTINGS = ((False, False), (False, True), (True, False), (True, True))
 """(align_corners, half_pixel_centers) of the builtins."""
 TOLERANCE = 1e-4
+MAX_SIDE = 1 << 16
 COORDINATES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "align_corners", "asymmetric", "tf_half_pixel_for_nn")
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
@@ -60,6 +61,8 @@ def _resize(ctx: Context, node: Node, scales: Array, coordinates: str, rounding:
     if shape is None or shape[:2] != x.dims[:2]:
         raise Unlowerable(f"a resize of the spatial axes alone is supported, found {x.dims} to {shape}")
     before, after, steps = list(x.dims[2:]), list(shape[2:]), [float(scale) for scale in scales[2:]]
+    ctx.require(all(1 <= size <= MAX_SIDE for size in (*before, *after)), f"sizes from 1 to {MAX_SIDE} are required, found {before} to {after}")
+    ctx.require(all(scale > 0 for scale in steps), f"positive scales are required, found {steps}")
     if x.rank == 3:
         before, after, steps = [1, *before], [1, *after], [1.0, *steps]
     positions = [source_positions(*each, coordinates) for each in zip(before, after, steps, strict=True)]

@@ -12,6 +12,10 @@ from jitlite.schemas.ops.shapes import effective_size, same_padding
 from jitlite.schemas.tables import Padding
 
 
+MAX_WINDOW = 4096
+"""Largest kernel, stride or dilation accepted; the arithmetic on them builds arrays of this size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """One axis of a window: `before` and `after` are ONNX's padding, `output` the number of positions."""
@@ -42,10 +46,11 @@ class Span:
 def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int], outputs: Sequence[int]) -> tuple[Span, Span]:
     """The window of a node over one or two spatial axes, as two; a missing first axis has size 1."""
     count = len(sizes)
-    strides = _steps(ctx, node, "strides", count)
-    dilations = _steps(ctx, node, "dilations", count)
+    strides = window_steps(ctx, node, "strides", count)
+    dilations = window_steps(ctx, node, "dilations", count)
     pads = [int(pad) for pad in attribute(node, "pads", [0] * (2 * count))]
     ctx.require(len(pads) == 2 * count and len(kernel) == count, f"{2 * count} pads and {count} kernel sizes are required, found {pads} and {list(kernel)}")
+    ctx.require(all(1 <= size <= MAX_WINDOW for size in kernel), f"kernel sizes from 1 to {MAX_WINDOW} are required, found {list(kernel)}")
     auto = attribute(node, "auto_pad", "NOTSET")
     found = []
     for axis in range(count):
@@ -63,9 +68,10 @@ def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int],
     return found[0], found[1]
 
 
-def _steps(ctx: Context, node: Node, name: str, count: int) -> list[int]:
+def window_steps(ctx: Context, node: Node, name: str, count: int) -> list[int]:
     steps = [int(step) for step in attribute(node, name, [1] * count)]
-    ctx.require(len(steps) == count and min(steps, default=1) >= 1, f"{count} {name} of at least 1 are required, found {steps}")
+    fits = len(steps) == count and all(1 <= step <= MAX_WINDOW for step in steps)
+    ctx.require(fits, f"{count} {name} from 1 to {MAX_WINDOW} are required, found {steps}")
     return steps
 
 
