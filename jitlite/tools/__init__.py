@@ -1,0 +1,1 @@
+"""The command line, and the functions that wire converter, quantization and interpreter together."""

@@ -1,0 +1,91 @@
+"""The public functions of `jitlite`: the commands' work without files and printing."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jitlite.quantization import Recipe, load_feeds
+from jitlite.quantization.feeds import Source
+from jitlite.schemas import Model, read_model, save_model, verify, write_model
+from jitlite.tools.benchmark import Measurement, measure_models
+from jitlite.tools.comparison import Comparison, pair_models, sample_ranges, sample_sizes
+from jitlite.tools.comparison import compare as compare_runs
+from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.latency import RunOptions
+from jitlite.tools.ports import RunnableModel
+from jitlite.tools.quantize import quantize_model
+from jitlite.tools.runners import TfliteModel, open_model
+
+PathLike = str | os.PathLike[str]
+
+
+def load(path: PathLike) -> Model:
+    """The model in a .tflite file; InvalidModelError when it is damaged."""
+    return verify(read_model(path))
+
+
+def save(model: Model, path: PathLike) -> None:
+    """Writes a .tflite file, which appears complete or not at all; an existing one is replaced."""
+    save_model(model, path)
+
+
+def convert(source: PathLike | Any, *, shapes: Mapping[str, Sequence[int | None]] | None = None, nhwc_inputs: bool = False) -> Model:
+    """The float32 .tflite model of an ONNX model, given as a path or a ModelProto.
+
+    `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
+    channels-last. ConversionError lists every node that has no .tflite form.
+    """
+    from jitlite.converter import ConvertOptions, convert_onnx
+
+    return convert_onnx(source, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs))
+
+
+def quantize(model: Model | PathLike, calibration: Source | None = None, recipe: Recipe | str = "int8") -> Model:
+    """A quantized copy of a float model (or of the one in a file).
+
+    `calibration` is needed by the scheme int8: a .npz, a .npy, a folder of them, or an iterable of samples, see
+    `jitlite.quantization.load_feeds`. `recipe` is a `Recipe`, or the name of a scheme (int8, dynamic or
+    float16), which leaves inputs and outputs float32.
+    """
+    original = model if isinstance(model, Model) else load(model)
+    wanted = Recipe(scheme=recipe, io_type="float32") if isinstance(recipe, str) else recipe
+    if wanted.scheme == "int8" and calibration is None:
+        raise ValueError("quantize: calibration samples are required for the scheme int8")
+    feeds = None if calibration is None else load_feeds(calibration, original)
+    return quantize_model(original, wanted, feeds, lambda count: None).model
+
+
+def compare(
+    first: Model | PathLike,
+    second: Model | PathLike,
+    samples: PathLike | Iterable[Mapping[str, Any]] | None = None,
+    *,
+    layers: bool = False,
+    limit: int = 8,
+    seed: int = 0,
+) -> Comparison:
+    """How far the outputs of `second` are from those of `first`, the reference; each is a Model, a .tflite or an .onnx file.
+
+    `samples` are the reference's inputs: a file (see `jitlite run --input`) or feeds by input name; random ones are made without it.
+    At most `limit` of them are used.
+    """
+    ours, theirs = _runnable(first, layers), _runnable(second, layers)
+    pairing = pair_models(ours, theirs)
+    if samples is None:
+        feeds: Iterable[Mapping[str, Any]] = random_samples(ours.inputs, limit, seed, None, sample_sizes(pairing), sample_ranges(pairing))
+    else:
+        feeds = load_samples(Path(samples), ours.inputs) if isinstance(samples, (str, os.PathLike)) else samples
+    return compare_runs(ours, theirs, pairing, islice(feeds, limit), layers=layers)
+
+
+def _runnable(model: Model | PathLike, layers: bool) -> RunnableModel:
+    if isinstance(model, Model):
+        return TfliteModel(write_model(model), preserve_all=layers)
+    return open_model(Path(model), layers=layers)
+
+
+def benchmark(paths: Sequence[PathLike], *, num_threads: int | None = None, num_runs: int = 50, min_secs: float = 1.0) -> list[Measurement]:
+    """Latency, start-up time, memory and size of .tflite files on this machine, the models taking turns; see `jitlite benchmark`."""
+    return measure_models([Path(path) for path in paths], RunOptions(num_runs=num_runs, min_secs=min_secs), num_threads=num_threads)

@@ -1,0 +1,212 @@
+"""`jitlite convert`: an ONNX model as a .tflite file that is checked against it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jitlite.quantization import Recipe
+from jitlite.quantization.recipe import IO_TYPES
+from jitlite.schemas import JitliteError, Model, write_model
+from jitlite.schemas.model import operator_name
+from jitlite.tools.comparison import Comparison, Pairing, compare, feed_of_first, pair_models
+from jitlite.tools.console import byte_text, print_json, progress, results, table
+from jitlite.tools.difference import Difference
+from jitlite.tools.errors import ToolError
+from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.files import check_output, write_file
+from jitlite.tools.options import (
+    ExampleCommand,
+    FilePath,
+    force_option,
+    json_option,
+    output_option,
+    parse_scheme,
+    parse_shapes,
+    range_option,
+    seed_option,
+)
+from jitlite.tools.ports import Array
+from jitlite.tools.quantize import calibrate_and_quantize, check_calibration
+from jitlite.tools.runners import OnnxModel, TfliteModel
+
+CHECK_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertRequest:
+    """The command's options."""
+
+    output: Path
+    scheme: str | None
+    calibration: Path | None
+    io_type: str
+    nhwc_inputs: bool
+    shapes: dict[str, tuple[int | None, ...]]
+    tolerance: float
+    min_sqnr: float
+    check: bool
+    bounds: tuple[float, float] | None
+    seed: int
+    force: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The converted model against the ONNX model: on which data, and what was found."""
+
+    engine: str
+    data: str
+    found: Comparison
+
+    def failures(self, request: ConvertRequest) -> list[str]:
+        """What is beyond the limits: the tolerance for a float model, the signal-to-noise floor for a quantized one."""
+        lines = []
+        for name, difference in self.found.outputs.items():
+            if not difference.is_real:
+                if request.scheme is None and difference.max_abs > 0:
+                    lines.append(f"output '{name}': equal values are required, found {difference.agreement or 0:.2%} of them equal")
+            elif request.scheme is None and difference.relative > request.tolerance:
+                lines.append(
+                    f"output '{name}': a difference of at most {request.tolerance:g} of the output's scale is required, "
+                    f"found {difference.relative:.2e}"
+                )
+            elif request.scheme is not None and difference.sqnr_db < request.min_sqnr:
+                lines.append(f"output '{name}': an SQNR of at least {request.min_sqnr:g} dB is required, found {difference.sqnr_db:.1f} dB")
+        return lines
+
+
+@click.command(
+    short_help="Convert an ONNX model to .tflite, and check the result.",
+    cls=ExampleCommand,
+    examples=(
+        "jitlite convert model.onnx -o model.tflite",
+        "jitlite convert model.onnx -o model.tflite --shape image=1x3x224x224 --nhwc-inputs",
+        "jitlite convert model.onnx -o int8.tflite --quantize int8 --calibration samples.npz",
+    ),
+)
+@click.argument("model", type=FilePath())
+@output_option("OUT.tflite", "The converted model.")
+@click.option(
+    "--quantize", "scheme", metavar="int8|dynamic|float16", callback=parse_scheme, help="Quantize the result; see `jitlite quantize`."
+)
+@click.option("--calibration", type=FilePath(), metavar="DATA", help="A .npz (arrays by input name), a .npy, or a folder of them.")
+@click.option(
+    "--io", "io_type", type=click.Choice(IO_TYPES), default="float32", show_default=True, help="For int8: the type of inputs and outputs."
+)
+@click.option("--nhwc-inputs", is_flag=True, help="Make inputs of four dimensions channels-last instead of transposing them in the model.")
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=1x3x224x224",
+    callback=parse_shapes,
+    help="The size of an input; '?' keeps what the model says. Repeatable.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-3,
+    show_default=True,
+    help="Largest difference of a float model, relative to the output's largest value.",
+)
+@click.option(
+    "--min-sqnr", type=float, default=10.0, show_default=True, help="Least signal-to-quantization-noise ratio of a quantized model, dB."
+)
+@click.option("--check/--no-check", default=True, show_default=True, help="Run the result against the ONNX model before writing it.")
+@range_option
+@seed_option
+@force_option
+@json_option
+def convert(model: Path, **options: Any) -> None:
+    """Convert MODEL, an ONNX file, to .tflite.
+
+    The result is run against the ONNX model, in ONNX Runtime where that is installed and else in onnx's reference evaluator, on calibration
+    samples or random ones; beyond the limits nothing is written and the exit code is 1. A model with operators that have no .tflite form is
+    refused with a list of all of them.
+    """
+    request = ConvertRequest(**options)
+    check_calibration(request.scheme, request.calibration)
+    check_output(request.output, request.force)
+    reference = OnnxModel(model)
+    converted = _convert(model, request)
+    content = write_model(converted)
+    check = _check(reference, content, request) if request.check else None
+    failures = check.failures(request) if check is not None else []
+    if not failures:
+        write_file(request.output, content, request.force)
+    _report(model, request, converted, len(content), check)
+    if failures:
+        raise ToolError(
+            "\n".join([f"{model}: the converted model is not written, it differs from the original (--no-check writes it)", *failures])
+        )
+
+
+def _convert(path: Path, request: ConvertRequest) -> Model:
+    from jitlite.converter import ConvertOptions, convert_onnx
+
+    with progress("converting"):
+        model = convert_onnx(path, ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs))
+    if request.scheme is None:
+        return model
+    return calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
+
+
+def _check(reference: OnnxModel, content: bytes, request: ConvertRequest) -> Check:
+    try:
+        converted = TfliteModel(content)
+        pairing = pair_models(reference, converted, channels_last=request.nhwc_inputs)
+        samples = list(_samples(converted, pairing, request))
+        with progress("checking", len(samples)) as advance:
+            found = compare(reference, converted, pairing, samples, advance=advance)
+    except JitliteError as error:
+        raise ToolError(f"the converted model cannot be checked, so it is not written (--no-check writes it): {error}") from error
+    data = "calibration" if request.calibration is not None else "random"
+    return Check(reference.engine, data, found)
+
+
+def _samples(converted: TfliteModel, pairing: Pairing, request: ConvertRequest) -> Iterable[dict[str, Array]]:
+    """Feeds of the ONNX model; calibration data have the layout of the converted model."""
+    if request.calibration is not None:
+        feeds: Iterable[dict[str, Array]] = islice(load_samples(request.calibration, converted.inputs), CHECK_SAMPLES)
+    else:
+        feeds = random_samples(converted.inputs, CHECK_SAMPLES, request.seed, request.bounds)
+    return (feed_of_first(pairing, feed) for feed in feeds)
+
+
+def _report(path: Path, request: ConvertRequest, converted: Model, size: int, check: Check | None) -> None:
+    counts = Counter(operator_name(converted, op) for graph in converted.subgraphs for op in graph.operators)
+    if request.as_json:
+        outputs = {} if check is None else {name: found.as_dict() for name, found in check.found.outputs.items()}
+        print_json(
+            {
+                "model": str(path),
+                "output": str(request.output),
+                "size_bytes": size,
+                "quantization": request.scheme,
+                "operators": dict(counts.most_common()),
+                "check": None
+                if check is None
+                else {"against": check.engine, "data": check.data, "samples": check.found.samples, "outputs": outputs},
+            }
+        )
+        return
+    console = results()
+    listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
+    console.print(f"{request.output}: {byte_text(size)}, {sum(counts.values())} operators ({listed})")
+    if check is None:
+        console.print("not checked against the ONNX model")
+        return
+    rows = [(name, *_row(found)) for name, found in check.found.outputs.items()]
+    title = f"against {path} in {check.engine}, {check.found.samples} {check.data} samples"
+    console.print(table(title, ("output", "max abs", "of scale", "SQNR", "agreement"), rows))
+
+
+def _row(found: Difference) -> tuple[str, ...]:
+    ratio = "exact" if found.sqnr_db == float("inf") else f"{found.sqnr_db:.1f} dB"
+    return f"{found.max_abs:.3g}", f"{found.relative:.2e}", ratio, "" if found.agreement is None else f"{found.agreement:.2%}"

@@ -1,0 +1,97 @@
+"""How far the values of one tensor are from those of another: the numbers every comparison reports."""
+
+from dataclasses import asdict, dataclass
+from math import inf, log10, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The distance of `elements` values from their reference.
+
+    `max_abs` is the largest absolute difference, `scale` the reference's largest absolute value, `relative` their quotient (`max_abs`
+    itself where the reference is zero). `sqnr_db` is the power of the reference over the power of the difference in decibels, infinite
+    where nothing differs. `cosine` is the cosine of the angle between the two; `agreement` the share of samples with the same largest
+    class (outputs that look like class scores) or, for integers and booleans, of equal values. `unequal_specials` counts places where one
+    of the two is infinite or not a number and the other is not the same; such places make `relative` infinite.
+    """
+
+    elements: int
+    max_abs: float
+    scale: float
+    relative: float
+    sqnr_db: float
+    cosine: float
+    agreement: float | None
+    unequal_specials: int
+    is_real: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class DifferenceMeter:
+    """Gathers a `Difference` over samples."""
+
+    def __init__(self) -> None:
+        self._elements = self._compared = self._specials = 0
+        self._max_abs = self._scale = 0.0
+        self._signal = self._noise = self._other = self._product = 0.0
+        self._hits = self._votes = 0
+        self._is_real = True
+
+    def update(self, reference: Array, other: Array) -> None:
+        """Adds a sample: two arrays of one shape."""
+        assert reference.shape == other.shape, f"arrays of one shape are compared, found {reference.shape} and {other.shape}"
+        self._is_real = reference.dtype.kind in "fc"
+        self._vote(reference, other)
+        a, b = (np.asarray(array, np.complex128 if array.dtype.kind == "c" else np.float64).ravel() for array in (reference, other))
+        finite = np.isfinite(a) & np.isfinite(b)
+        same = finite | (a == b) | (np.isnan(a) & np.isnan(b))
+        self._elements += a.size
+        self._compared += int(finite.sum())
+        self._specials += int(a.size - same.sum())
+        a, b = a[finite], b[finite]
+        if not a.size:
+            return
+        gap = np.abs(a - b)
+        self._max_abs = max(self._max_abs, float(gap.max()))
+        self._scale = max(self._scale, float(np.abs(a).max()))
+        self._signal += float(np.vdot(a, a).real)
+        self._other += float(np.vdot(b, b).real)
+        self._noise += float(np.vdot(gap, gap))
+        self._product += float(np.vdot(a, b).real)
+
+    def _vote(self, reference: Array, other: Array) -> None:
+        if reference.dtype.kind in "iub":
+            self._hits += int((reference == other).sum())
+            self._votes += reference.size
+        elif reference.dtype.kind == "f" and reference.ndim == 2 and reference.shape[1] > 1:
+            self._hits += int((np.argmax(reference, 1) == np.argmax(other, 1)).sum())
+            self._votes += reference.shape[0]
+
+    def result(self) -> Difference:
+        relative = self._max_abs / self._scale if self._scale else self._max_abs
+        norm = sqrt(self._signal) * sqrt(self._other)
+        sqnr = inf if not self._noise else 10 * log10(self._signal / self._noise) if self._signal else -inf
+        return Difference(
+            elements=self._elements,
+            max_abs=self._max_abs,
+            scale=self._scale,
+            relative=inf if self._specials else relative,
+            sqnr_db=-inf if self._specials else sqnr,
+            cosine=self._product / norm if norm else float(self._signal == self._other),
+            agreement=self._hits / self._votes if self._votes else None,
+            unequal_specials=self._specials,
+            is_real=self._is_real,
+        )
+
+    @property
+    def compared(self) -> int:
+        """The values compared so far: those that are finite on both sides."""
+        return self._compared

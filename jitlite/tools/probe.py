@@ -1,0 +1,57 @@
+"""Loads a model and runs it once in a process of its own: `python -m jitlite.tools.probe MODEL THREADS` prints times and memory as JSON.
+
+Nothing but the standard library is imported before the clock starts.
+"""
+
+import json
+import sys
+from pathlib import Path
+from time import perf_counter_ns
+
+STATUS = Path("/proc/self/status")
+
+
+def memory_bytes(field: str) -> int:
+    """A field of this process's status on Linux, VmHWM (largest resident size so far) or VmRSS (now); elsewhere the largest size."""
+    if STATUS.exists():
+        for line in STATUS.read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def probe(path: str, num_threads: int | None) -> dict[str, int]:
+    """Nanoseconds to import the interpreter, to load the model (file to allocated tensors) and to run it once; peak memory in bytes.
+
+    `model_bytes` is what of the peak came on top of the imported interpreter.
+    """
+    start = perf_counter_ns()
+    from jitlite.interpreter import Interpreter
+
+    imported = perf_counter_ns()
+    before = memory_bytes("VmRSS")
+    created = perf_counter_ns()
+    interpreter = Interpreter(model_path=path, num_threads=num_threads)
+    interpreter.allocate_tensors()
+    ready = perf_counter_ns()
+    for details in interpreter.get_input_details():
+        interpreter.tensor(details["index"])()[...] = 0
+    started = perf_counter_ns()
+    interpreter.invoke()
+    ended = perf_counter_ns()
+    peak = memory_bytes("VmHWM")
+    return {
+        "import_ns": imported - start,
+        "init_ns": ready - created,
+        "first_inference_ns": ended - started,
+        "peak_bytes": peak,
+        "model_bytes": max(0, peak - before),
+        "arena_bytes": interpreter.arena_bytes(),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(probe(sys.argv[1], int(sys.argv[2]) or None)))

@@ -1,0 +1,242 @@
+"""Runs .tflite models in jitlite's interpreter and ONNX models in ONNX Runtime or onnx's reference evaluator."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jitlite.interpreter import Interpreter
+from jitlite.schemas import Model, write_model
+from jitlite.schemas.errors import ConversionError, JitliteError
+from jitlite.tools.console import progress
+from jitlite.tools.errors import ToolError
+from jitlite.tools.ports import Array, Feed, Port, RunnableModel
+
+ONNX_START = b"\x08"
+"""The first byte of ONNX files: the tag of the field that every model has and writers put first, ir_version."""
+
+
+def is_onnx(path: Path) -> bool:
+    """True for an ONNX file and False for a .tflite one, by name or, where that says nothing, by content; ToolError for neither."""
+    if path.suffix.lower() in (".onnx", ".tflite"):
+        return path.suffix.lower() == ".onnx"
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start[4:] != b"TFL3" and start[:1] != ONNX_START:
+        raise ToolError(f"{path}: a .tflite or .onnx model is required, found neither")
+    return start[4:] != b"TFL3"
+
+
+def open_model(path: Path, *, num_threads: int | None = None, layers: bool = False) -> RunnableModel:
+    """The model in a file, ready to run; `layers` makes the results of its operators available."""
+    if is_onnx(path):
+        return OnnxModel(path)
+    return TfliteModel(path, num_threads=num_threads, preserve_all=layers)
+
+
+class TfliteModel:
+    """A .tflite model, from a file or bytes, in jitlite's interpreter.
+
+    `signature` chooses a signature by its key; without it the model's main subgraph runs, and its ports have the names of the one signature
+    that describes it, if there is one, besides the tensors'.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        *,
+        num_threads: int | None = None,
+        preserve_all: bool = False,
+        signature: str | None = None,
+    ) -> None:
+        self.label = "model" if isinstance(source, bytes) else str(source)
+        self.interpreter = load_interpreter(source, num_threads=num_threads, preserve_all=preserve_all)
+        self._signature = signature
+        self._renamed: dict[int, str] = {}
+        if signature is not None:
+            self._use_signature(signature)
+        else:
+            self._use_main()
+
+    def _use_main(self) -> None:
+        names: dict[int, list[str]] = {}
+        main = [found for found in self.interpreter.model.signature_defs if found.subgraph_index == 0]
+        for found in main:
+            for entry in (*found.inputs, *found.outputs):
+                names.setdefault(entry.tensor_index, []).append(entry.name)
+        self.inputs = tuple(_port(details, names, len(main) == 1) for details in self.interpreter.get_input_details())
+        self.outputs = tuple(_port(details, names, len(main) == 1) for details in self.interpreter.get_output_details())
+        self._input_indices = [int(details["index"]) for details in self.interpreter.get_input_details()]
+        self._output_indices = [int(details["index"]) for details in self.interpreter.get_output_details()]
+
+    def _use_signature(self, key: str) -> None:
+        known = self.interpreter.get_signature_list()
+        if key not in known:
+            raise ToolError(f"signature '{key}': one of {', '.join(sorted(known)) or 'none (the model has no signatures)'} is required")
+        self._runner = self.interpreter.get_signature_runner(key)
+        self.inputs = tuple(_named_port(name, details) for name, details in self._runner.get_input_details().items())
+        self.outputs = tuple(_named_port(name, details) for name, details in self._runner.get_output_details().items())
+
+    def run(self, feed: Feed) -> dict[str, Array]:
+        """Outputs by name; inputs of other sizes than the file's resize the model."""
+        raw = {port.name: port.to_raw(feed[port.name]) for port in self.inputs}
+        if self._signature is not None:
+            return self._runner(**raw)
+        self.set_inputs(raw)
+        self.interpreter.invoke()
+        return {port.name: self.interpreter.get_tensor(index) for port, index in zip(self.outputs, self._output_indices)}
+
+    def set_inputs(self, feed: Feed) -> None:
+        """Copies arrays of the ports' dtypes into the main subgraph's inputs, after resizing them where sizes differ."""
+        for port, index in zip(self.inputs, self._input_indices):
+            shape = feed[port.name].shape
+            if tuple(self.interpreter.get_input_details()[self._input_indices.index(index)]["shape"]) != shape:
+                self.interpreter.resize_tensor_input(index, shape)
+        self.interpreter.allocate_tensors()
+        for port, index in zip(self.inputs, self._input_indices):
+            self.interpreter.set_tensor(index, feed[port.name])
+
+    @cached_property
+    def _layer_ports(self) -> dict[str, tuple[int, Port]]:
+        found: dict[str, tuple[int, Port]] = {}
+        details = self.interpreter.get_tensor_details()
+        for op in self.interpreter.model.subgraphs[0].operators:
+            for index in op.outputs:
+                if details[index]["name"] and np.dtype(details[index]["dtype"]).kind in "fiub":
+                    found.setdefault(details[index]["name"], (index, _port(details[index], {}, False)))
+        return found
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self._layer_ports)
+
+    def run_layers(self, feed: Feed, names: tuple[str, ...]) -> dict[str, Array]:
+        """Outputs by name; and real values of operators' results, which only a model with `preserve_all` keeps."""
+        found = self.run(feed)
+        for name in names:
+            index, port = self._layer_ports[name]
+            found[name] = port.to_real(self.interpreter.get_tensor(index))
+        return found
+
+
+def load_interpreter(source: str | os.PathLike[str] | bytes, *, num_threads: int | None = None, preserve_all: bool = False) -> Interpreter:
+    """An interpreter of a file or bytes, not allocated yet; a terminal shows that kernels may be compiling."""
+    where = {"model_content": source} if isinstance(source, bytes) else {"model_path": source}
+    with progress("preparing kernels"):
+        return Interpreter(**where, num_threads=num_threads, experimental_preserve_all_tensors=preserve_all)
+
+
+def _port(details: Mapping[str, Any], names: Mapping[int, list[str]], prefers_signature: bool) -> Port:
+    more = names.get(details["index"], [])
+    shown = more[0] if more and prefers_signature else details["name"]
+    return _make_port(shown, (details["name"], *more), details)
+
+
+def _named_port(name: str, details: Mapping[str, Any]) -> Port:
+    return _make_port(name, (name, details["name"]), details)
+
+
+def _make_port(shown: str, names: tuple[str, ...], details: Mapping[str, Any]) -> Port:
+    scale, zero_point = details["quantization"]
+    signature = tuple(int(dim) for dim in details["shape_signature"])
+    sizes = tuple(int(dim) for dim in details["shape"])
+    return Port(
+        name=shown,
+        names=tuple(dict.fromkeys(names)),
+        shape=signature if len(signature) == len(sizes) else sizes,
+        sizes=sizes,
+        dtype=np.dtype(details["dtype"]),
+        quantization=(float(scale), int(zero_point)) if scale else None,
+    )
+
+
+class OnnxModel:
+    """An ONNX model in ONNX Runtime where that is installed, else in onnx's reference evaluator; `engine` says which."""
+
+    def __init__(self, source: Path | Any) -> None:
+        if find_spec("onnx") is None:
+            raise ToolError("ONNX models need the package onnx: pip install 'jitlite[convert]'")
+        from jitlite.converter.importer import graph_inputs, load_model
+
+        self.label = str(source) if isinstance(source, (str, os.PathLike)) else "model"
+        self.proto = load_model(source)
+        self.engine = "onnxruntime" if find_spec("onnxruntime") is not None else "onnx.reference"
+        self.inputs = tuple(_onnx_port(info) for info in graph_inputs(self.proto))
+        self.outputs = tuple(_onnx_port(info) for info in self.proto.graph.output)
+        self._sessions: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for node in self.proto.graph.node if node.op_type != "Constant" for name in node.output if name))
+
+    def run(self, feed: Feed) -> dict[str, Array]:
+        return self.run_layers(feed, ())
+
+    def run_layers(self, feed: Feed, names: tuple[str, ...]) -> dict[str, Array]:
+        """Outputs and the results of nodes by name. ToolError when the engine cannot run the model."""
+        wanted = tuple(dict.fromkeys((*(port.name for port in self.outputs), *names)))
+        raw = {port.name: port.to_raw(feed[port.name]) for port in self.inputs}
+        try:
+            values = self._session(wanted).run(list(wanted), raw)
+        except JitliteError:
+            raise
+        except Exception as error:  # the engines raise whatever their operators do
+            raise ToolError(f"{self.label}: {self.engine} cannot run the model: {_first_line(error)}") from error
+        return {name: np.asarray(value) for name, value in zip(wanted, values)}
+
+    def _session(self, wanted: tuple[str, ...]) -> Any:
+        if wanted not in self._sessions:
+            self._sessions[wanted] = self._start(wanted)
+        return self._sessions[wanted]
+
+    def _start(self, wanted: tuple[str, ...]) -> Any:
+        import onnx
+
+        model, present = self.proto, {info.name for info in self.proto.graph.output}
+        if not present.issuperset(wanted):
+            model = onnx.ModelProto()
+            model.CopyFrom(self.proto)
+            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present)
+        if self.engine == "onnx.reference":
+            from onnx.reference import ReferenceEvaluator
+
+            return ReferenceEvaluator(model)
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _onnx_port(info: Any) -> Port:
+    import onnx
+
+    kind = info.type.tensor_type
+    if not info.type.HasField("tensor_type"):
+        raise ConversionError(f"'{info.name}': a tensor is required, found {info.type.WhichOneof('value') or 'nothing'}")
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim)
+    sizes = tuple(1 if dim < 0 else dim for dim in shape)
+    return Port(info.name, (info.name,), shape, sizes, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def run_tensors(model: Model, feeds: Iterable[Feed], indices: Sequence[int]) -> Iterator[list[Array]]:
+    """Runs a model on feeds by tensor name and gives the values of the tensors asked for: the runner that quantization takes."""
+    interpreter = load_interpreter(write_model(model), preserve_all=True)
+    inputs = {details["name"]: int(details["index"]) for details in interpreter.get_input_details()}
+    for feed in feeds:
+        for name, index in inputs.items():
+            interpreter.resize_tensor_input(index, feed[name].shape)
+        interpreter.allocate_tensors()
+        for name, index in inputs.items():
+            interpreter.set_tensor(index, feed[name])
+        interpreter.invoke()
+        yield [interpreter.get_tensor(index) for index in indices]

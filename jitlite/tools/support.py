@@ -1,0 +1,80 @@
+"""What of a model the interpreter does not support, found without compiling or running anything."""
+
+from dataclasses import replace
+
+from jitlite.interpreter.binding.registry import BINDINGS
+from jitlite.interpreter.registry import load_bindings
+from jitlite.schemas import Model, UnsupportedError
+from jitlite.schemas.model import builtin_code, options_of, printable, tensor_data
+from jitlite.schemas.ops.control import IF, WHILE
+from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
+from jitlite.schemas.tables import BuiltinOperator, Operator, TensorType
+
+
+def unsupported_operators(model: Model) -> list[str]:
+    """A line for each operator without kernels: where it is, and what is supported. InvalidModelError when an operator breaks a rule.
+
+    Operators behind a shape that is only known at run time are looked up by name and version alone.
+    """
+    load_bindings()
+    return [line for number in range(len(model.subgraphs)) for line in _Subgraph(model, number).look()]
+
+
+class _Subgraph:
+    def __init__(self, model: Model, number: int) -> None:
+        self.model, self.number, self.graph = model, number, model.subgraphs[number]
+        self.infos: dict[int, TensorInfo | None] = {}
+
+    def look(self) -> list[str]:
+        found = []
+        for node, op in enumerate(self.graph.operators):
+            results: list[TensorInfo | None] = [None] * len(op.outputs)
+            try:
+                results = self._plan(node, op)
+            except UnsupportedError as error:
+                found.append(printable(str(error)))
+            except NeedsValue:
+                pass
+            self.infos.update(zip(op.outputs, results))
+        return found
+
+    def _plan(self, node: int, op: Operator) -> list[TensorInfo | None]:
+        """The operator's results, None where their shapes are not known yet."""
+        code = self.model.operator_codes[op.opcode_index]
+        builtin = builtin_code(code)
+        name = code.custom_code if builtin is BuiltinOperator.CUSTOM else builtin.name
+        where = f"subgraph {self.number}, operator {node} ({name})"
+        spec = OPS.get(builtin)
+        if spec is None:
+            raise UnsupportedError(f"{where}: the operator is not supported")
+        if code.version > spec.max_version:
+            raise UnsupportedError(f"{where}: versions up to {spec.max_version} are supported, found {code.version}")
+        if spec in (IF, WHILE):
+            return [None] * len(op.outputs)
+        inputs = tuple(None if index < 0 else self._info(index) for index in op.inputs)
+        if any(info is None and index >= 0 for info, index in zip(inputs, op.inputs)):
+            if spec not in BINDINGS and spec.value is None:
+                raise UnsupportedError(f"{where}: the operator has no kernels")
+            return [None] * len(op.outputs)
+        declared = [self._declared(index) for index in op.outputs]
+        options = options_of(op) or (spec.options() if spec.options is not None else None)
+        call = Call(spec, options, inputs, tuple(declared), code.version, where, bytes(op.custom_options))
+        outputs = [replace(info, shape=tuple(shape)) for info, (shape, _) in zip(declared, infer(call))]
+        call = replace(call, outputs=tuple(outputs))
+        if spec.value is not None:
+            return [replace(outputs[0], value=spec.value(call))]
+        if spec not in BINDINGS:
+            raise UnsupportedError(f"{where}: the operator has no kernels")
+        BINDINGS[spec](call)
+        is_folded = all(info is None or info.value is not None for info in inputs)
+        return [None] * len(outputs) if is_folded else list(outputs)
+
+    def _info(self, index: int) -> TensorInfo | None:
+        if index not in self.infos:
+            self.infos[index] = self._declared(index)
+        return self.infos[index]
+
+    def _declared(self, index: int) -> TensorInfo:
+        tensor = self.graph.tensors[index]
+        value = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+        return TensorInfo(tuple(tensor.shape), tensor.type, value, tensor.quantization, index, tensor.name, tensor.is_variable)
