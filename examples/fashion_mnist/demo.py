@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from picture import draw_report
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import jitlite
 from jitlite.tools.benchmark import Measurement, machine, verdict
+from jitlite.tools.console import progress
 
 FOLDER = Path(__file__).parent
 BATCH = 100
@@ -48,20 +48,22 @@ class Result:
         }
 
 
-def predict(path: Path, images: NDArray[np.uint8], console: Console) -> NDArray[np.int64]:
+def predict(path: Path, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The class of each image, in batches; the batch size is given when the model runs."""
     interpreter = jitlite.Interpreter(model_path=path)
     (image,), (logits,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.resize_tensor_input(image["index"], [BATCH, 1, 28, 28])
     interpreter.allocate_tensors()
     classes = []
-    for start in track(range(0, len(images), BATCH), description=f"running {path.name}", console=console, transient=True):
-        batch = np.zeros((BATCH, 1, 28, 28), np.float32)
-        found = images[start : start + BATCH]
-        batch[: len(found), 0] = found / np.float32(255)
-        interpreter.set_tensor(image["index"], as_input(batch, image))
-        interpreter.invoke()
-        classes.append(interpreter.get_tensor(logits["index"])[: len(found)].argmax(axis=1))
+    with progress(f"running {path.name} on {len(images)} images", len(images)) as advance:
+        for start in range(0, len(images), BATCH):
+            found = images[start : start + BATCH]
+            batch = np.zeros((BATCH, 1, 28, 28), np.float32)
+            batch[: len(found), 0] = found / np.float32(255)
+            interpreter.set_tensor(image["index"], as_input(batch, image))
+            interpreter.invoke()
+            classes.append(interpreter.get_tensor(logits["index"])[: len(found)].argmax(axis=1))
+            advance(len(found))
     return np.concatenate(classes)
 
 
@@ -74,15 +76,16 @@ def as_input(values: NDArray[np.float32], details: dict[str, Any]) -> NDArray[An
     return np.clip(np.round(values / np.float32(scale)) + zero_point, limits.min, limits.max).astype(details["dtype"])
 
 
-def build(output: Path, console: Console) -> tuple[Path, Path]:
-    """Converts and quantizes; the two files."""
+def build(output: Path) -> tuple[Path, Path, float]:
+    """Converts, checks and quantizes: the two files, and the float32 model's largest error relative to the ONNX model's largest output."""
     float32, int8 = output / "float32.tflite", output / "int8.tflite"
-    with console.status("converting model.onnx"):
+    with progress("converting model.onnx"):
         model = jitlite.convert(FOLDER / "model.onnx")
         jitlite.save(model, float32)
-    with console.status("calibrating and quantizing on 500 images"):
+    error = jitlite.compare(FOLDER / "model.onnx", float32, FOLDER / "calibration.npz").outputs["logits"].relative
+    with progress("calibrating and quantizing on 500 images"):
         jitlite.save(jitlite.quantize(model, FOLDER / "calibration.npz", jitlite.Recipe("int8", io_type="int8")), int8)
-    return float32, int8
+    return float32, int8, error
 
 
 def print_results(results: list[Result]) -> None:
@@ -110,13 +113,11 @@ def main() -> None:
     options = parser.parse_args()
     started = perf_counter()
     options.output.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
     with np.load(FOLDER / "test.npz") as data:
         images, labels = data["images"][: options.images], data["labels"][: options.images]
-    float32, int8 = build(options.output, console)
-    check = jitlite.compare(FOLDER / "model.onnx", float32, FOLDER / "calibration.npz").outputs["logits"]
-    classes = {path: predict(path, images, console) for path in (float32, int8)}
-    with console.status("measuring latency, the models taking turns"):
+    float32, int8, error = build(options.output)
+    classes = {path: predict(path, images) for path in (float32, int8)}
+    with progress("measuring latency, the models taking turns"):
         measured = jitlite.benchmark([float32, int8], min_secs=2.0)
     results = [
         Result(path.stem, classes[path], float((classes[path] == labels).mean()), measurement)
@@ -129,14 +130,14 @@ def main() -> None:
         "images": len(images),
         **{result.name: result.as_dict() for result in results},
         "same_prediction": same,
-        "conversion_error": check.relative,
+        "conversion_error": error,
         "verdict": sentence,
     }
     (options.output / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     draw_report(options.output / "report.png", results, images, labels, report)
     print_results(results)
     print(f"{sentence} They agree on {same:.2%} of {len(images)} images.")
-    print(f"The float32 model is within {check.relative:.1e} of model.onnx, relative to its largest output.")
+    print(f"The float32 model is within {error:.1e} of model.onnx, relative to its largest output.")
     print(f"Written to {options.output}: float32.tflite, int8.tflite, report.json, report.png. {perf_counter() - started:.0f} s.")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
 from jitlite.tools.console import byte_text, note, print_json, progress, results, shape_text, table, time_text
 from jitlite.tools.errors import ToolError
@@ -70,10 +71,16 @@ class Measurement:
 )
 @click.argument("models", type=FilePath(), nargs=-1, required=True)
 @threads_option
-@click.option("--warmup-runs", type=click.IntRange(min=1), default=3, show_default=True, help="Untimed runs before the timed ones.")
-@click.option("--num-runs", type=click.IntRange(min=1), default=50, show_default=True, help="Least number of timed runs.")
-@click.option("--min-secs", type=click.FloatRange(min=0), default=1.0, show_default=True, help="Least time of timed runs, each model.")
-@click.option("--max-secs", type=click.FloatRange(min=0, min_open=True), default=150.0, show_default=True, help="Most time, each model.")
+@click.option(
+    "--warmup-runs", type=click.IntRange(min=1), metavar="N", default=3, show_default=True, help="Untimed runs before the timed ones."
+)
+@click.option("--num-runs", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="Least number of timed runs.")
+@click.option(
+    "--min-secs", type=click.FloatRange(min=0), metavar="S", default=1.0, show_default=True, help="Least time of timed runs, each model."
+)
+@click.option(
+    "--max-secs", type=click.FloatRange(min=0, min_open=True), metavar="S", default=150.0, show_default=True, help="Most time, each model."
+)
 @click.option("--profile", "with_profile", is_flag=True, help="Show which operators take the time.")
 @range_option
 @seed_option
@@ -200,15 +207,23 @@ def _size(first: Measurement, second: Measurement) -> str:
     return f"{ratio:.2f}x smaller" if ratio > 1 else f"{1 / ratio:.2f}x larger"
 
 
-def _table(found: Sequence[Measurement]) -> Any:
-    rows = []
-    for item in found:
-        latency = item.timings.latency
-        times = (latency.p50, latency.p90, latency.p99, latency.mean, item.probe["init_ns"], item.probe["first_inference_ns"])
-        sizes = (item.file_bytes, item.probe["peak_bytes"], item.probe["model_bytes"], item.probe["arena_bytes"])
-        rows.append((str(item.path), *map(time_text, times), latency.runs, *map(byte_text, sizes)))
-    columns = ("model", "p50", "p90", "p99", "mean", "init", "first run", "runs", "file", "peak memory", "of it model", "arena")
-    return table("", columns, rows)
+def _table(found: Sequence[Measurement]) -> Table:
+    """A column for each model, so that a terminal of 80 characters holds three of them."""
+    latencies = [item.timings.latency for item in found]
+    rows = (
+        ("latency p50", *(time_text(latency.p50) for latency in latencies)),
+        ("latency p90", *(time_text(latency.p90) for latency in latencies)),
+        ("latency p99", *(time_text(latency.p99) for latency in latencies)),
+        ("latency mean", *(time_text(latency.mean) for latency in latencies)),
+        ("runs", *(latency.runs for latency in latencies)),
+        ("init (file to tensors)", *(time_text(item.probe["init_ns"]) for item in found)),
+        ("first inference", *(time_text(item.probe["first_inference_ns"]) for item in found)),
+        ("peak memory of the process", *(byte_text(item.probe["peak_bytes"]) for item in found)),
+        ("  added by the model", *(byte_text(item.probe["model_bytes"]) for item in found)),
+        ("  of it tensor arena", *(byte_text(item.probe["arena_bytes"]) for item in found)),
+        ("file size", *(byte_text(item.file_bytes) for item in found)),
+    )
+    return table("", ("", *(str(item.path) for item in found)), rows)
 
 
 def _print_profile(item: Measurement) -> None:

@@ -4,13 +4,13 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -73,22 +73,51 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     return made
 
 
+_shown: list[Progress] = []
+"""The progress display on the terminal, if there is one: a terminal shows one at a time, with a line for each task."""
+
+
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Advance]:
     """A progress bar on a terminal's stderr; the function it gives moves it on by a count.
 
-    Without `total` it only shows that work goes on.
+    The bar appears with the first count, so that it stays clear of the one that shows kernels compiling. Without `total` it appears at once
+    and only shows that work goes on. Inside another one it is a line below that.
     """
     console = notes()
     if not console.is_terminal:
         yield lambda count: None
         return
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}")]
-    if total is not None:
-        columns += [BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(escape(description), total=total)
-        yield lambda count: bar.advance(task, count)
+    with ExitStack() as stack:
+        started: list[tuple[Progress, TaskID]] = []
+
+        def advance(count: int) -> None:
+            if not started:
+                display = stack.enter_context(_display(console))
+                started.append((display, display.add_task(escape(description), total=total)))
+                stack.callback(display.remove_task, started[0][1])
+            display, task = started[0]
+            display.advance(task, count)
+
+        if total is None:
+            advance(0)
+        yield advance
+        if started:
+            started[0][0].refresh()
+
+
+@contextmanager
+def _display(console: Console) -> Iterator[Progress]:
+    if _shown:
+        yield _shown[-1]
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as display:
+        _shown.append(display)
+        try:
+            yield display
+        finally:
+            _shown.pop()
 
 
 def byte_text(size: int) -> str:

@@ -111,12 +111,18 @@ class Check:
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
+    metavar="X",
     default=1e-3,
     show_default=True,
     help="Largest difference of a float model, relative to the output's largest value.",
 )
 @click.option(
-    "--min-sqnr", type=float, default=10.0, show_default=True, help="Least signal-to-quantization-noise ratio of a quantized model, dB."
+    "--min-sqnr",
+    type=float,
+    metavar="DB",
+    default=10.0,
+    show_default=True,
+    help="Least signal-to-quantization-noise ratio of a quantized model, dB.",
 )
 @click.option("--check/--no-check", default=True, show_default=True, help="Run the result against the ONNX model before writing it.")
 @range_option

@@ -74,7 +74,7 @@ def output_option(metavar: str, what: str, required: bool = True) -> Decorator:
 
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite files that exist.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of random inputs.")
+seed_option = click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Seed of random inputs.")
 range_option = click.option(
     "--range",
     "bounds",

@@ -12,7 +12,7 @@ import click
 from jitlite.quantization import QuantPlan, Recipe, Report, apply_plan, compare_models, load_feeds, plan_quantization
 from jitlite.quantization import quantize as quantize_plainly
 from jitlite.quantization.recipe import IO_TYPES, OBSERVERS
-from jitlite.schemas import Model, read_model, verify, write_model
+from jitlite.schemas import Model, UnsupportedError, read_model, verify, write_model
 from jitlite.tools.console import byte_text, plain, print_json, progress, results, table
 from jitlite.tools.errors import ToolError
 from jitlite.tools.files import check_output, write_file
@@ -71,6 +71,7 @@ class QuantizeRequest:
     per_channel: bool
     float_nodes: tuple[str, ...]
     report: Path | None
+    compares: bool
     force: bool
     as_json: bool
 
@@ -115,7 +116,9 @@ class QuantizeRequest:
 )
 @click.option("--calibration", type=FilePath(), metavar="DATA", help="A .npz (arrays by input name), a .npy, or a folder of them.")
 @click.option("--observer", type=click.Choice(OBSERVERS), default="minmax", show_default=True, help="What decides an activation's range.")
-@click.option("--percentile", type=float, default=99.99, show_default=True, help="For --observer percentile: the share it keeps.")
+@click.option(
+    "--percentile", type=float, metavar="P", default=99.99, show_default=True, help="For --observer percentile: the share it keeps."
+)
 @click.option(
     "--io", "io_type", type=click.Choice(IO_TYPES), default="float32", show_default=True, help="For int8: the type of inputs and outputs."
 )
@@ -128,13 +131,14 @@ class QuantizeRequest:
     help="Keep operators in float: an index, or a regular expression of operator or result names. Repeatable.",
 )
 @click.option("--report", type=FilePath(), metavar="REPORT.json", help="Write what was decided, and each tensor's error, to a file.")
+@click.option("--check/--no-check", "compares", default=True, show_default=True, help="Run the result against the float model.")
 @force_option
 @json_option
 def quantize(model: Path, **options: Any) -> None:
     """Quantize MODEL, a float .tflite file.
 
-    The first axis of a calibration array counts samples. The quantized model is compared with the float one: on calibration samples where
-    there are some. The report lists every tensor's error and the operators that stay in float, with the reason.
+    The first axis of a calibration array counts samples. On up to 32 of them the quantized model is compared with the float one before it
+    is written. The report lists every tensor's error and the operators that stay in float, with the reason.
     """
     request = QuantizeRequest(**options)
     request.check()
@@ -143,7 +147,7 @@ def quantize(model: Path, **options: Any) -> None:
     original = verify(read_model(model))
     found = calibrate_and_quantize(original, request.recipe(), request.calibration)
     content = write_model(found.model)
-    report = _compare(original, found, request.calibration) if request.calibration is not None else None
+    report = _compare(original, found, request.calibration) if request.compares and request.calibration is not None else None
     summary = _summary(model, request, found, len(content), report)
     write_file(request.output, content, request.force)
     if request.report is not None:
@@ -161,8 +165,11 @@ def quantize(model: Path, **options: Any) -> None:
 
 def _compare(original: Model, found: Quantized, calibration: Path) -> Report:
     feeds = list(islice(load_feeds(calibration, original), REPORT_SAMPLES))
-    with progress("comparing", len(feeds)) as advance:
-        return compare_models(original, found.model, feeds, run_tensors, found.plan, lambda count: advance(1))
+    try:
+        with progress("comparing", len(feeds)) as advance:
+            return compare_models(original, found.model, feeds, run_tensors, found.plan, lambda count: advance(1))
+    except UnsupportedError as error:
+        raise ToolError(f"the quantized model cannot be run here, so it is not written (--no-check writes it): {error}") from error
 
 
 def _summary(model: Path, request: QuantizeRequest, found: Quantized, size: int, report: Report | None) -> dict[str, Any]:
@@ -195,7 +202,9 @@ def _print(summary: dict[str, Any]) -> None:
     if summary["float_operators"]:
         rows = [(op["name"], op["index"], op["reason"]) for op in summary["float_operators"]]
         console.print(table("operators that stay in float", ("operator", "index", "reason"), rows, left=3))
-    if summary["outputs"] is not None:
+    if summary["outputs"] is None:
+        console.print("not compared with the float model")
+    else:
         title = f"against the float model, {summary['samples']} calibration samples"
         tensors = [(kind, tensor) for kind, key in (("output", "outputs"), ("worst", "worst")) for tensor in summary[key]]
         errors = [

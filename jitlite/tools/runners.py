@@ -12,7 +12,6 @@ import numpy as np
 from jitlite.interpreter import Interpreter
 from jitlite.schemas import Model, write_model
 from jitlite.schemas.errors import ConversionError, JitliteError
-from jitlite.tools.console import progress
 from jitlite.tools.errors import ToolError
 from jitlite.tools.ports import Array, Feed, Port, RunnableModel
 
@@ -124,10 +123,9 @@ class TfliteModel:
 
 
 def load_interpreter(source: str | os.PathLike[str] | bytes, *, num_threads: int | None = None, preserve_all: bool = False) -> Interpreter:
-    """An interpreter of a file or bytes, not allocated yet; a terminal shows that kernels may be compiling."""
+    """An interpreter of a file or bytes, not allocated yet."""
     where = {"model_content": source} if isinstance(source, bytes) else {"model_path": source}
-    with progress("preparing kernels"):
-        return Interpreter(**where, num_threads=num_threads, experimental_preserve_all_tensors=preserve_all)
+    return Interpreter(**where, num_threads=num_threads, experimental_preserve_all_tensors=preserve_all)
 
 
 def _port(details: Mapping[str, Any], names: Mapping[int, list[str]], prefers_signature: bool) -> Port:
