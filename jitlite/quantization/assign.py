@@ -45,7 +45,7 @@ def assign_int8(prepared: Prepared, ranges: Mapping[int, Range], recipe: Recipe)
     An operator whose specification or kernel refuses the forms it would get stays in float, and the rest is decided anew.
     UnsupportedError, with every reason, when no operator can be quantized.
     """
-    graph = MainGraph(prepared.model)
+    graph = MainGraph(prepared.model, {tensor: found.shape for tensor, found in ranges.items() if found.shape is not None})
     domain = Domain(graph, ranges, recipe, prepared.operator_indices)
     while True:
         domain.prune()
@@ -56,9 +56,16 @@ def assign_int8(prepared: Prepared, ranges: Mapping[int, Range], recipe: Recipe)
         for index, reason in refused.items():
             domain.keep_float(index, reason)
     if not domain.quantized:
-        reasons = "; ".join(f"{graph.describe(index)}: {reason}" for index, reason in sorted(domain.reasons.items()))
-        raise UnsupportedError(f"quantize: an operator with an int8 form is required, found none ({reasons or 'no float operators'})")
+        raise UnsupportedError(f"quantize: an operator with an int8 form is required, found none ({_summary(graph, domain.reasons)})")
     return assignment.plan(prepared.operator_indices)
+
+
+def _summary(graph: MainGraph, reasons: Mapping[int, str]) -> str:
+    """Each reason once, with the names of the operators it holds for."""
+    names: dict[str, dict[str, None]] = {}
+    for index, reason in sorted(reasons.items()):
+        names.setdefault(reason, {})[graph.name(index)] = None
+    return "; ".join(f"{', '.join(found)}: {reason}" for reason, found in names.items()) or "no operator computes on float32 tensors"
 
 
 def assign_dynamic(prepared: Prepared, recipe: Recipe) -> QuantPlan:
@@ -74,6 +81,9 @@ def assign_dynamic(prepared: Prepared, recipe: Recipe) -> QuantPlan:
             reason = _refusal(graph, index, (operands, keep))
             operands = (None,) * len(op.inputs) if reason else operands
         operators.append(OperatorPlan(source, graph.name(index), weights is not None and not reason, reason, operands, keep))
+    if not any(op.is_quantized for op in operators):
+        reasons = {index: op.reason for index, op in enumerate(operators) if op.reason}
+        raise UnsupportedError(f"quantize: float weights with an int8 form are required, found none ({_summary(graph, reasons)})")
     return QuantPlan("dynamic", "float32", tuple(operators))
 
 
@@ -85,8 +95,10 @@ def _weight(graph: MainGraph, index: int) -> int | None:
 def _hybrid_weights(graph: MainGraph, index: int, source: int, recipe: Recipe) -> tuple[TensorParams | None, str]:
     """The int8 form of an operator's weights, or why they stay float."""
     spec, op, place = graph.specs[index], graph.operators[index], graph.roles(index).weight
-    if spec is None or spec.quant.weight is None or place is None:
-        return None, "it has no float weights" if any(graph.is_real(tensor) for tensor in op.outputs) else ""
+    if spec is None or spec.quant.weight is None:
+        return None, ""
+    if place is None:
+        return None, "its weights are not float32"
     if spec.code not in HYBRID_OPERATORS:
         return None, "it has no kernel for float activations and int8 weights"
     names = tuple(graph.tensors[tensor].name for tensor in op.outputs)
@@ -201,7 +213,7 @@ def _refusal(graph: MainGraph, index: int, forms: Forms) -> str:
     except NeedsValue:
         pass
     except (InvalidModelError, UnsupportedError) as error:
-        return str(error)
+        return str(error).removeprefix(f"{call.where}: ")
     return _kernel_limit(call)
 
 

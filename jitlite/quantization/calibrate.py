@@ -1,6 +1,7 @@
 """Calibration: runs the float model on samples and gives the range of every observed tensor."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,14 +30,16 @@ def collect_ranges(
     CalibrationError when there is no feed.
     """
     indices = tuple(observers)
+    shapes: dict[int, tuple[int, ...]] = {}
     count = 0
     for values in runner(model, feeds, indices):
         assert len(values) == len(indices), "a runner gives one array per requested tensor"
         for index, array in zip(indices, values):
             observers[index].update(array)
+            shapes[index] = array.shape
         count += 1
         if progress is not None:
             progress(count)
     if not count:
         raise CalibrationError("calibration: at least one sample is required, found none")
-    return {index: observer.range() for index, observer in observers.items()}
+    return {index: replace(observer.range(), shape=shapes[index]) for index, observer in observers.items()}

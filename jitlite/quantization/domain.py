@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from jitlite.quantization.graph import MainGraph, is_comparison
-from jitlite.quantization.observers import Range
+from jitlite.quantization.observers import Range, is_real_number
 from jitlite.quantization.recipe import Recipe, is_selected
 from jitlite.schemas.ops.spec import OpSpec, QuantKind
 from jitlite.schemas.tables import BuiltinOperator, TensorType
@@ -113,10 +111,10 @@ class Domain:
             value = graph.value(tensor)
             if value is None:
                 return f"the data of '{found.name}' lie outside the model or are sparse"
-            return "" if np.isfinite(value).all() else f"'{found.name}' holds values that are not finite"
+            return "" if is_real_number(value).all() else f"'{found.name}' holds infinite values or such that stand for them"
         if tensor not in self._ranges or self._ranges[tensor].is_finite:
             return ""
-        return f"'{found.name}' takes values that are not finite"
+        return f"'{found.name}' takes infinite values or such that stand for them"
 
     def _moves_data(self, index: int) -> bool:
         spec = self._graph.specs[index]

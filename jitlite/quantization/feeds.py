@@ -131,11 +131,9 @@ def _items(source: Source, inputs: tuple[ModelInput, ...]) -> Iterator[tuple[str
 def _load(path: Path) -> Array | dict[str, Array]:
     """A file's array, or arrays by name; every way in which a file can be damaged becomes a CalibrationError."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise CalibrationError(f"{path}: a NumPy file without pickled objects is required, found {error}") from error
 

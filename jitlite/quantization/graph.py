@@ -1,6 +1,6 @@
 """The main subgraph as quantization sees it: who writes and reads a tensor, what is constant, which operands carry real numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,14 @@ class Roles:
 
 
 class MainGraph:
-    """Lookups over the main subgraph of a model that is not edited meanwhile."""
+    """Lookups over the main subgraph of a model that is not edited meanwhile.
 
-    def __init__(self, model: Model) -> None:
+    `shapes` are known shapes of activations; those a file declares are only hints where a dimension is decided at run time.
+    """
+
+    def __init__(self, model: Model, shapes: Mapping[int, tuple[int, ...]] | None = None) -> None:
         self.model = model
+        self._shapes = shapes or {}
         self.graph = model.subgraphs[0]
         self.operators = self.graph.operators
         self.tensors = self.graph.tensors
@@ -118,7 +122,7 @@ class MainGraph:
     def _info(self, index: int, form: Form | None, value: NDArray[Any] | None) -> TensorInfo:
         tensor = self.tensors[index]
         kind, quantization = form or (tensor.type, tensor.quantization)
-        return TensorInfo(tuple(tensor.shape), kind, value, quantization, index, tensor.name, tensor.is_variable)
+        return TensorInfo(self._shapes.get(index, tuple(tensor.shape)), kind, value, quantization, index, tensor.name, tensor.is_variable)
 
 
 def observed_tensors(model: Model) -> tuple[int, ...]:

@@ -12,19 +12,25 @@ from jitlite.quantization.recipe import Recipe
 
 FloatArray = NDArray[np.floating]
 
+LARGEST_REAL = 1e15
+"""Larger magnitudes stand for infinity, as in the masks of attention layers; no scale serves them and ordinary numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """The smallest and the largest real value a tensor is expected to take.
 
-    `is_finite` is False when a value that is not a number, or infinite, was seen; such values do not count in the bounds.
+    `is_finite` is False when a value was seen that is not a number or beyond LARGEST_REAL; such values do not count in the bounds.
+    `shape` is that of the values seen last, where a calibration run gave them.
     """
 
     low: float
     high: float
     is_finite: bool = True
+    shape: tuple[int, ...] | None = None
 
     def union(self, other: "Range") -> "Range":
+        """The range that covers both; it has no shape."""
         return Range(min(self.low, other.low), max(self.high, other.high), self.is_finite and other.is_finite)
 
 
@@ -161,6 +167,11 @@ def _bin(value: float, exponent: int) -> int:
     return int(np.floor(np.ldexp(value, -exponent)))
 
 
+def is_real_number(values: FloatArray) -> NDArray[np.bool_]:
+    """True for each value that is finite and within ±LARGEST_REAL."""
+    return np.asarray(np.abs(values) <= LARGEST_REAL)
+
+
 def _finite(values: FloatArray) -> tuple[FloatArray, bool]:
-    mask = np.isfinite(values)
+    mask = is_real_number(values)
     return (values, True) if mask.all() else (values[mask], False)

@@ -15,6 +15,7 @@ from jitlite.quantization.feeds import model_inputs
 from jitlite.quantization.graph import observed_tensors
 from jitlite.quantization.parameters import TensorParams, params_of
 from jitlite.quantization.plan import QuantPlan
+from jitlite.quantization.prepare import unpack_constants
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.errors import CalibrationError
 from jitlite.schemas.tables import Model, Tensor, TensorType
@@ -187,7 +188,7 @@ def _pairs(original: Model, quantized: Model, plan: QuantPlan | None) -> list[_P
     steps = {tensor: step for step, op in enumerate(first.operators) for tensor in op.outputs}
     clamped = plan.clamped if plan is not None else {}
     pairs = []
-    for index in observed_tensors(original):
+    for index in observed_tensors(unpack_constants(original, with_hybrid_weights=False).model):
         name = first.tensors[index].name
         twin = by_name.get(f"{name}{INTEGER_SUFFIX}", by_name.get(name))
         if name and twin is not None and _has_one_scale(second.tensors[twin]):

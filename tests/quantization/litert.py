@@ -13,18 +13,24 @@ from jitlite.schemas.write import write_model
 Array = NDArray[Any]
 
 
-def interpreter(model: Model, preserve_all: bool = False) -> Interpreter:
+REFERENCE = OpResolverType.BUILTIN_REF
+OPTIMIZED = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+
+def interpreter(model: Model, kernels: OpResolverType = REFERENCE, preserve_all: bool = False) -> Interpreter:
     return Interpreter(
         model_content=write_model(model),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=kernels,
         experimental_preserve_all_tensors=preserve_all,
         num_threads=1,
     )
 
 
-def run(model: Model, feeds: Iterable[Mapping[str, Array]], indices: Sequence[int]) -> Iterator[list[Array]]:
+def run(
+    model: Model, feeds: Iterable[Mapping[str, Array]], indices: Sequence[int], kernels: OpResolverType = REFERENCE
+) -> Iterator[list[Array]]:
     """A `jitlite.quantization.Runner`."""
-    engine = interpreter(model, preserve_all=True)
+    engine = interpreter(model, kernels, preserve_all=True)
     by_name = {model.subgraphs[0].tensors[index].name: index for index in model.subgraphs[0].inputs}
     details = {entry["index"]: entry for entry in engine.get_input_details()}
     engine.allocate_tensors()
@@ -41,8 +47,24 @@ def run(model: Model, feeds: Iterable[Mapping[str, Array]], indices: Sequence[in
         yield [engine.get_tensor(index) for index in indices]
 
 
+def run_optimized(model: Model, feeds: Iterable[Mapping[str, Array]], indices: Sequence[int]) -> Iterator[list[Array]]:
+    """A `Runner` on the optimized kernels, for what the reference ones lack."""
+    return run(model, feeds, indices, OPTIMIZED)
+
+
 def outputs(model: Model, feed: Mapping[str, Array]) -> list[Array]:
     return next(run(model, [feed], model.subgraphs[0].outputs))
+
+
+def outputs_by_default(model: Model, feed: Mapping[str, Array]) -> list[Array]:
+    """Outputs of the default kernels, with the delegate LiteRT adds by itself."""
+    engine = Interpreter(model_content=write_model(model), num_threads=1)
+    engine.allocate_tensors()
+    by_name = {model.subgraphs[0].tensors[index].name: index for index in model.subgraphs[0].inputs}
+    for name, value in feed.items():
+        engine.set_tensor(by_name[name], value)
+    engine.invoke()
+    return [engine.get_tensor(entry["index"]) for entry in engine.get_output_details()]
 
 
 def random_feeds(model: Model, count: int, seed: int = 0) -> list[dict[str, Array]]:

@@ -1,0 +1,510 @@
+"""Decisions and edits of the int8 scheme on small models."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from jitlite.quantization import Recipe, apply_plan, compare_models, load_feeds, plan_quantization, quantize
+from jitlite.quantization.assign import assign_int8
+from jitlite.quantization.observers import Range
+from jitlite.quantization.parameters import TensorParams
+from jitlite.quantization.prepare import unpack_constants
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.model import operator_code_of, operator_name, tensor_data
+from jitlite.schemas.tables import (
+    ActivationFunctionType,
+    BuiltinOperator,
+    Conv2DOptions,
+    DivOptions,
+    EqualOptions,
+    FullyConnectedOptions,
+    IfOptions,
+    MaximumMinimumOptions,
+    Model,
+    MulOptions,
+    Padding,
+    SquareOptions,
+    SubGraph,
+    Tensor,
+    TensorType,
+    TransposeOptions,
+)
+from jitlite.schemas.write import write_model
+from tests.quantization import litert
+from tests.quantization.conformance import check
+from tests.quantization.models import B, ModelBuilder, classifier
+
+INT8 = Recipe()
+FLOAT_IO = Recipe(io_type="float32")
+PROBABILITY = TensorParams(TensorType.INT8, (1 / 256,), (-128,))
+
+
+def names(model: Model) -> list[str]:
+    return [operator_name(model, op) for op in model.subgraphs[0].operators]
+
+
+def types(model: Model, indices: list[int]) -> list[TensorType]:
+    return [model.subgraphs[0].tensors[index].type for index in indices]
+
+
+def form(model: Model, name: str) -> tuple[float, int]:
+    (tensor,) = [tensor for tensor in model.subgraphs[0].tensors if tensor.name == name]
+    assert len(tensor.quantization.scale) == 1
+    return tensor.quantization.scale[0], tensor.quantization.zero_point[0]
+
+
+def converted(model: Model, recipe: Recipe = INT8, feeds=None) -> Model:
+    feeds = feeds or litert.random_feeds(model, 4)
+    found = quantize(model, recipe, feeds, litert.run)
+    check(found)
+    litert.interpreter(found).allocate_tensors()
+    return found
+
+
+def test_a_classifier_becomes_int8_throughout():
+    model = classifier()
+    found = converted(model)
+    graph = found.subgraphs[0]
+    assert names(found) == names(model)
+    assert types(found, graph.inputs + graph.outputs) == [TensorType.INT8, TensorType.INT8]
+    assert {tensor.type for tensor in graph.tensors} == {TensorType.INT8, TensorType.INT32}
+    assert [operator_code_of(found, op).version for op in graph.operators] == [3, 3, 2, 2, 1, 4, 2]
+    assert form(found, "probabilities") == (1 / 256, -128)
+    assert form(found, "joined") == form(found, "pooled") == form(found, "flat")
+    feeds = litert.random_feeds(model, 4, seed=1)
+    assert compare_models(model, found, feeds, litert.run).outputs[0].sqnr_db > 25
+
+
+def test_float_io_adds_one_conversion_at_each_edge_and_keeps_names():
+    model = classifier()
+    found = converted(model, FLOAT_IO)
+    graph = found.subgraphs[0]
+    assert names(found) == ["QUANTIZE", *names(model), "DEQUANTIZE"]
+    assert types(found, graph.inputs + graph.outputs) == [TensorType.FLOAT32, TensorType.FLOAT32]
+    assert [graph.tensors[index].name for index in graph.inputs + graph.outputs] == ["image", "probabilities"]
+    assert {"image_int8", "probabilities_int8"} <= {tensor.name for tensor in graph.tensors}
+    assert form(found, "image_int8") == form(converted(model), "image")
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), FLOAT_IO, Recipe("dynamic", min_weight_elements=1), Recipe("float16")])
+def test_the_float_model_stays_as_it_is_and_everything_else_survives(recipe):
+    model = classifier()
+    before = write_model(model)
+    found = quantize(model, recipe, litert.random_feeds(model, 2), litert.run)
+    assert write_model(model) == before
+    signature = found.signature_defs[0]
+    tensors = found.subgraphs[0].tensors
+    assert (signature.signature_key, signature.inputs[0].name, signature.outputs[0].name) == ("serving_default", "x", "y")
+    assert [entry.tensor_index for entry in signature.inputs] == found.subgraphs[0].inputs
+    assert [entry.tensor_index for entry in signature.outputs] == found.subgraphs[0].outputs
+    assert tensors[signature.outputs[0].tensor_index].name == "probabilities"
+    assert found.description == "a classifier"
+    assert bytes(found.buffers[found.metadata[0].buffer].data) == b"labels"
+
+
+def test_the_result_is_deterministic():
+    model = classifier()
+    first, second = (write_model(converted(model, Recipe(observer="percentile"))) for _ in range(2))
+    assert first == second
+
+
+def test_the_default_kernels_agree_with_the_reference_ones():
+    model = classifier()
+    found = converted(model)
+    image = np.random.default_rng(3).integers(-128, 128, (1, 8, 8, 3)).astype(np.int8)
+    (reference,), (default,) = litert.outputs(found, {"image": image}), litert.outputs_by_default(found, {"image": image})
+    assert np.abs(reference.astype(int) - default).max() <= 1
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_weight_scales_follow_the_recipe(per_channel):
+    found = converted(classifier(), Recipe(per_channel=per_channel))
+    counts = {t.name: (len(t.quantization.scale), t.quantization.quantized_dimension) for t in found.subgraphs[0].tensors if "/w" in t.name}
+    assert counts == {
+        "first/weights": (8, 0) if per_channel else (1, 0),
+        "second/weights": (8, 3) if per_channel else (1, 0),
+        "scores/weights": (1, 0),
+    }
+
+
+def test_a_fused_activation_narrows_the_range_to_what_comes_out():
+    scale, zero_point = form(converted(classifier()), "first")
+    assert zero_point == -128
+    assert scale <= 6 / 255 * (1 + 1e-6)
+
+
+def test_data_movers_share_one_form_and_requantize_nothing():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    left, right = build.conv(x, 2, "left"), build.conv(x, 4, "right")
+    both = build.concat([left, right], "both")
+    pooled = build.max_pool(both, "pooled")
+    flat = build.reshape(pooled, (1, 24), "flat")
+    found = converted(build.done(build.dense(flat, 3, "y"), right))
+    assert len({form(found, name) for name in ("left", "right", "both", "pooled", "flat")}) == 1
+    assert "QUANTIZE" not in names(found)
+
+
+def test_a_fixed_output_pins_its_group():
+    build = ModelBuilder()
+    x = build.input("x", (1, 8))
+    scores = build.softmax(build.dense(x, 8, "logits"), "scores")
+    other = build.unary(B.LOGISTIC, x, "other")
+    found = converted(build.done(build.reshape(build.concat([scores, other], "both"), (2, 8), "y")))
+    assert {form(found, name) for name in ("scores", "other", "both", "y")} == {(1 / 256, -128)}
+    assert "QUANTIZE" not in names(found)
+
+
+@pytest.mark.parametrize("code", [B.LOGISTIC, B.TANH])
+def test_a_fixed_output_that_does_not_fit_its_reader_is_requantized(code):
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    gate = build.unary(code, build.conv(x, 2, "conv"), "gate")
+    wide = build.conv(x, 2, "wide")
+    found = converted(build.done(build.concat([gate, wide], "both")))
+    assert names(found).count("QUANTIZE") == 1
+    assert form(found, "gate_int8") == form(found, "both") == form(found, "wide")
+    assert form(found, "gate") == ((1 / 256, -128) if code is B.LOGISTIC else (1 / 128, 0))
+
+
+def test_two_different_fixed_outputs_are_both_requantized_once():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    a, b = build.unary(B.LOGISTIC, x, "a"), build.unary(B.TANH, x, "b")
+    found = converted(build.done(build.concat([a, b], "both"), build.concat([a, b], "again")))
+    assert names(found).count("QUANTIZE") in (2, 4)
+    assert form(found, "a") == (1 / 256, -128)
+    assert form(found, "b") == (1 / 128, 0)
+
+
+def test_weights_shared_by_layers_with_different_needs_are_duplicated():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    weights, bias = build.weights("weights", 2, 3, 3, 2), build.weights("bias", 2)
+    first = build.conv(x, 2, "first", weights=weights, bias=bias)
+    scaled = build.op(B.MUL, [first, build.constant("ten", np.float32(10))], [build.tensor("scaled", (1, 4, 4, 2))], MulOptions())[0]
+    second = build.conv(scaled, 2, "second", weights=weights, bias=bias)
+    found = converted(build.done(second))
+    tensors = found.subgraphs[0].tensors
+    biases = [tensor for tensor in tensors if tensor.name.startswith("bias")]
+    assert sorted(tensor.name for tensor in biases) == ["bias", "bias_1"]
+    assert biases[0].quantization.scale != biases[1].quantization.scale
+    assert [tensor.name for tensor in tensors if tensor.name.startswith("weights")] == ["weights"]
+
+
+def test_a_constant_of_a_float_and_an_integer_operator_exists_in_both_forms():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    shared = build.weights("shared", 1, 4)
+    powered = build.op(B.DIV, [x, shared], [build.tensor("quotient", (1, 4))], DivOptions())[0]
+    found = converted(build.done(build.add(powered, shared, "y")))
+    assert sorted((t.name, t.type.name) for t in found.subgraphs[0].tensors if t.name.startswith("shared")) == [
+        ("shared", "FLOAT32"),
+        ("shared_1", "INT8"),
+    ]
+
+
+def test_an_operator_without_int8_form_gets_one_pair_of_conversions():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    first = build.conv(x, 2, "first")
+    rounded = build.unary(B.FLOOR, build.unary(B.FLOOR, first, "floor"), "floor2")
+    model = build.done(build.add(build.conv(rounded, 2, "second"), build.conv(rounded, 2, "third"), "y"))
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 2), litert.run)
+    assert [(op.index, op.reason) for op in plan.float_operators] == [(1, "it has no int8 form"), (2, "it has no int8 form")]
+    found = converted(model)
+    assert names(found) == ["CONV_2D", "DEQUANTIZE", "FLOOR", "FLOOR", "QUANTIZE", "CONV_2D", "CONV_2D", "ADD"]
+
+
+def test_data_movers_between_float_operators_stay_float():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    floor = build.unary(B.FLOOR, build.conv(x, 2, "first"), "floor")
+    moved = build.reshape(build.reshape(floor, (1, 32), "a"), (1, 4, 4, 2), "b")
+    model = build.done(build.conv(build.unary(B.FLOOR, moved, "floor2"), 2, "y"))
+    assert names(converted(model)) == ["CONV_2D", "DEQUANTIZE", "FLOOR", "RESHAPE", "RESHAPE", "FLOOR", "QUANTIZE", "CONV_2D"]
+
+
+def test_data_movers_beside_integer_operators_move_integers():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    moved = build.reshape(build.conv(x, 2, "first"), (1, 32), "moved")
+    assert names(converted(build.done(build.unary(B.FLOOR, moved, "y")), FLOAT_IO)) == [
+        "QUANTIZE",
+        "CONV_2D",
+        "RESHAPE",
+        "DEQUANTIZE",
+        "FLOOR",
+    ]
+
+
+@pytest.mark.parametrize(("recipe", "expected"), [(Recipe(), TensorType.INT8), (FLOAT_IO, TensorType.FLOAT32)])
+def test_io_types_hold_for_edges_of_float_operators_too(recipe, expected):
+    build = ModelBuilder()
+    x, label = build.input("x", (1, 4)), build.input("label", (1,), TensorType.INT32)
+    inner = build.dense(build.unary(B.FLOOR, x, "floor"), 4, "inner")
+    model = build.done(build.unary(B.FLOOR, inner, "y"), label, x)
+    found = converted(model, recipe)
+    graph = found.subgraphs[0]
+    assert types(found, graph.inputs) == [expected, TensorType.INT32]
+    assert types(found, graph.outputs) == [expected, TensorType.INT32, expected]
+    assert [graph.tensors[index].name for index in graph.outputs] == ["y", "label", "x"]
+
+
+def test_comparisons_read_floats_and_keep_their_results():
+    build = ModelBuilder()
+    x = build.input("x", (1, 8))
+    y = build.dense(x, 8, "y")
+    found = build.op(B.GREATER, [y, build.constant("limit", np.float32(0.1))], [build.tensor("found", (1, 8), TensorType.BOOL)])
+    result = converted(build.done(*found, y))
+    assert names(result) == ["FULLY_CONNECTED", "DEQUANTIZE", "GREATER"]
+    assert types(result, result.subgraphs[0].outputs) == [TensorType.BOOL, TensorType.INT8]
+
+
+def test_integer_tensors_are_untouched():
+    build = ModelBuilder()
+    numbers = build.input("numbers", (1, 8), TensorType.INT32)
+    same = build.op(
+        B.EQUAL, [numbers, build.constant("three", np.int32(3))], [build.tensor("same", (1, 8), TensorType.BOOL)], EqualOptions()
+    )
+    y = build.dense(build.input("x", (1, 8)), 4, "y")
+    model = build.done(*same, y)
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 1), litert.run)
+    assert [(op.name, op.is_quantized, op.reason) for op in plan.operators] == [("EQUAL", False, ""), ("FULLY_CONNECTED", True, "")]
+    assert types(converted(model), [numbers]) == [TensorType.INT32]
+
+
+def test_subgraphs_other_than_the_main_one_stay_float():
+    build = ModelBuilder()
+    condition, x = build.input("condition", (), TensorType.BOOL), build.input("x", (1, 4))
+    inner = build.dense(x, 4, "inner")
+    chosen = build.op(B.IF, [condition, inner], [build.tensor("chosen", (1, 4))], IfOptions(then_subgraph_index=1, else_subgraph_index=1))
+    branch = SubGraph(tensors=[Tensor(name="b", shape=[1, 4])], inputs=[0], outputs=[0], name="branch")
+    build.model.subgraphs.append(branch)
+    model = build.done(build.dense(chosen[0], 4, "y"))
+    found = converted(model)
+    assert names(found) == ["FULLY_CONNECTED", "DEQUANTIZE", "IF", "QUANTIZE", "FULLY_CONNECTED"]
+    assert found.subgraphs[1] == branch
+
+
+@pytest.mark.parametrize(
+    ("selectors", "floats"),
+    [
+        ({"float_nodes": (1,)}, {1}),
+        ({"float_nodes": ("CONV_2D",)}, {0}),
+        ({"float_nodes": ("sc.*",)}, {5}),
+        ({"float_nodes": ("ADD", "SOFTMAX", "conv")}, {2, 6}),
+        ({"float_tensors": ("first/weights",)}, {0}),
+        ({"float_tensors": ("joined",)}, {2, 3}),
+        ({"float_tensors": (0,)}, {0}),
+    ],
+)
+def test_recipes_keep_operators_in_float(selectors, floats):
+    model = classifier()
+    recipe = Recipe(**selectors)
+    plan = plan_quantization(model, recipe, litert.random_feeds(model, 2), litert.run)
+    assert {op.index for op in plan.float_operators} == floats
+    assert all("of the recipe name" in op.reason for op in plan.float_operators)
+    converted(model, recipe)
+
+
+def test_clamps_narrow_what_only_they_read():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    before = build.conv(x, 4, "before")
+    after = build.unary(B.RELU, before, "after")
+    model = build.done(build.conv(after, 2, "y"))
+    feeds = litert.random_feeds(model, 4)
+    plan = plan_quantization(model, Recipe(), feeds, litert.run)
+    found = converted(model, feeds=feeds)
+    assert form(found, "before") == form(found, "after")
+    assert form(found, "before")[1] == -128
+    assert set(plan.clamped) == {before}
+    with_plan, without = (compare_models(model, found, feeds, litert.run, known).tensor("before") for known in (plan, None))
+    assert with_plan.sqnr_db > 30 > without.sqnr_db
+
+
+def test_clamping_constants_do_not_widen_the_range():
+    build = ModelBuilder()
+    x = build.input("x", (1, 8))
+    y = build.dense(x, 8, "y")
+    low = build.op(B.MAXIMUM, [y, build.constant("c0", np.float32(-1000))], [build.tensor("low", (1, 8))], MaximumMinimumOptions())
+    high = build.op(B.MINIMUM, [*low, build.constant("c1", np.float32(0.5))], [build.tensor("high", (1, 8))], MaximumMinimumOptions())
+    model = build.done(*high)
+    feeds = litert.random_feeds(model, 8)
+    found = converted(model, feeds=feeds)
+    assert len({form(found, name) for name in ("y", "low", "high")}) == 1
+    scale, zero_point = form(found, "high")
+    assert (127 - zero_point) * scale < 0.6
+    assert compare_models(model, found, feeds, litert.run).outputs[0].sqnr_db > 30
+
+
+def test_a_clamped_tensor_that_something_else_reads_keeps_its_range():
+    build = ModelBuilder()
+    y = build.dense(build.input("x", (1, 8)), 8, "y")
+    found = converted(build.done(build.unary(B.RELU, y, "after"), y))
+    assert form(found, "y")[1] > -100
+
+
+def test_masks_that_stand_for_infinity_stay_float():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    masked = build.add(build.dense(x, 4, "y"), build.constant("mask", np.float32([[0, 0, -3.4e38, 0]])), "masked")
+    model = build.done(build.softmax(masked, "p"))
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 2), litert.run)
+    assert [op.name for op in plan.operators if op.is_quantized] == ["FULLY_CONNECTED"]
+    assert all("stand for them" in op.reason for op in plan.float_operators)
+    converted(model)
+
+
+def test_an_operand_computed_at_run_time_keeps_a_convolution_in_float():
+    build = ModelBuilder()
+    x, weights, bias = build.input("x", (1, 4, 4, 2)), build.input("weights", (2, 1, 1, 2)), build.input("bias", (2,))
+    constant = build.weights("constant", 2, 1, 1, 2)
+    options = Conv2DOptions(padding=Padding.SAME, stride_h=1, stride_w=1)
+    a = build.op(B.CONV_2D, [x, weights, build.weights("b", 2)], [build.tensor("a", (1, 4, 4, 2))], options)[0]
+    b = build.op(B.CONV_2D, [x, constant, bias], [build.tensor("b2", (1, 4, 4, 2))], options)[0]
+    model = build.done(build.add(a, b, "y"))
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 1), litert.run)
+    assert [op.reason for op in plan.operators] == ["its weights are computed at run time", "its bias is computed at run time", ""]
+    converted(model)
+
+
+def test_what_the_specification_refuses_stays_float():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 4, 2))
+    options = Conv2DOptions(padding=Padding.SAME, stride_h=1, stride_w=1, fused_activation_function=ActivationFunctionType.TANH)
+    y = build.op(B.CONV_2D, [x, build.weights("w", 2, 1, 1, 2), build.weights("b", 2)], [build.tensor("y", (1, 4, 4, 2))], options)[0]
+    model = build.done(build.add(y, x, "sum"))
+    ranges = {tensor: Range(-1.0, 1.0) for tensor in (x, y, model.subgraphs[0].outputs[0])}
+    plan = assign_int8(unpack_constants(model, with_hybrid_weights=True), ranges, Recipe())
+    assert [op.is_quantized for op in plan.operators] == [False, True]
+    assert "fused activation" in plan.operators[0].reason
+
+
+def test_results_too_small_for_a_kernel_keep_the_operator_in_float():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    difference = build.op(B.SQUARED_DIFFERENCE, [x, x], [build.tensor("d", (1, 4))])[0]
+    total = build.add(x, build.constant("c", np.float32(1000)), "total")
+    model = build.done(difference, total, build.dense(x, 2, "y"))
+    ranges = {x: Range(-1, 1), difference: Range(0, 1e-9), total: Range(0, 1e-5), model.subgraphs[0].outputs[2]: Range(-1, 1)}
+    plan = assign_int8(unpack_constants(model, with_hybrid_weights=True), ranges, Recipe())
+    assert [op.is_quantized for op in plan.operators] == [False, False, True]
+    found = apply_plan(model, plan)
+    check(found)
+    litert.interpreter(found).allocate_tensors()
+
+
+def test_a_bias_far_above_its_weights_fits_in_int32():
+    build = ModelBuilder()
+    x = build.input("x", (1, 2, 2, 2))
+    weights = build.constant("weights", np.float32([1e-9, 1e-9, 1, 1]).reshape(2, 1, 1, 2))
+    conv = build.conv(x, 2, "conv", size=1, weights=weights, bias=build.constant("bias", np.float32([100, 100])))
+    flat = build.reshape(conv, (1, 8), "flat")
+    rows = build.constant("rows", np.full((2, 8), 1e-12, np.float32))
+    operands = [flat, rows, build.constant("offset", np.float32([300, -300]))]
+    y = build.op(B.FULLY_CONNECTED, operands, [build.tensor("y", (1, 2))], FullyConnectedOptions())[0]
+    model = build.done(y, conv)
+    feeds = litert.random_feeds(model, 4)
+    found = converted(model, feeds=feeds)
+    report = compare_models(model, found, feeds, litert.run)
+    assert min(entry.sqnr_db for entry in report.outputs) > 40
+
+
+def test_tensors_that_are_always_zero_have_a_form():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    dead = build.op(
+        B.FULLY_CONNECTED,
+        [x, build.constant("w", np.zeros((4, 4), np.float32)), -1],
+        [build.tensor("dead", (1, 4))],
+        FullyConnectedOptions(),
+    )
+    model = build.done(build.add(*dead, x, "y"))
+    feeds = [{"x": np.zeros((1, 4), np.float32)}]
+    found = converted(model, feeds=feeds)
+    assert form(found, "x") == form(found, "dead") == form(found, "y") == (1.0, 0)
+    assert compare_models(model, found, feeds, litert.run).outputs[0].sqnr_db == float("inf")
+
+
+def test_a_free_batch_stays_free():
+    build = ModelBuilder()
+    x = build.input("x", (1, 8), shape_signature=[-1, 8])
+    model = build.done(build.dense(x, 4, "y"))
+    model.subgraphs[0].tensors[model.subgraphs[0].outputs[0]].shape_signature = [-1, 4]
+    data = np.random.default_rng(0).normal(size=(6, 8)).astype(np.float32)
+    found = converted(model, FLOAT_IO, list(load_feeds([{"x": data}], model)))
+    (result,) = litert.outputs(found, {"x": data})
+    (expected,) = litert.outputs(model, {"x": data})
+    assert result.shape == (6, 4)
+    assert np.abs(result - expected).max() < 0.1
+
+
+def test_old_operator_codes_are_completed():
+    model = classifier()
+    for code in model.operator_codes:
+        code.deprecated_builtin_code, code.builtin_code = int(code.builtin_code), BuiltinOperator.ADD
+    found = converted(model)
+    assert names(found) == names(classifier())
+
+
+def test_results_nobody_reads_are_quantized_like_others():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4, 2))
+    moved = build.op(B.TRANSPOSE, [x, build.constant("order", np.int32([0, 2, 1]))], [build.tensor("moved", (1, 2, 4))], TransposeOptions())
+    unread = build.tensor("unread", (1, 2, 4))
+    build.op(B.RELU, moved, [unread])
+    found = converted(build.done(*moved))
+    assert types(found, [index for op in found.subgraphs[0].operators for index in op.outputs]) == [TensorType.INT8, TensorType.INT8]
+
+
+def test_plans_are_frozen_data():
+    model = classifier()
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 2), litert.run)
+    assert plan.quantized_count == 7
+    assert plan.tensors[model.subgraphs[0].outputs[0]] == PROBABILITY
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.scheme = "dynamic"
+    data = plan.to_dict()
+    assert data["operators"][0] == {"index": 0, "name": "CONV_2D", "quantized": True, "reason": ""}
+    assert data["tensors"][str(model.subgraphs[0].outputs[0])] == {"scale": 1 / 256, "zero_point": -128, "type": "INT8"}
+
+
+def test_a_plan_belongs_to_its_model():
+    model = classifier()
+    plan = plan_quantization(model, Recipe(), litert.random_feeds(model, 2), litert.run)
+    assert write_model(apply_plan(model, plan)) == write_model(converted(model, feeds=litert.random_feeds(model, 2)))
+    other = ModelBuilder()
+    with pytest.raises(ValueError, match="the model the plan was made for is required"):
+        apply_plan(other.done(other.unary(B.RELU, other.input("x", (1,)), "y")), plan)
+
+
+def test_a_model_with_nothing_to_quantize_is_unsupported():
+    build = ModelBuilder()
+    model = build.done(build.unary(B.SQUARE, build.unary(B.FLOOR, build.input("x", (1, 4)), "a"), "y", SquareOptions()))
+    with pytest.raises(
+        UnsupportedError, match=r"an operator with an int8 form is required, found none \(FLOOR, SQUARE: it has no int8 form\)"
+    ):
+        quantize(model, Recipe(), litert.random_feeds(model, 1), litert.run)
+
+
+@pytest.mark.parametrize("missing", ["feeds", "runner"])
+def test_calibration_needs_feeds_and_a_runner(missing):
+    model = classifier()
+    given = {"feeds": litert.random_feeds(model, 1), "runner": litert.run}
+    del given[missing]
+    with pytest.raises(ValueError, match="feeds and a runner are required"):
+        quantize(model, Recipe(), **given)
+
+
+def test_weights_are_the_nearest_integers():
+    model = classifier()
+    found = converted(model)
+    (before,) = [tensor for tensor in model.subgraphs[0].tensors if tensor.name == "second/weights"]
+    (after,) = [tensor for tensor in found.subgraphs[0].tensors if tensor.name == "second/weights"]
+    scales = np.float64(after.quantization.scale)
+    real, integers = tensor_data(model, before), tensor_data(found, after)
+    assert np.abs(integers * scales - real).max() <= scales.max() / 2
+    assert (np.abs(integers).max(axis=(0, 1, 2)) == 127).all()
