@@ -91,6 +91,12 @@ def _require_rows(call: Call, x: TensorInfo) -> None:
     call.require(x.rank >= 1, "an operand of at least 1 dimension is required, found a scalar")
 
 
+def _require_resolution(call: Call, x: TensorInfo, beta: float) -> None:
+    """Differences of 8-bit operands are brought to 26 fractional bits by a multiplier above 1."""
+    resolution = x.scale * beta
+    call.require(x.type is T.INT16 or resolution > 2**-26, f"scale · beta above 2^-26 is required, found {resolution}")
+
+
 def _softmax(call: Call) -> Results:
     x = call.input(0)
     require_type(call, 0, types(T.FLOAT32, T.FLOAT16, T.INT16, T.INT8, T.UINT8))
@@ -101,6 +107,7 @@ def _softmax(call: Call) -> Results:
     if x.type in QUANTIZED:
         require_scales(call, x)
         call.require(call.options.beta > 0, f"a positive beta is required, found {call.options.beta}")
+        _require_resolution(call, x, call.options.beta)
         if x.type is not T.UINT8 and result is x.type:
             _require_grid(call, UNIT, tolerance=0.001)
     return [(x.shape, result)]
@@ -116,6 +123,13 @@ def _rows(grid: Grid) -> Inference:
         return found
 
     return infer
+
+
+def _log_softmax(call: Call) -> Results:
+    found = _rows(LOG_PROBABILITY)(call)
+    if call.input(0).type in QUANTIZED:
+        _require_resolution(call, call.input(0), 1.0)
+    return found
 
 
 def _l2_normalization(call: Call) -> Results:
@@ -220,7 +234,7 @@ LOG_SOFTMAX = define(
         "LOG_SOFTMAX",
         BuiltinOperator.LOG_SOFTMAX,
         inputs=("input",),
-        infer=_rows(LOG_PROBABILITY),
+        infer=_log_softmax,
         options=LogSoftmaxOptions,
         quant=Quant(QuantKind.FIXED, output=LOG_PROBABILITY),
         version=version_by_type({T.INT8: 2}),

@@ -1,0 +1,228 @@
+"""Bindings of activation functions and of the normalisations along the last dimension."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
+from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
+from jitlite.schemas.ops.activation import (
+    ELU,
+    GELU,
+    HARD_SWISH,
+    L2_NORMALIZATION,
+    LEAKY_RELU,
+    LOG_SOFTMAX,
+    LOGISTIC,
+    PRELU,
+    RELU,
+    RELU6,
+    RELU_0_TO_1,
+    RELU_N1_TO_1,
+    SOFTMAX,
+    TANH,
+)
+from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+K = kernels("activation")
+QUANTIZED = kernels("activation_q8")
+T = TensorType
+
+_INT16_MAX = 2**15 - 1
+_DIFFERENCES = np.arange(256)
+_ONE, _HALF = np.float32(1), np.float32(0.5)
+
+
+def _bind_clamp(spec: OpSpec, low: float, high: float) -> None:
+    def bind(call: Call) -> Step:
+        x, y = call.input(0), call.outputs[0]
+        if x.type is T.FLOAT32:
+            return K.step("clamp_f32", x=x, y=y, count=x.size, low=low, high=high)
+        if x.type is T.INT8:
+            results = lookup.requantized(x, y, lookup.byte_values(T.INT8) - x.zero_point)
+            return lookup.lookup(x, y, np.clip(results, _on_grid(y, low), _on_grid(y, high)))
+        raise no_kernel(call, "FLOAT32, INT8")
+
+    binds(spec)(bind)
+
+
+def _on_grid(info: TensorInfo, real: float) -> float:
+    """A bound in the quantized domain, halves away from zero."""
+    ratio = float(np.float32(real) / lookup.scale_of(info))
+    return ratio if math.isinf(ratio) else info.zero_point + math.trunc(ratio + math.copysign(0.5, ratio))
+
+
+_bind_clamp(RELU, 0, math.inf)
+_bind_clamp(RELU6, 0, 6)
+_bind_clamp(RELU_N1_TO_1, -1, 1)
+_bind_clamp(RELU_0_TO_1, 0, 1)
+
+
+@binds(LEAKY_RELU)
+def leaky_relu(call: Call) -> Step:
+    x, y, alpha = call.input(0), call.outputs[0], np.float32(call.options.alpha)
+    if x.type is T.FLOAT32:
+        return K.step("leaky_relu_f32", x=x, y=y, count=x.size, alpha=float(alpha))
+    if x.type is T.INT8:
+        values = lookup.byte_values(T.INT8) - x.zero_point
+        falling = lookup.requantized(x, y, values, float(lookup.scale_of(x) * alpha / lookup.scale_of(y)))
+        return lookup.lookup(x, y, np.where(values >= 0, lookup.requantized(x, y, values), falling))
+    raise no_kernel(call, "FLOAT32, INT8")
+
+
+@binds(PRELU)
+def prelu(call: Call) -> Step:
+    x, alpha, y = call.input(0), call.input(1), call.outputs[0]
+    steps = walk(y.shape, x.shape, alpha.shape)
+    if x.type is T.FLOAT32:
+        return K.step("prelu_f32", a=x, b=alpha, y=y, walk=steps, settings=np.zeros(1, np.float64))
+    if x.type is T.INT8:
+        rising = quantize_multiplier(float(lookup.scale_of(x) / lookup.scale_of(y)))
+        falling = quantize_multiplier(float(lookup.scale_of(x) * lookup.scale_of(alpha) / lookup.scale_of(y)))
+        settings = np.array([x.zero_point, alpha.zero_point, *rising, *falling, y.zero_point], np.int64)
+        return QUANTIZED.step("prelu_q8", a=x, b=alpha, y=y, walk=steps, settings=settings)
+    raise no_kernel(call, "FLOAT32, INT8")
+
+
+def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Floats]) -> Step:
+    """A function of real numbers: a kernel in float32, a table in int8."""
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.FLOAT32:
+        return K.step(f"{kernel}_f32", x=x, y=y, count=x.size)
+    if x.type is T.INT8:
+        return lookup.lookup_real(x, y, function)
+    raise no_kernel(call, "FLOAT32, INT8")
+
+
+@binds(ELU)
+def elu(call: Call) -> Step:
+    return _real(call, "elu", lambda x: np.where(x < 0, lookup.in_float32(math.expm1)(np.minimum(x, 0)), x))
+
+
+@binds(LOGISTIC)
+def logistic(call: Call) -> Step:
+    return _real(call, "logistic", lambda x: _ONE / (_ONE + lookup.in_float32(math.exp)(-x)))
+
+
+@binds(TANH)
+def tanh(call: Call) -> Step:
+    return _real(call, "tanh", lookup.in_float32(math.tanh))
+
+
+@binds(GELU)
+def gelu(call: Call) -> Step:
+    if call.options.approximate:
+        return _real(call, "gelu_tanh", _gelu_tanh)
+    return _real(call, "gelu", lambda x: _HALF * x * lookup.in_float32(math.erfc)(x * np.float32(-math.sqrt(0.5))))
+
+
+def _gelu_tanh(x: lookup.Floats) -> lookup.Floats:
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+    found: lookup.Floats = _HALF * x * (_ONE + lookup.in_float32(math.tanh)(inner))
+    return found
+
+
+@binds(HARD_SWISH)
+def hard_swish(call: Call) -> Step:
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.FLOAT32:
+        return K.step("hard_swish_f32", x=x, y=y, count=x.size)
+    if x.type is T.INT8:
+        return lookup.lookup(x, y, _hard_swish(x, y))
+    raise no_kernel(call, "FLOAT32, INT8")
+
+
+def _int16_multiplier(real: float) -> tuple[int, int]:
+    """A multiplier with a 15-bit mantissa, rounded from the 31-bit one, and its shift."""
+    mantissa, shift = quantize_multiplier(real)
+    return min((mantissa + 2**15) >> 16, _INT16_MAX), shift
+
+
+def _shifted_left_16(values: lookup.Integers, exponent: int) -> lookup.Integers:
+    return np.clip(values << exponent, -(2**15), _INT16_MAX)
+
+
+def _hard_swish(x: TensorInfo, y: TensorInfo) -> lookup.Integers:
+    """16-bit fixed point: x on a scale 128 times finer, times a multiplier in [0, 1] that grows with x between -3 and 3."""
+    fine_scale = np.float32(1 / 128) * lookup.scale_of(x)
+    output_mantissa, output_shift = _int16_multiplier(float(fine_scale / lookup.scale_of(y)))
+    slope_mantissa, slope_shift = _int16_multiplier(float(fine_scale / (np.float32(3) / np.float32(32768))))
+    fine = (lookup.byte_values(x.type) - x.zero_point) * 128
+    slope = _shifted_left_16(fine, slope_shift - 1) if slope_shift > 0 else fine
+    slope = (slope * slope_mantissa + (1 << 14)) >> 15
+    if slope_shift > 0:
+        slope = _shifted_left_16(slope, 1)
+    slope = (rounding_divide(slope, max(-slope_shift, 0)) + 2**15) >> 1
+    product = slope * ((fine * output_mantissa + (1 << 14)) >> 15)
+    truncated = np.where(product >= 0, product >> 15, -(-product >> 15))
+    found: lookup.Integers = rounding_divide(truncated, -output_shift) + y.zero_point
+    return found
+
+
+def _rows(call: Call) -> dict[str, Any]:
+    x = call.input(0)
+    depth = x.shape[-1]
+    return {"x": x, "y": call.outputs[0], "rows": x.size // depth if depth else 0, "depth": depth}
+
+
+def _difference_multiplier(x: TensorInfo, beta: float) -> tuple[int, int]:
+    """The multiplier that brings differences of bytes, times beta, to Q5.26."""
+    real = beta * float(lookup.scale_of(x)) * 2**26
+    return quantize_multiplier(min(real, 2.0**31 - 1))
+
+
+def _least_difference(shift: int) -> int:
+    """Differences below this would overflow Q5.26; their exponentials do not count."""
+    return -((31 << 26) >> shift)
+
+
+def _exponentials(x: TensorInfo, beta: float) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """For each difference 0 … -255: the difference in Q5.26, its exponential in Q0.31 (-1: too small) and in Q12.19 (0: too small)."""
+    mantissa, shift = _difference_multiplier(x, beta)
+    counts = -_least_difference(shift) >= _DIFFERENCES
+    scaled = multiply_by_quantized_multiplier(np.where(counts, -_DIFFERENCES, 0).astype(np.int32), mantissa, shift)
+    values = np.array([exp_of_negative(value) for value in scaled.tolist()], np.int64)
+    weights = np.where(counts, rounding_divide(values, 12), 0).astype(np.int32)
+    return scaled, np.where(counts, values, -1).astype(np.int32), weights
+
+
+@binds(SOFTMAX)
+def softmax(call: Call) -> Step:
+    x, y, beta = call.input(0), call.outputs[0], float(np.float32(call.options.beta))
+    if x.type is T.FLOAT32:
+        return K.step("softmax_f32", **_rows(call), beta=beta)
+    if x.type is T.INT8 and y.type is T.INT8:
+        _, exponentials, weights = _exponentials(x, beta)
+        return QUANTIZED.step("softmax_q8", **_rows(call), exponentials=exponentials, weights=weights)
+    raise no_kernel(call, "FLOAT32, INT8 (to INT8)")
+
+
+@binds(LOG_SOFTMAX)
+def log_softmax(call: Call) -> Step:
+    x = call.input(0)
+    if x.type is T.FLOAT32:
+        return K.step("log_softmax_f32", **_rows(call))
+    if x.type is T.INT8:
+        mantissa, shift = _difference_multiplier(x, 1.0)
+        scaled, _, weights = _exponentials(x, 1.0)
+        back = quantize_multiplier(2.0 ** (31 - shift) / mantissa)
+        settings = np.array([_least_difference(shift), *back], np.int64)
+        return QUANTIZED.step("log_softmax_q8", **_rows(call), scaled=scaled, weights=weights, settings=settings)
+    raise no_kernel(call, "FLOAT32, INT8")
+
+
+@binds(L2_NORMALIZATION)
+def l2_normalization(call: Call) -> Step:
+    x = call.input(0)
+    if x.type is T.FLOAT32:
+        return K.step("l2_normalization_f32", **_rows(call))
+    if x.type is T.INT8:
+        return QUANTIZED.step("l2_normalization_q8", **_rows(call), zero_point=x.zero_point)
+    raise no_kernel(call, "FLOAT32, INT8")
