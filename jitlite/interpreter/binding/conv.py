@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.matmul import Product, float_product, quantized_product
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
     bias_or_zeros,
@@ -21,7 +22,7 @@ from jitlite.interpreter.binding.panels import (
     wrapped,
 )
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
-from jitlite.interpreter.binding.windows import Windows, joined, sliding
+from jitlite.interpreter.binding.windows import Windows, is_pointwise, sliding
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
@@ -65,8 +66,7 @@ def _packed_f32(weight: TensorInfo, bias: TensorInfo | None, s: Windows) -> tupl
 
 def _folded_bias(weight: NDArray[np.generic], bias: TensorInfo | None, zero_point: int, axis: int) -> NDArray[np.int32]:
     """The bias minus the zero point times the sum of each output channel's weights, wrapped to int32."""
-    others = tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
-    sums = weight.astype(np.int64).sum(others)
+    sums = _channel_sums(weight, axis).astype(np.int64)
     return wrapped(bias_or_zeros(bias, sums.size, np.int32).astype(np.int64) - zero_point * sums)
 
 
@@ -78,52 +78,82 @@ def _has_zero_points(weight: TensorInfo, groups: int) -> bool:
 
 def _quantized(x: TensorInfo, has_zero_points: bool) -> tuple[Step, dict[str, Argument]]:
     """The step that quantizes an image batch by batch, and the arguments that hold its results."""
-    batches, values = x.shape[0], x.size // max(x.shape[0], 1)
-    made: dict[str, Argument] = {"x": Scratch(x.size), "scales": Scratch(4 * batches), "zero_points": Scratch(4 * batches)}
-    kernel = "quantize_asymmetric" if has_zero_points else "quantize_symmetric"
+    batches, channels, values = x.shape[0], x.shape[3], x.size // max(x.shape[0], 1)
+    made: dict[str, Argument] = {
+        "x": Scratch(x.size),
+        "scales": Scratch(4 * batches),
+        "zero_points": Scratch(4 * batches),
+        "outside": Scratch(batches * channels),
+    }
     step = PREPARE.step(
-        kernel,
+        "quantize_asymmetric" if has_zero_points else "quantize_symmetric",
         x=x,
         y=made["x"],
         scales=made["scales"],
         zero_points=made["zero_points"],
-        sizes=np.array([batches, 1, values, values, values, 1], np.int64),
+        outside=made["outside"],
+        sizes=np.array([batches, 1, values, values, values, 1, channels], np.int64),
     )
     return step, made
+
+
+def _channel_sums(weight: NDArray[np.generic], axis: int) -> NDArray[np.int32]:
+    """The sum of each output channel's weights, wrapped to int32."""
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    return wrapped(weight.astype(np.int64).sum(others))
+
+
+def _rows(s: Windows) -> Product:
+    """A pointwise convolution as a product of pixels with filters."""
+    first = np.zeros(1, np.int64)
+    return Product(s.batches * s.in_h * s.in_w, s.out_c, s.in_c, first, first, 1)
+
+
+def _conv_2d_qs8(call: Call, s: Windows) -> Bound:
+    x, weight, bias, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
+    activation = call.options.fused_activation_function
+    _require_constants(call, weight, bias)
+    w = _filter(weight)
+    scale = multipliers(x, weight, y, s.out_c)
+    if is_pointwise(s):
+        channels = interleave(bias_or_zeros(bias, s.out_c, np.int32), *scale)
+        return quantized_product(x, weight, y, _rows(s), channels, limits(y, activation))
+    return CONV.step(
+        "conv_2d_qs8",
+        x=x,
+        w=pack(w, s.groups),
+        channels=interleave(_folded_bias(w, bias, x.zero_point, 0), *scale, groups=s.groups),
+        y=y,
+        outside=np.full(s.in_c, x.zero_point, np.int8),
+        sizes=s.sizes(),
+        limits=limits(y, activation),
+    )
 
 
 @binds(CONV_2D)
 def conv_2d(call: Call) -> Bound:
     x, weight, bias, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
     groups = x.shape[3] // weight.shape[3]
-    s = joined(sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups))
-    activation = call.options.fused_activation_function
+    s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
+    clamp = bounds(call.options.fused_activation_function)
     if is_float(x, weight, bias, y):
-        steps, arguments = _packed_f32(weight, bias, s)
-        return [*steps, CONV.step("conv_2d_f32", x=x, y=y, sizes=s.sizes(), **arguments, **bounds(activation))]
+        if is_pointwise(s):
+            return float_product(x, weight, bias, y, _rows(s), clamp)
+        steps, packed = _packed_f32(weight, bias, s)
+        outside = np.zeros(s.in_c, np.float32)
+        return [*steps, CONV.step("conv_2d_f32", x=x, y=y, outside=outside, sizes=s.sizes(), **packed, **clamp)]
     if is_int8(x, weight, y):
-        _require_constants(call, weight, bias)
-        w = _filter(weight)
-        folded = _folded_bias(w, bias, x.zero_point, 0)
-        return CONV.step(
-            "conv_2d_qs8",
-            x=x,
-            w=pack(w, groups),
-            tap_sums=tap_sums(w, groups),
-            channels=interleave(folded, *multipliers(x, weight, y, s.out_c), groups=groups),
-            y=y,
-            sizes=s.sizes(),
-            zero_point=x.zero_point,
-            limits=limits(y, activation),
-        )
+        return _conv_2d_qs8(call, s)
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
         _require_constants(call, weight, bias)
         quantize, made = _quantized(x, _has_zero_points(weight, groups))
-        s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
         w = _filter(weight)
         channels = interleave(scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32), groups=groups)
-        packed = {"w": pack(w, groups), "tap_sums": tap_sums(w, groups), "channels": channels}
-        return [quantize, CONV.step("conv_2d_f32_qc8w", y=y, sizes=s.sizes(), **made, **packed, **bounds(activation))]
+        sums = np.ascontiguousarray(by_panel(_channel_sums(w, 0), groups))
+        return [
+            quantize,
+            CONV.step("conv_2d_f32_qc8w", w=pack(w, groups), sums=sums, channels=channels, y=y, sizes=s.sizes(), **made, **clamp),
+        ]
     raise no_kernel(call, _TYPES)
 
 
@@ -152,8 +182,13 @@ def depthwise_conv_2d(call: Call) -> Bound:
         _require_constants(call, weight, bias)
         quantize, made = _quantized(x, has_zero_points=True)
         channels = np.stack([scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32)])
-        step = DEPTHWISE.step("depthwise_conv_2d_f32_qc8w", w=weight, channels=channels, y=y, sizes=s.sizes(), **made, **bounds(activation))
-        return [quantize, step]
+        sums = _channel_sums(_filter(weight), 3)
+        del made["outside"]
+        kernel = "depthwise_conv_2d_f32_qc8w"
+        return [
+            quantize,
+            DEPTHWISE.step(kernel, w=weight, channels=channels, sums=sums, y=y, sizes=s.sizes(), **made, **bounds(activation)),
+        ]
     raise no_kernel(call, _TYPES)
 
 
@@ -171,7 +206,8 @@ def transpose_conv(call: Call) -> Bound:
     activation = call.options.fused_activation_function
     if is_float(x, weight, y):
         steps, arguments = _packed_f32(weight, bias, s)
-        return [*steps, TRANSPOSE.step("transpose_conv_f32", x=x, y=y, sizes=s.sizes(), **arguments, **bounds(activation))]
+        outside = np.zeros(s.in_c, np.float32)
+        return [*steps, TRANSPOSE.step("transpose_conv_f32", x=x, y=y, outside=outside, sizes=s.sizes(), **arguments, **bounds(activation))]
     if is_int8(x, weight, y):
         _require_constants(call, weight, bias)
         w = _filter(weight)
@@ -182,6 +218,7 @@ def transpose_conv(call: Call) -> Bound:
             tap_sums=tap_sums(w),
             channels=interleave(bias_or_zeros(bias, s.out_c, np.int32), *multipliers(x, weight, y, s.out_c)),
             y=y,
+            outside=np.full(s.in_c, x.zero_point, np.int8),
             sizes=s.sizes(),
             zero_point=x.zero_point,
             limits=limits(y, activation),

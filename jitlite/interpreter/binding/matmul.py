@@ -108,13 +108,14 @@ def _bias_f32(bias: TensorInfo | None, columns: int) -> tuple[list[Step], Argume
     return [PREPARE.step("pack_f32", source=bias, target=padded, sizes=sizes)], padded
 
 
-def _float_product(x: TensorInfo, w: TensorInfo, bias: TensorInfo | None, y: TensorInfo, p: Product, clamp: dict[str, float]) -> Bound:
+def float_product(x: TensorInfo, w: TensorInfo, bias: TensorInfo | None, y: TensorInfo, p: Product, clamp: dict[str, float]) -> Bound:
+    """Steps of y = clamp(x · w + bias)."""
     packing, packed = _packed_f32(w, p)
     padding, padded = _bias_f32(bias, p.columns)
     return [*packing, *padding, MATMUL.step("matmul_f32", x=x, y=y, bias=padded, **packed, **p.arguments(), **clamp)]
 
 
-def _quantized_product(
+def quantized_product(
     x: TensorInfo, w: TensorInfo, y: TensorInfo, p: Product, channels: NDArray[np.int32], clamp: NDArray[np.int32]
 ) -> Bound:
     packing, packed = _packed_s8(w, p)
@@ -136,7 +137,8 @@ def _hybrid_product(
         y=made["x"],
         scales=made["scales"],
         zero_points=made["zero_points"],
-        sizes=np.array([lefts, p.rows, p.depth, p.rows * p.depth, row_step, depth_step], np.int64),
+        outside=np.zeros(1, np.int8),
+        sizes=np.array([lefts, p.rows, p.depth, p.rows * p.depth, row_step, depth_step, 0], np.int64),
     )
     packing, packed = _packed_s8(w, p)
     channels = interleave(scales(w, p.columns).astype(np.float32), bias)
@@ -160,12 +162,12 @@ def fully_connected(call: Call) -> Bound:
     first = np.zeros(1, np.int64)
     p = Product(x.size // depth, units, depth, first, first, 1)
     if is_float(x, w, y):
-        return _float_product(x, w, bias, y, p, bounds(activation))
+        return float_product(x, w, bias, y, p, bounds(activation))
     if is_int8(x, w, y) and is_constant(bias):
         is_per_channel = w.quantization is not None and len(w.quantization.scale) > 1
         mantissas, shifts = multipliers(x, w, y, units) if is_per_channel else _shared_multiplier(x, w, y, units)
         channels = interleave(bias_or_zeros(bias, units, np.int32), mantissas, shifts)
-        return _quantized_product(x, w, y, p, channels, limits(y, activation))
+        return quantized_product(x, w, y, p, channels, limits(y, activation))
     if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
     raise no_kernel(call, _TYPES)
@@ -193,10 +195,10 @@ def batch_matmul(call: Call) -> Bound:
     p = _batched(call, x, w, y)
     clamp = bounds(ActivationFunctionType.NONE)
     if is_float(x, w, y):
-        return _float_product(x, w, None, y, p, clamp)
+        return float_product(x, w, None, y, p, clamp)
     if is_int8(x, w, y):
         channels = interleave(np.zeros(p.columns, np.int32), *_shared_multiplier(x, w, y, p.columns))
-        return _quantized_product(x, w, y, p, channels, limits(y, ActivationFunctionType.NONE))
+        return quantized_product(x, w, y, p, channels, limits(y, ActivationFunctionType.NONE))
     if is_int8(x, w) and y.type is TensorType.INT32:
         packing, packed = _packed_s8(w, p)
         return [*packing, MATMUL.step("matmul_s32", x=x, w=packed["w"], y=y, **p.arguments())]

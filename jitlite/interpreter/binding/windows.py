@@ -46,9 +46,6 @@ def sliding(x: Shape, y: Shape, window: tuple[int, int], options: Any, groups: i
     return Windows(*image, *window, options.stride_h, options.stride_w, dilation_h, dilation_w, pad_h, pad_w, groups)
 
 
-def joined(s: Windows) -> Windows:
-    """The same windows; those of one tap at every pixel seen as one row over all batches, rows and columns."""
-    if (s.window_h, s.window_w, s.stride_h, s.stride_w) != (1, 1, 1, 1):
-        return s
-    pixels = s.batches * s.in_h * s.in_w
-    return s._replace(batches=1, in_h=1, in_w=pixels, out_h=1, out_w=pixels, pad_h=0, pad_w=0)
+def is_pointwise(s: Windows) -> bool:
+    """True for windows of one tap at every pixel, without groups: a matrix product."""
+    return (s.window_h, s.window_w, s.stride_h, s.stride_w, s.groups) == (1, 1, 1, 1, 1)

@@ -1,120 +1,202 @@
 """Convolutions over NHWC images.
 
-Filters are packed: panel (those of the first group first), tap, input channel, COLUMNS output channels. `tap_sums` holds the sums of a
-filter's weights over its input channels, by panel, tap and column. A quantized bias contains minus the input's zero point times the sum of
-all the filter's weights, so that only taps outside the image need attention: there the image counts as its zero point.
+Filters are packed: panel (those of the first group first), tap, input channel, COLUMNS output channels. Taps outside the image read
+`outside`, as many elements as the image has channels, instead: zeros or, in a quantized image, its zero point.
 """
 
-from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32, i32p, i64, i64p, inline, kernel
+from typing import NamedTuple
+
+from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32p, i64, i64p, inline, kernel
+from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
     ROWS,
-    TILE,
     Numbers,
+    Rows,
+    Tile,
     add_row,
     add_rows,
-    add_scaled,
-    clear,
+    forced,
+    next_rows,
+    rows_from,
     split,
-    stack_f32,
-    stack_i32,
     store_f32,
     store_qs8,
     store_scaled,
+    tile_of,
 )
-from jitlite.interpreter.kernels.windows import Block, Windows, is_partial, is_reached, locate, unpack
+from jitlite.interpreter.kernels.vectors import Vector, add, load, multiply, splat, zeros_like
+from jitlite.interpreter.kernels.windows import Window, Windows, are_inner, under, unpack, window_at
+
+
+class Filters(NamedTuple):
+    """One panel: its group's first channel in the image and their number, where its weights start, its first result and their number."""
+
+    channel: int
+    depth: int
+    at: int
+    result: int
+    width: int
+
+
+class Six(NamedTuple):
+    """The windows of ROWS pixels."""
+
+    w0: Window
+    w1: Window
+    w2: Window
+    w3: Window
+    w4: Window
+    w5: Window
 
 
 @inline
 def _panels(s: Windows) -> i64:
-    """Panels of one group."""
-    return (s.out_c // s.groups + COLUMNS - 1) // COLUMNS
+    """Panels of all groups."""
+    return s.groups * ((s.out_c // s.groups + COLUMNS - 1) // COLUMNS)
 
 
 @inline
-def _columns(s: Windows, panel: i64) -> tuple[i64, i64]:
-    """The first output channel of a panel and how many it holds."""
-    panels = _panels(s)
-    channels = s.out_c // s.groups
-    first = (panel % panels) * COLUMNS
-    return (panel // panels) * channels + first, min(COLUMNS, channels - first)
+def _filters(s: Windows, panel: i64) -> Filters:
+    panels, channels, depth = _panels(s) // s.groups, s.out_c // s.groups, s.in_c // s.groups
+    group, first = panel // panels, panel % panels * COLUMNS
+    at = panel * s.window_h * s.window_w * depth * COLUMNS
+    return Filters(group * depth, depth, at, group * channels + first, min(COLUMNS, channels - first))
 
 
 @inline
-def _add_panel(x: Numbers, s: Windows, block: Block, w: Numbers, panel: i64, acc: Numbers) -> None:
-    """Adds the products of a block's pixels with one panel of filters to a tile."""
-    depth = s.in_c // s.groups
-    w_at = panel * s.window_h * s.window_w * depth * COLUMNS
-    channel = panel // _panels(s) * depth
-    taps = block.stop_x - block.first_x
-    joined = taps > 0 and s.dilation_w == 1 and s.groups == 1
-    runs = 1 if joined else taps
-    length = taps * depth if joined else depth
-    for tap_y in range(block.first_y, block.stop_y):
-        row = block.at + channel + tap_y * s.dilation_h * s.in_w * s.in_c
-        for tap_x in range(block.first_x, block.first_x + runs):
-            at = row + tap_x * s.dilation_w * s.in_c
-            level = w_at + (tap_y * s.window_w + tap_x) * depth * COLUMNS
-            if block.pixels == ROWS:
-                add_rows(x, at, s.stride_w * s.in_c, 1, length, w, level, acc)
-            else:
-                add_row(x, at, 1, length, w, level, acc)
+def _six(s: Windows, pixel: i64) -> Six:
+    return Six(
+        window_at(s, pixel),
+        window_at(s, pixel + 1),
+        window_at(s, pixel + 2),
+        window_at(s, pixel + 3),
+        window_at(s, pixel + 4),
+        window_at(s, pixel + 5),
+    )
 
 
-@kernel
-def conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: i64, threads: i64) -> None:
-    s = unpack(sizes)
-    acc = stack_f32(TILE)
-    pixel, stop, first, last = split(s.batches * s.out_h * s.out_w, s.groups * _panels(s), thread, threads)
-    while pixel < stop:
-        block = locate(s, pixel, stop, ROWS)
-        for panel in range(first, last):
-            clear(acc, TILE)
-            _add_panel(x, s, block, w, panel, acc)
-            channel, count = _columns(s, panel)
-            for r in range(block.pixels):
-                store_f32(acc, r, bias, panel, y, (pixel + r) * s.out_c + channel, count, low, high)
-        pixel += block.pixels
+@forced
+def _sum_inner(x: Numbers, s: Windows, window: Window, w: Numbers, filters: Filters) -> Tile:
+    """The sums of ROWS neighbouring windows inside the image, the first of which is given."""
+    tile = tile_of(zeros_like(w))
+    is_joined = s.dilation_w == 1 and s.groups == 1
+    runs = 1 if is_joined else s.window_w
+    depth = filters.depth * s.window_w if is_joined else filters.depth
+    at = filters.at
+    for tap_y in range(s.window_h):
+        row = window.at + filters.channel + tap_y * s.dilation_h * s.in_w * s.in_c
+        for run in range(runs):
+            rows = rows_from(x, row + run * s.dilation_w * s.in_c, s.stride_w * s.in_c)
+            tile = add_rows(tile, rows, 1, depth, w, at)
+            at += depth * COLUMNS
+    return tile
 
 
-@inline
-def _restore_padding(s: Windows, block: Block, zero_point: i32, tap_sums: i32p, panel: i64, acc: i32p) -> None:
-    """Adds what the taps outside the image contribute."""
+@forced
+def _sum_any(x: Numbers, s: Windows, six: Six, w: Numbers, filters: Filters, outside: Numbers, step: i64) -> Tile:
+    """The sums of any ROWS windows; those of batch b read outside[b · step :] outside the image."""
+    tile = tile_of(zeros_like(w))
+    at = filters.at
     for tap_y in range(s.window_h):
         for tap_x in range(s.window_w):
-            if not is_reached(block, tap_y, tap_x):
-                tap = (panel * s.window_h + tap_y) * s.window_w + tap_x
-                add_scaled(acc, zero_point, tap_sums, tap * COLUMNS, block.pixels)
+            rows = Rows(
+                advance(under(x, s, six.w0, tap_y, tap_x, advance(outside, six.w0.batch * step)), filters.channel),
+                advance(under(x, s, six.w1, tap_y, tap_x, advance(outside, six.w1.batch * step)), filters.channel),
+                advance(under(x, s, six.w2, tap_y, tap_x, advance(outside, six.w2.batch * step)), filters.channel),
+                advance(under(x, s, six.w3, tap_y, tap_x, advance(outside, six.w3.batch * step)), filters.channel),
+                advance(under(x, s, six.w4, tap_y, tap_x, advance(outside, six.w4.batch * step)), filters.channel),
+                advance(under(x, s, six.w5, tap_y, tap_x, advance(outside, six.w5.batch * step)), filters.channel),
+            )
+            tile = add_rows(tile, rows, 1, filters.depth, w, at)
+            at += filters.depth * COLUMNS
+    return tile
+
+
+@forced
+def _sum_one(x: Numbers, s: Windows, window: Window, w: Numbers, filters: Filters, outside: Numbers, step: i64) -> Vector:
+    total = zeros_like(w)
+    at = filters.at
+    for tap_y in range(s.window_h):
+        for tap_x in range(s.window_w):
+            place = under(x, s, window, tap_y, tap_x, advance(outside, window.batch * step))
+            total = add_row(total, advance(place, filters.channel), 1, filters.depth, w, at)
+            at += filters.depth * COLUMNS
+    return total
 
 
 @kernel
-def conv_2d_qs8(
-    x: i8p, w: i8p, tap_sums: i32p, channels: i32p, y: i8p, sizes: i64p, zero_point: i32, limits: i32p, thread: i64, threads: i64
-) -> None:
+def conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, outside: f32p, sizes: i64p, low: f32, high: f32, thread: i64, threads: i64) -> None:
     s = unpack(sizes)
-    acc = stack_i32(TILE)
-    pixel, stop, first, last = split(s.batches * s.out_h * s.out_w, s.groups * _panels(s), thread, threads)
+    start, stop, first, last = split(s.batches * s.out_h * s.out_w, _panels(s), thread, threads)
+    pixel = start
     while pixel < stop:
-        block = locate(s, pixel, stop, ROWS)
+        pixel, pixels = next_rows(start, pixel, stop)
+        window = window_at(s, pixel)
+        is_inner = pixels == ROWS and are_inner(s, window, pixel)
+        six = _six(s, pixel)
         for panel in range(first, last):
-            clear(acc, TILE)
-            _add_panel(x, s, block, w, panel, acc)
-            if is_partial(s, block):
-                _restore_padding(s, block, zero_point, tap_sums, panel, acc)
-            channel, count = _columns(s, panel)
-            for r in range(block.pixels):
-                store_qs8(acc, r, channels, panel, y, (pixel + r) * s.out_c + channel, count, limits)
-        pixel += block.pixels
+            filters = _filters(s, panel)
+            at = pixel * s.out_c + filters.result
+            if pixels == ROWS:
+                tile = _sum_inner(x, s, window, w, filters) if is_inner else _sum_any(x, s, six, w, filters, outside, 0)
+                store_f32(tile.c0, bias, panel, low, high, y, at, filters.width)
+                store_f32(tile.c1, bias, panel, low, high, y, at + s.out_c, filters.width)
+                store_f32(tile.c2, bias, panel, low, high, y, at + 2 * s.out_c, filters.width)
+                store_f32(tile.c3, bias, panel, low, high, y, at + 3 * s.out_c, filters.width)
+                store_f32(tile.c4, bias, panel, low, high, y, at + 4 * s.out_c, filters.width)
+                store_f32(tile.c5, bias, panel, low, high, y, at + 5 * s.out_c, filters.width)
+            else:
+                total = _sum_one(x, s, window, w, filters, outside, 0)
+                store_f32(total, bias, panel, low, high, y, at, filters.width)
+        pixel += pixels
 
 
-@inline
-def _remove_zero_point(s: Windows, block: Block, zero_point: i32, tap_sums: i32p, panel: i64, acc: i32p) -> None:
-    """Subtracts the zero point from the image under every tap inside it."""
-    for tap_y in range(block.first_y, block.stop_y):
-        for tap_x in range(block.first_x, block.stop_x):
-            tap = (panel * s.window_h + tap_y) * s.window_w + tap_x
-            add_scaled(acc, narrow(-zero_point), tap_sums, tap * COLUMNS, block.pixels)
+@kernel
+def conv_2d_qs8(x: i8p, w: i8p, channels: i32p, y: i8p, outside: i8p, sizes: i64p, limits: i32p, thread: i64, threads: i64) -> None:
+    """Biases contain minus the image's zero point times the sum of the filter's weights."""
+    s = unpack(sizes)
+    start, stop, first, last = split(s.batches * s.out_h * s.out_w, _panels(s), thread, threads)
+    pixel = start
+    while pixel < stop:
+        pixel, pixels = next_rows(start, pixel, stop)
+        window = window_at(s, pixel)
+        is_inner = pixels == ROWS and are_inner(s, window, pixel)
+        six = _six(s, pixel)
+        for panel in range(first, last):
+            filters = _filters(s, panel)
+            at = pixel * s.out_c + filters.result
+            if pixels == ROWS:
+                tile = _sum_inner(x, s, window, w, filters) if is_inner else _sum_any(x, s, six, w, filters, outside, 0)
+                store_qs8(tile.c0, channels, panel, limits, y, at, filters.width)
+                store_qs8(tile.c1, channels, panel, limits, y, at + s.out_c, filters.width)
+                store_qs8(tile.c2, channels, panel, limits, y, at + 2 * s.out_c, filters.width)
+                store_qs8(tile.c3, channels, panel, limits, y, at + 3 * s.out_c, filters.width)
+                store_qs8(tile.c4, channels, panel, limits, y, at + 4 * s.out_c, filters.width)
+                store_qs8(tile.c5, channels, panel, limits, y, at + 5 * s.out_c, filters.width)
+            else:
+                store_qs8(_sum_one(x, s, window, w, filters, outside, 0), channels, panel, limits, y, at, filters.width)
+        pixel += pixels
+
+
+class Output(NamedTuple):
+    """Where float results of a quantized image go and what they need."""
+
+    scales: f32p
+    zero_points: i32p
+    sums: i32p
+    channels: f32p
+    low: float
+    high: float
+    y: f32p
+
+
+@forced
+def _store(total: Vector, window: Window, panel: i64, out: Output, at: i64, count: i64) -> None:
+    """Removes the zero point of the window's batch and stores as float."""
+    sums = multiply(splat(narrow(-out.zero_points[window.batch])), load(out.sums, panel * COLUMNS))
+    store_scaled(add(total, sums), out.scales[window.batch], out.channels, panel, out.low, out.high, out.y, at, count)
 
 
 @kernel
@@ -122,8 +204,9 @@ def conv_2d_f32_qc8w(
     x: i8p,
     scales: f32p,
     zero_points: i32p,
+    outside: i8p,
     w: i8p,
-    tap_sums: i32p,
+    sums: i32p,
     channels: f32p,
     y: f32p,
     sizes: i64p,
@@ -132,18 +215,28 @@ def conv_2d_f32_qc8w(
     thread: i64,
     threads: i64,
 ) -> None:
-    """Float results of an image that was quantized with a scale and a zero point a batch."""
+    """Float results of an image quantized with a scale and a zero point a batch.
+
+    `outside` holds each batch's zero points, `sums` the sum of each filter's weights, padded to panels.
+    """
     s = unpack(sizes)
-    acc = stack_i32(TILE)
-    pixel, stop, first, last = split(s.batches * s.out_h * s.out_w, s.groups * _panels(s), thread, threads)
+    start, stop, first, last = split(s.batches * s.out_h * s.out_w, _panels(s), thread, threads)
+    out = Output(scales, zero_points, sums, channels, low, high, y)
+    pixel = start
     while pixel < stop:
-        block = locate(s, pixel, stop, ROWS)
+        pixel, pixels = next_rows(start, pixel, stop)
+        six = _six(s, pixel)
         for panel in range(first, last):
-            clear(acc, TILE)
-            _add_panel(x, s, block, w, panel, acc)
-            if zero_points[block.batch] != 0:
-                _remove_zero_point(s, block, zero_points[block.batch], tap_sums, panel, acc)
-            channel, count = _columns(s, panel)
-            for r in range(block.pixels):
-                store_scaled(acc, r, scales[block.batch], channels, panel, y, (pixel + r) * s.out_c + channel, count, low, high)
-        pixel += block.pixels
+            filters = _filters(s, panel)
+            at = pixel * s.out_c + filters.result
+            if pixels == ROWS:
+                tile = _sum_any(x, s, six, w, filters, outside, s.in_c)
+                _store(tile.c0, six.w0, panel, out, at, filters.width)
+                _store(tile.c1, six.w1, panel, out, at + s.out_c, filters.width)
+                _store(tile.c2, six.w2, panel, out, at + 2 * s.out_c, filters.width)
+                _store(tile.c3, six.w3, panel, out, at + 3 * s.out_c, filters.width)
+                _store(tile.c4, six.w4, panel, out, at + 4 * s.out_c, filters.width)
+                _store(tile.c5, six.w5, panel, out, at + 5 * s.out_c, filters.width)
+            else:
+                _store(_sum_one(x, s, six.w0, w, filters, outside, s.in_c), six.w0, panel, out, at, filters.width)
+        pixel += pixels

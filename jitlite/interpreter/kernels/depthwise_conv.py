@@ -1,77 +1,116 @@
 """Depthwise convolutions over NHWC images, with filters as the format stores them: tap, output channel.
 
-Quantized biases are those of `conv`.
+LANES output channels are summed at a time where they read as many input channels or one; the last of them may overlap those before. Other
+filters are summed one channel at a time. A quantized bias contains minus the image's zero point times the sum of the filter's weights; taps
+outside the image count as the zero point.
 """
+
+from typing import Any
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32, i32p, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.requantize import narrow, requantize
-from jitlite.interpreter.kernels.tile import Numbers, clamp_f32, clear, multiply_add, single, stack_f32, stack_i32
-from jitlite.interpreter.kernels.windows import Block, Windows, is_partial, is_reached, locate, unpack
-
-_CHUNK = 32
-"""Channels summed at a time."""
+from jitlite.interpreter.kernels.tile import Numbers, clamp_f32, forced, single
+from jitlite.interpreter.kernels.vectors import (
+    LANES,
+    Vector,
+    add,
+    as_floats,
+    clamp,
+    load,
+    multiply,
+    multiply_add,
+    scale_down,
+    splat,
+    store,
+    zeros_like,
+)
+from jitlite.interpreter.kernels.windows import Window, Windows, reach, unpack, window_at
 
 
 @inline
-def _add_channels(x: Numbers, s: Windows, block: Block, w: Numbers, channel: i64, count: i64, acc: Numbers) -> None:
-    """Adds the products of one pixel's window with the depthwise filters of `count` output channels to `acc`.
-
-    With several output channels an input channel, `count` lie within those of one input channel.
-    """
+def _is_by_lanes(s: Windows) -> bool:
+    """True when LANES output channels can be summed at a time."""
     multiplier = s.out_c // s.in_c
-    for tap_y in range(block.first_y, block.stop_y):
-        row = block.at + tap_y * s.dilation_h * s.in_w * s.in_c + channel // multiplier
-        for tap_x in range(block.first_x, block.stop_x):
-            at = row + tap_x * s.dilation_w * s.in_c
+    return s.out_c >= LANES and (multiplier == 1 or s.in_c == 1 or multiplier % LANES == 0)
+
+
+@forced
+def _channels_under(x: Numbers, s: Windows, at: i64, channel: i64) -> Vector:
+    """What LANES output channels from `channel` on read at index `at` of the image."""
+    if s.in_c == s.out_c:
+        return load(x, at + channel)
+    return splat(x[at + channel // (s.out_c // s.in_c)])
+
+
+@forced
+def _lanes_inside(x: Numbers, s: Windows, window: Window, w: Numbers, channel: i64) -> Vector:
+    """Sums of LANES channels over the taps inside the image."""
+    total = zeros_like(w)
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    for tap_y in range(first_y, stop_y):
+        for tap_x in range(first_x, stop_x):
+            at = window.at + (tap_y * s.dilation_h * s.in_w + tap_x * s.dilation_w) * s.in_c
             w_at = (tap_y * s.window_w + tap_x) * s.out_c + channel
-            if multiplier > 1:
-                a = x[at]
-                for j in range(count):
-                    acc[j] = multiply_add(a, w[w_at + j], acc[j])
-            elif count == _CHUNK:
-                for j in range(_CHUNK):
-                    acc[j] = multiply_add(x[at + j], w[w_at + j], acc[j])
-            else:
-                for j in range(count):
-                    acc[j] = multiply_add(x[at + j], w[w_at + j], acc[j])
+            total = multiply_add(_channels_under(x, s, at, channel), load(w, w_at), total)
+    return total
+
+
+@forced
+def _weights_outside(s: Windows, window: Window, w: Numbers, channel: i64) -> Vector:
+    """Sums of the weights of LANES channels over the taps outside the image."""
+    total = zeros_like(w)
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    if first_y > 0 or first_x > 0 or stop_y < s.window_h or stop_x < s.window_w:
+        for tap_y in range(s.window_h):
+            for tap_x in range(s.window_w):
+                if not (first_y <= tap_y < stop_y and first_x <= tap_x < stop_x):
+                    total = add(total, load(w, (tap_y * s.window_w + tap_x) * s.out_c + channel))
+    return total
 
 
 @inline
-def _chunk(s: Windows, channel: i64) -> i64:
-    """How many output channels from `channel` on are summed together."""
-    multiplier = s.out_c // s.in_c
-    end = s.out_c if multiplier == 1 else (channel // multiplier + 1) * multiplier
-    return min(_CHUNK, end - channel)
+def _one_inside(x: Numbers, s: Windows, window: Window, w: Numbers, channel: i64, total: Any) -> Any:
+    """`total` plus one channel's sum over the taps inside the image."""
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    source = channel // (s.out_c // s.in_c)
+    for tap_y in range(first_y, stop_y):
+        for tap_x in range(first_x, stop_x):
+            at = window.at + (tap_y * s.dilation_h * s.in_w + tap_x * s.dilation_w) * s.in_c + source
+            total = multiply_add(x[at], w[(tap_y * s.window_w + tap_x) * s.out_c + channel], total)
+    return total
+
+
+@inline
+def _one_outside(s: Windows, window: Window, w: i8p, channel: i64) -> i32:
+    """The sum of one channel's weights over the taps outside the image."""
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    total: int = narrow(0)
+    for tap_y in range(s.window_h):
+        for tap_x in range(s.window_w):
+            if not (first_y <= tap_y < stop_y and first_x <= tap_x < stop_x):
+                total = narrow(total + w[(tap_y * s.window_w + tap_x) * s.out_c + channel])
+    return total
 
 
 @kernel
 def depthwise_conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: i64, threads: i64) -> None:
     s = unpack(sizes)
-    acc = stack_f32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
-        channel = 0
-        while channel < s.out_c:
-            count = _chunk(s, channel)
-            clear(acc, _CHUNK)
-            _add_channels(x, s, block, w, channel, count, acc)
-            for j in range(count):
-                y[pixel * s.out_c + channel + j] = clamp_f32(acc[j] + bias[channel + j], low, high)
-            channel += count
-
-
-@inline
-def _start_channels(s: Windows, block: Block, zero_point: i32, w: i8p, channel: i64, count: i64, acc: i32p) -> None:
-    """Sets `acc` to what the taps outside the image contribute."""
-    clear(acc, _CHUNK)
-    if zero_point != 0 and is_partial(s, block):
-        for tap_y in range(s.window_h):
-            for tap_x in range(s.window_w):
-                if not is_reached(block, tap_y, tap_x):
-                    w_at = (tap_y * s.window_w + tap_x) * s.out_c + channel
-                    for j in range(count):
-                        acc[j] = multiply_add(zero_point, w[w_at + j], acc[j])
+        window = window_at(s, pixel)
+        at = pixel * s.out_c
+        if _is_by_lanes(s):
+            for block in range(0, s.out_c, LANES):
+                channel = min(block, s.out_c - LANES)
+                total = add(_lanes_inside(x, s, window, w, channel), load(bias, channel))
+                store(y, at + channel, clamp(total, splat(low), splat(high)))
+        else:
+            for channel in range(s.out_c):
+                y[at + channel] = clamp_f32(_one_inside(x, s, window, w, channel, single(0)) + bias[channel], low, high)
 
 
 @kernel
@@ -80,53 +119,58 @@ def depthwise_conv_2d_qs8(
 ) -> None:
     """`channels` holds all biases, then all mantissas, then all shifts."""
     s = unpack(sizes)
-    acc = stack_i32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
-        channel = 0
-        while channel < s.out_c:
-            count = _chunk(s, channel)
-            _start_channels(s, block, zero_point, w, channel, count, acc)
-            _add_channels(x, s, block, w, channel, count, acc)
-            for j in range(count):
-                c = channel + j
-                total = narrow(acc[j] + channels[c])
-                y[pixel * s.out_c + c] = requantize(
-                    total, channels[s.out_c + c], channels[2 * s.out_c + c], limits[0], limits[1], limits[2]
-                )
-            channel += count
-
-
-@inline
-def _subtract_channels(s: Windows, block: Block, zero_point: i32, w: i8p, channel: i64, count: i64, acc: i32p) -> None:
-    """Subtracts the zero point from the image under every tap inside it."""
-    if zero_point != 0:
-        for tap_y in range(block.first_y, block.stop_y):
-            for tap_x in range(block.first_x, block.stop_x):
-                w_at = (tap_y * s.window_w + tap_x) * s.out_c + channel
-                for j in range(count):
-                    acc[j] = multiply_add(narrow(-zero_point), w[w_at + j], acc[j])
+        window = window_at(s, pixel)
+        at = pixel * s.out_c
+        if _is_by_lanes(s):
+            for block in range(0, s.out_c, LANES):
+                channel = min(block, s.out_c - LANES)
+                padding = multiply(splat(zero_point), _weights_outside(s, window, w, channel))
+                total = add(add(_lanes_inside(x, s, window, w, channel), padding), load(channels, channel))
+                scaled = scale_down(total, load(channels, s.out_c + channel), load(channels, 2 * s.out_c + channel))
+                store(y, at + channel, clamp(add(scaled, splat(limits[0])), splat(limits[1]), splat(limits[2])))
+        else:
+            for c in range(s.out_c):
+                outside = narrow(zero_point * _one_outside(s, window, w, c))
+                sums = _one_inside(x, s, window, w, c, narrow(channels[c] + outside))
+                y[at + c] = requantize(sums, channels[s.out_c + c], channels[2 * s.out_c + c], limits[0], limits[1], limits[2])
 
 
 @kernel
 def depthwise_conv_2d_f32_qc8w(
-    x: i8p, scales: f32p, zero_points: i32p, w: i8p, channels: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: i64, threads: i64
+    x: i8p,
+    scales: f32p,
+    zero_points: i32p,
+    w: i8p,
+    channels: f32p,
+    sums: i32p,
+    y: f32p,
+    sizes: i64p,
+    low: f32,
+    high: f32,
+    thread: i64,
+    threads: i64,
 ) -> None:
-    """Float results of an image that was quantized with a scale and a zero point a batch; `channels` holds all scales, then all biases."""
+    """Float results of an image quantized with a scale and a zero point a batch.
+
+    `channels` holds all scales, then all biases; `sums` the sum of each filter's weights.
+    """
     s = unpack(sizes)
-    acc = stack_i32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
-        zero_point, scale = zero_points[block.batch], scales[block.batch]
-        channel = 0
-        while channel < s.out_c:
-            count = _chunk(s, channel)
-            clear(acc, _CHUNK)
-            _add_channels(x, s, block, w, channel, count, acc)
-            _subtract_channels(s, block, zero_point, w, channel, count, acc)
-            for j in range(count):
-                c = channel + j
-                y[pixel * s.out_c + c] = clamp_f32(single(acc[j]) * channels[c] * scale + channels[s.out_c + c], low, high)
-            channel += count
+        window = window_at(s, pixel)
+        at = pixel * s.out_c
+        zero_point, scale = zero_points[window.batch], scales[window.batch]
+        if _is_by_lanes(s):
+            for block in range(0, s.out_c, LANES):
+                channel = min(block, s.out_c - LANES)
+                inside = multiply_add(splat(narrow(-1)), _weights_outside(s, window, w, channel), load(sums, channel))
+                total = multiply_add(splat(narrow(-zero_point)), inside, _lanes_inside(x, s, window, w, channel))
+                real = add(multiply(multiply(as_floats(total), load(channels, channel)), splat(scale)), load(channels, s.out_c + channel))
+                store(y, at + channel, clamp(real, splat(low), splat(high)))
+        else:
+            for c in range(s.out_c):
+                inside_c = narrow(sums[c] - _one_outside(s, window, w, c))
+                total_c = _one_inside(x, s, window, w, c, narrow(-zero_point * inside_c))
+                y[at + c] = clamp_f32(single(total_c) * channels[c] * scale + channels[s.out_c + c], low, high)

@@ -4,19 +4,43 @@
 """
 
 from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import Numbers, clamp_f32, clear, multiply_add, single, stack_f32, stack_i32
-from jitlite.interpreter.kernels.windows import Block, Windows, locate, unpack
+from jitlite.interpreter.kernels.tile import Numbers, clamp_f32, single, stack_f32, stack_i32
+from jitlite.interpreter.kernels.vectors import multiply_add
+from jitlite.interpreter.kernels.windows import Windows, reach, unpack, window_at
 
 _CHUNK = 64
+double: Any = np.float64
+
+
+class Block(NamedTuple):
+    """The part of a window inside the image, rows and columns [first, stop) of taps, and the index of its first tap in the image."""
+
+    at: int
+    first_y: int
+    stop_y: int
+    first_x: int
+    stop_x: int
+
+
+@inline
+def _locate(s: Windows, pixel: i64) -> Block:
+    window = window_at(s, pixel)
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    return Block(window.at, first_y, stop_y, first_x, stop_x)
 
 
 @inline
 def _sum(x: Numbers, s: Windows, block: Block, channel: i64, count: i64, acc: Numbers) -> None:
     """Sets `acc` to the sums of `count` channels over a window."""
-    clear(acc, _CHUNK)
+    for j in range(_CHUNK):
+        acc[j] = 0
     for tap_y in range(block.first_y, block.stop_y):
         for tap_x in range(block.first_x, block.stop_x):
             at = block.at + (tap_y * s.in_w + tap_x) * s.in_c + channel
@@ -47,7 +71,7 @@ def average_pool_2d_f32(x: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thre
     acc = stack_f32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
+        block = _locate(s, pixel)
         elements = single(_elements(block))
         for channel in range(0, s.in_c, _CHUNK):
             count = min(_CHUNK, s.in_c - channel)
@@ -58,9 +82,13 @@ def average_pool_2d_f32(x: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thre
 
 @inline
 def _rounded_quotient(total: i32, elements: i32) -> i32:
-    """The nearest whole number to total / elements, halves away from zero."""
-    half = elements // 2
-    quotient: int = (total + half) // elements if total > 0 else -((half - total) // elements)
+    """The nearest whole number to total / elements, halves away from zero.
+
+    The quotient of two int32 in float64 never rounds up to a whole number, so it may be cut off.
+    """
+    half = elements // narrow(2)
+    raised = double(narrow(total + half)) if total > 0 else double(narrow(total - half))
+    quotient: int = narrow(raised / double(elements))
     return quotient
 
 
@@ -70,7 +98,7 @@ def average_pool_2d_s8(x: i8p, y: i8p, sizes: i64p, low: i32, high: i32, thread:
     acc = stack_i32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
+        block = _locate(s, pixel)
         elements = narrow(_elements(block))
         for channel in range(0, s.in_c, _CHUNK):
             count = min(_CHUNK, s.in_c - channel)
@@ -85,7 +113,7 @@ def max_pool_2d_f32(x: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: 
     acc = stack_f32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
+        block = _locate(s, pixel)
         for channel in range(0, s.in_c, _CHUNK):
             count = min(_CHUNK, s.in_c - channel)
             for j in range(_CHUNK):
@@ -101,7 +129,7 @@ def max_pool_2d_s8(x: i8p, y: i8p, sizes: i64p, low: i32, high: i32, thread: i64
     acc = stack_i32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
+        block = _locate(s, pixel)
         for channel in range(0, s.in_c, _CHUNK):
             count = min(_CHUNK, s.in_c - channel)
             for j in range(_CHUNK):
@@ -117,11 +145,12 @@ def l2_pool_2d_f32(x: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: i
     acc = stack_f32(_CHUNK)
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
-        block = locate(s, pixel, stop, 1)
+        block = _locate(s, pixel)
         elements = single(_elements(block))
         for channel in range(0, s.in_c, _CHUNK):
             count = min(_CHUNK, s.in_c - channel)
-            clear(acc, _CHUNK)
+            for j in range(_CHUNK):
+                acc[j] = 0
             for tap_y in range(block.first_y, block.stop_y):
                 for tap_x in range(block.first_x, block.stop_x):
                     at = block.at + (tap_y * s.in_w + tap_x) * s.in_c + channel

@@ -79,11 +79,11 @@ def _extremes(x: f32p, at: i64, count: i64, step: i64) -> tuple[f32, f32]:
 
 
 @kernel
-def quantize_symmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
+def quantize_symmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, outside: i8p, sizes: i64p, thread: i64, threads: i64) -> None:
     """Quantizes rows to [-127, 127] with a scale each and the zero point 0.
 
-    `sizes`: batches, rows of a batch, values of a row, and the source's steps from batch to batch, row to row and value to value. The
-    result is dense.
+    `sizes`: batches, rows of a batch, values of a row, the source's steps from batch to batch, row to row and value to value, and how often
+    each row's zero point is repeated in `outside`. The result is dense.
     """
     count, step = sizes[2], sizes[5]
     start, stop = span(sizes[0] * sizes[1], thread, threads)
@@ -96,6 +96,8 @@ def quantize_symmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes: 
         inverse = single(127) / reach if reach > single(0) else single(0)
         for i in range(count):
             y[row * count + i] = _nearest(x[at + i * step] * inverse, single(-127), single(127))
+        for i in range(sizes[6]):
+            outside[row * sizes[6] + i] = 0
 
 
 @inline
@@ -110,7 +112,7 @@ def _zero_point(low: f64, high: f64, scale: f64) -> i32:
 
 
 @kernel
-def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
+def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, outside: i8p, sizes: i64p, thread: i64, threads: i64) -> None:
     """Quantizes rows to [-128, 127] with a scale and a zero point each; `sizes` as above."""
     count, step = sizes[2], sizes[5]
     start, stop = span(sizes[0] * sizes[1], thread, threads)
@@ -126,3 +128,5 @@ def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, sizes:
         inverse = single(1) / scales[row]
         for i in range(count):
             y[row * count + i] = _nearest(single(zero_point) + x[at + i * step] * inverse, single(-128), single(127))
+        for i in range(sizes[6]):
+            outside[row * sizes[6] + i] = zero_point

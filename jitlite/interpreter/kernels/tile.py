@@ -1,26 +1,45 @@
-"""Tiles of accumulators on the stack, and the inner loops of matrix products over packed panels.
+"""The inner loops of matrix products over packed panels.
 
-A panel holds COLUMNS output channels: its element (k, column) lies at k · COLUMNS + column, columns beyond the last are zero. A tile holds
-up to ROWS rows of COLUMNS sums. Every sum is one chain of multiply-adds in the order of k, whatever the number of rows, so that results
-do not depend on how rows are grouped.
+A panel holds COLUMNS output channels: its element (k, column) lies at k · COLUMNS + column; columns beyond the last channel are zero. A
+tile is ROWS rows of COLUMNS sums. Every sum is one chain of multiply-adds in the order of k, whatever the number of rows summed at a time,
+so that results do not depend on how rows are grouped or divided among threads.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from jitlite.interpreter.kernels.abi import Pointer, f32, f32p, i8p, i32, i32p, i64, inline
-from jitlite.interpreter.kernels.requantize import narrow, requantize
+from jitlite.interpreter.kernels.abi import Function, Pointer, f32, f32p, i8p, i32, i32p, i64, inline
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.vectors import (
+    LANES,
+    Vector,
+    add,
+    as_floats,
+    clamp,
+    load,
+    multiply,
+    multiply_add,
+    scale_down,
+    splat,
+    store,
+)
 
-ROWS = 4
-COLUMNS = 16
-TILE = ROWS * COLUMNS
+ROWS = 6
+COLUMNS = LANES
 
 Numbers = Pointer[Any]
 single: Any = np.float32
+
+
+def forced(function: Function) -> Function:
+    """`inline` that LLVM must follow, so that vectors passed and returned stay in registers."""
+    compiled: Function = numba.njit(error_model="numpy", nogil=True, forceinline=True)(function)
+    return compiled
 
 
 def _stack(element: Any) -> Any:
@@ -47,79 +66,145 @@ stack_f32 = _stack(types.float32)
 stack_i32 = _stack(types.int32)
 """The same for int32."""
 
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def multiply_add(typing: Any, a: Any, b: Any, total: Any) -> Any:
-    """The sum a · b + total: of float32, fused where the target fuses; of integers up to 32 bits, wrapping in int32."""
-    if total == types.float32 and a == b == types.float32:
-
-        def generate_float(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            kind = ir.FloatType()
-            fused = builder.module.declare_intrinsic("llvm.fmuladd", [kind], ir.FunctionType(kind, [kind] * 3))
-            return builder.call(fused, values)
-
-        return types.float32(types.float32, types.float32, types.float32), generate_float
-    if total != types.int32 or not all(isinstance(t, types.Integer) and t.signed and t.bitwidth <= 32 for t in (a, b)):
-        return None
-
-    def generate_integer(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        wide = [context.cast(builder, value, kind, types.int32) for value, kind in zip(values, signature.args)]
-        return builder.add(builder.mul(wide[0], wide[1]), wide[2])
-
-    return types.int32(a, b, types.int32), generate_integer
+stack_i8 = _stack(types.int8)
+"""The same for int8."""
 
 
-@inline
-def clear(acc: Numbers, count: i64) -> None:
-    for j in range(count):
-        acc[j] = 0
+class Rows(NamedTuple):
+    """Where ROWS rows of the left side start."""
+
+    r0: Numbers
+    r1: Numbers
+    r2: Numbers
+    r3: Numbers
+    r4: Numbers
+    r5: Numbers
 
 
-@inline
-def add_rows(x: Numbers, at: i64, row_step: i64, depth_step: i64, depth: i64, w: Numbers, w_at: i64, acc: Numbers) -> None:
-    """Adds the products of ROWS rows with a panel's `depth` levels from `w_at` to a tile; row r starts at at + r · row_step."""
-    at1, at2, at3 = at + row_step, at + 2 * row_step, at + 3 * row_step
-    pairs = depth // 2
-    for pair in range(pairs):
-        k = 2 * pair * depth_step
-        n = k + depth_step
-        level = w_at + 2 * pair * COLUMNS
-        a0, b0, a1, b1 = x[at + k], x[at + n], x[at1 + k], x[at1 + n]
-        a2, b2, a3, b3 = x[at2 + k], x[at2 + n], x[at3 + k], x[at3 + n]
-        for j in range(COLUMNS):
-            u, v = w[level + j], w[level + COLUMNS + j]
-            acc[j] = multiply_add(b0, v, multiply_add(a0, u, acc[j]))
-            acc[COLUMNS + j] = multiply_add(b1, v, multiply_add(a1, u, acc[COLUMNS + j]))
-            acc[2 * COLUMNS + j] = multiply_add(b2, v, multiply_add(a2, u, acc[2 * COLUMNS + j]))
-            acc[3 * COLUMNS + j] = multiply_add(b3, v, multiply_add(a3, u, acc[3 * COLUMNS + j]))
-    if depth > 2 * pairs:
-        k = 2 * pairs * depth_step
-        level = w_at + 2 * pairs * COLUMNS
-        a0, a1, a2, a3 = x[at + k], x[at1 + k], x[at2 + k], x[at3 + k]
-        for j in range(COLUMNS):
-            u = w[level + j]
-            acc[j] = multiply_add(a0, u, acc[j])
-            acc[COLUMNS + j] = multiply_add(a1, u, acc[COLUMNS + j])
-            acc[2 * COLUMNS + j] = multiply_add(a2, u, acc[2 * COLUMNS + j])
-            acc[3 * COLUMNS + j] = multiply_add(a3, u, acc[3 * COLUMNS + j])
+class Tile(NamedTuple):
+    """The sums of ROWS rows."""
+
+    c0: Vector
+    c1: Vector
+    c2: Vector
+    c3: Vector
+    c4: Vector
+    c5: Vector
 
 
-@inline
-def add_row(x: Numbers, at: i64, depth_step: i64, depth: i64, w: Numbers, w_at: i64, acc: Numbers) -> None:
-    """The same for a tile's first row alone."""
-    quads = depth // 4
-    for quad in range(quads):
-        k = at + 4 * quad * depth_step
-        level = w_at + 4 * quad * COLUMNS
-        a, b, c, d = x[k], x[k + depth_step], x[k + 2 * depth_step], x[k + 3 * depth_step]
-        for j in range(COLUMNS):
-            first = multiply_add(b, w[level + COLUMNS + j], multiply_add(a, w[level + j], acc[j]))
-            acc[j] = multiply_add(d, w[level + 3 * COLUMNS + j], multiply_add(c, w[level + 2 * COLUMNS + j], first))
-    for k in range(4 * quads, depth):
-        a = x[at + k * depth_step]
-        level = w_at + k * COLUMNS
-        for j in range(COLUMNS):
-            acc[j] = multiply_add(a, w[level + j], acc[j])
+@forced
+def rows_from(x: Numbers, at: i64, step: i64) -> Rows:
+    """Rows `step` elements apart, the first at index `at`."""
+    return Rows(
+        advance(x, at),
+        advance(x, at + step),
+        advance(x, at + 2 * step),
+        advance(x, at + 3 * step),
+        advance(x, at + 4 * step),
+        advance(x, at + 5 * step),
+    )
+
+
+@forced
+def tile_of(value: Vector) -> Tile:
+    return Tile(value, value, value, value, value, value)
+
+
+@forced
+def add_rows(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
+    """The tile plus the products of rows, whose elements are `step` apart, with `depth` levels of a panel from index `at`."""
+    c0, c1, c2, c3, c4, c5 = tile.c0, tile.c1, tile.c2, tile.c3, tile.c4, tile.c5
+    for k in range(depth):
+        b = load(w, at + k * COLUMNS)
+        n = k * step
+        c0 = multiply_add(splat(rows.r0[n]), b, c0)
+        c1 = multiply_add(splat(rows.r1[n]), b, c1)
+        c2 = multiply_add(splat(rows.r2[n]), b, c2)
+        c3 = multiply_add(splat(rows.r3[n]), b, c3)
+        c4 = multiply_add(splat(rows.r4[n]), b, c4)
+        c5 = multiply_add(splat(rows.r5[n]), b, c5)
+    return Tile(c0, c1, c2, c3, c4, c5)
+
+
+@forced
+def add_row(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
+    """The same for one row."""
+    for k in range(depth):
+        total = multiply_add(splat(row[k * step]), load(w, at + k * COLUMNS), total)
+    return total
+
+
+@forced
+def shift_rows(tile: Tile, factor: i32, values: Vector) -> Tile:
+    """The tile with factor · values added to every row."""
+    added = multiply(splat(factor), values)
+    return Tile(
+        add(tile.c0, added), add(tile.c1, added), add(tile.c2, added), add(tile.c3, added), add(tile.c4, added), add(tile.c5, added)
+    )
+
+
+@forced
+def put_f32(y: f32p, at: i64, values: Vector, count: i64) -> None:
+    """Stores the first `count` lanes."""
+    if count == COLUMNS:
+        store(y, at, values)
+    else:
+        part = stack_f32(16)
+        store(part, 0, values)
+        for j in range(count):
+            y[at + j] = part[j]
+
+
+@forced
+def put_s8(y: i8p, at: i64, values: Vector, count: i64) -> None:
+    """Stores the first `count` lanes as int8."""
+    if count == COLUMNS:
+        store(y, at, values)
+    else:
+        part = stack_i8(16)
+        store(part, 0, values)
+        for j in range(count):
+            y[at + j] = part[j]
+
+
+@forced
+def put_s32(y: i32p, at: i64, values: Vector, count: i64) -> None:
+    """Stores the first `count` lanes."""
+    if count == COLUMNS:
+        store(y, at, values)
+    else:
+        part = stack_i32(16)
+        store(part, 0, values)
+        for j in range(count):
+            y[at + j] = part[j]
+
+
+@forced
+def store_f32(sums: Vector, bias: f32p, panel: i64, low: f32, high: f32, y: f32p, at: i64, count: i64) -> None:
+    """Stores sums plus the panel's bias, clamped."""
+    put_f32(y, at, clamp(add(sums, load(bias, panel * COLUMNS)), splat(low), splat(high)), count)
+
+
+@forced
+def store_qs8(sums: Vector, channels: i32p, panel: i64, limits: i32p, y: i8p, at: i64, count: i64) -> None:
+    """Stores sums plus the panel's bias, requantized.
+
+    `channels` holds COLUMNS biases, then mantissas, then shifts for each panel; `limits` the output's zero point, lowest and highest value.
+    """
+    base = panel * 3 * COLUMNS
+    scaled = scale_down(add(sums, load(channels, base)), load(channels, base + COLUMNS), load(channels, base + 2 * COLUMNS))
+    put_s8(y, at, clamp(add(scaled, splat(limits[0])), splat(limits[1]), splat(limits[2])), count)
+
+
+@forced
+def store_scaled(sums: Vector, factor: f32, channels: f32p, panel: i64, low: f32, high: f32, y: f32p, at: i64, count: i64) -> None:
+    """Stores integer sums times `factor` and the panel's scales, plus its bias, clamped.
+
+    `channels` holds COLUMNS scales, then biases for each panel.
+    """
+    base = panel * 2 * COLUMNS
+    scaled = multiply(multiply(as_floats(sums), load(channels, base)), splat(factor))
+    put_f32(y, at, clamp(add(scaled, load(channels, base + COLUMNS)), splat(low), splat(high)), count)
 
 
 @inline
@@ -127,43 +212,6 @@ def clamp_f32(value: f32, low: f32, high: f32) -> f32:
     """The value within [low, high]; NaN stays NaN."""
     value = low if value < low else value
     return high if value > high else value
-
-
-@inline
-def store_f32(acc: f32p, r: i64, bias: f32p, panel: i64, y: f32p, at: i64, count: i64, low: f32, high: f32) -> None:
-    """Row r of a tile plus the panel's bias, clamped, to y[at : at + count]."""
-    for j in range(COLUMNS):
-        acc[r * COLUMNS + j] = clamp_f32(acc[r * COLUMNS + j] + bias[panel * COLUMNS + j], low, high)
-    for j in range(count):
-        y[at + j] = acc[r * COLUMNS + j]
-
-
-@inline
-def store_qs8(acc: i32p, r: i64, channels: i32p, panel: i64, y: i8p, at: i64, count: i64, limits: i32p) -> None:
-    """Row r of a tile plus the panel's bias, requantized, to y[at : at + count].
-
-    `channels` holds COLUMNS biases, then mantissas, then shifts for each panel; `limits` the output's zero point, lowest and highest value.
-    """
-    zero_point, low, high = limits[0], limits[1], limits[2]
-    base = panel * 3 * COLUMNS
-    for j in range(COLUMNS):
-        total = narrow(acc[r * COLUMNS + j] + channels[base + j])
-        mantissa, shift = channels[base + COLUMNS + j], channels[base + 2 * COLUMNS + j]
-        acc[r * COLUMNS + j] = requantize(total, mantissa, shift, zero_point, low, high)
-    for j in range(count):
-        y[at + j] = acc[r * COLUMNS + j]
-
-
-@inline
-def store_scaled(acc: i32p, r: i64, factor: f32, channels: f32p, panel: i64, y: f32p, at: i64, count: i64, low: f32, high: f32) -> None:
-    """Row r of a tile times `factor` and the panel's scales, plus its bias, clamped, to y[at : at + count].
-
-    `channels` holds COLUMNS scales, then biases for each panel.
-    """
-    base = panel * 2 * COLUMNS
-    for j in range(count):
-        value = single(acc[r * COLUMNS + j]) * channels[base + j] * factor + channels[base + COLUMNS + j]
-        y[at + j] = clamp_f32(value, low, high)
 
 
 @inline
@@ -178,8 +226,11 @@ def split(rows: i64, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, 
 
 
 @inline
-def add_scaled(acc: i32p, factor: i32, values: i32p, at: i64, rows: i64) -> None:
-    """Adds factor · values[at + column] to every column of a tile's first rows."""
-    for r in range(rows):
-        for j in range(COLUMNS):
-            acc[r * COLUMNS + j] = multiply_add(factor, values[at + j], acc[r * COLUMNS + j])
+def next_rows(start: i64, row: i64, stop: i64) -> tuple[i64, i64]:
+    """The first of the next rows of [start, stop) to sum together, and how many.
+
+    There are ROWS, near the end with some that are done already, or one where the whole range has fewer.
+    """
+    if stop - start < ROWS:
+        return row, 1
+    return min(row, stop - ROWS), ROWS

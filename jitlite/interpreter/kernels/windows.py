@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.tile import ROWS, Numbers
 
 
 class Windows(NamedTuple):
@@ -26,19 +28,13 @@ class Windows(NamedTuple):
     groups: int
 
 
-class Block(NamedTuple):
-    """Neighbouring pixels of one row of the result whose windows reach the same taps, [first_y, stop_y) × [first_x, stop_x).
+class Window(NamedTuple):
+    """A window's first tap: its row, column and index in the image, all outside it where the window overlaps the edge, and its batch."""
 
-    `at` is the index in the image of the first window's first tap, which lies outside the image where the window overlaps its edge.
-    """
-
-    batch: int
-    pixels: int
+    y: int
+    x: int
     at: int
-    first_y: int
-    stop_y: int
-    first_x: int
-    stop_x: int
+    batch: int
 
 
 @inline
@@ -64,6 +60,15 @@ def unpack(sizes: i64p) -> Windows:
 
 
 @inline
+def window_at(s: Windows, pixel: i64) -> Window:
+    """The window of a pixel of the result, counted over batches, rows and columns."""
+    row = pixel // s.out_w
+    batch = row // s.out_h
+    y, x = row % s.out_h * s.stride_h - s.pad_h, pixel % s.out_w * s.stride_w - s.pad_w
+    return Window(y, x, ((batch * s.in_h + y) * s.in_w + x) * s.in_c, batch)
+
+
+@inline
 def reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]:
     """The taps [first, stop) of a window starting at `origin` that lie inside [0, size)."""
     first = 0 if origin >= 0 else (dilation - 1 - origin) // dilation
@@ -72,32 +77,17 @@ def reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]
 
 
 @inline
-def locate(s: Windows, pixel: i64, stop: i64, most: i64) -> Block:
-    """The block at `pixel`, counted over batches, rows and columns.
-
-    It has `most` pixels where they fit before `stop` and their windows lie between the image's left and right edge, else one.
-    """
-    x = pixel % s.out_w
-    row = pixel // s.out_w
-    y, batch = row % s.out_h, row // s.out_h
-    origin_y, origin_x = y * s.stride_h - s.pad_h, x * s.stride_w - s.pad_w
-    first_y, stop_y = reach(origin_y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = reach(origin_x, s.in_w, s.window_w, s.dilation_w)
-    at = ((batch * s.in_h + origin_y) * s.in_w + origin_x) * s.in_c
-    pixels = 1
-    if x + most <= s.out_w and pixel + most <= stop and origin_x >= 0:
-        last = origin_x + (most - 1) * s.stride_w + (s.window_w - 1) * s.dilation_w
-        if last < s.in_w:
-            pixels = most
-    return Block(batch, pixels, at, first_y, stop_y, first_x, stop_x)
+def are_inner(s: Windows, first: Window, pixel: i64) -> bool:
+    """True when the ROWS windows from a pixel on belong to one row and lie inside the image."""
+    last = first.x + (ROWS - 1) * s.stride_w + (s.window_w - 1) * s.dilation_w
+    lowest = first.y + (s.window_h - 1) * s.dilation_h
+    return pixel % s.out_w + ROWS <= s.out_w and first.x >= 0 and last < s.in_w and first.y >= 0 and lowest < s.in_h
 
 
 @inline
-def is_partial(s: Windows, block: Block) -> bool:
-    """True when some taps lie outside the image."""
-    return block.first_y > 0 or block.first_x > 0 or block.stop_y < s.window_h or block.stop_x < s.window_w
-
-
-@inline
-def is_reached(block: Block, tap_y: i64, tap_x: i64) -> bool:
-    return block.first_y <= tap_y < block.stop_y and block.first_x <= tap_x < block.stop_x
+def under(x: Numbers, s: Windows, window: Window, tap_y: i64, tap_x: i64, outside: Numbers) -> Numbers:
+    """The channels of the image under a tap, or `outside`."""
+    row, column = tap_y * s.dilation_h, tap_x * s.dilation_w
+    if 0 <= window.y + row < s.in_h and 0 <= window.x + column < s.in_w:
+        return advance(x, window.at + (row * s.in_w + column) * s.in_c)  # type: ignore[no-any-return]  # numba is untyped
+    return outside

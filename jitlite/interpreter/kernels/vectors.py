@@ -1,0 +1,213 @@
+"""Vectors of LANES numbers as kernel values: float32, or int32 (which 8-bit numbers become when they are loaded).
+
+Loads and stores need no alignment beyond the element's. What the operations compute does not depend on the target, except that
+`multiply_add` rounds float32 once where the target fuses it and twice where it does not.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+LANES = 16
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+class Lanes(types.Type):  # type: ignore[misc]  # numba is untyped
+    """Numba's type of LANES numbers of one element type."""
+
+    def __init__(self, element: Any) -> None:
+        self.element = element
+        super().__init__(name=f"Lanes({element})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is untyped
+    def __init__(self, manager: Any, kind: Lanes) -> None:
+        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.element).get_value_type(), LANES))
+
+
+Vector = Any
+"""A vector of LANES numbers, for annotations."""
+
+_FLOATS, _INTEGERS = Lanes(types.float32), Lanes(types.int32)
+_LOADED = {types.float32: _FLOATS, types.int32: _INTEGERS, types.int8: _INTEGERS}
+
+
+def _wide(kind: ir.Type) -> ir.VectorType:
+    return ir.VectorType(kind, LANES)
+
+
+def _many(kind: ir.Type, value: int) -> ir.Constant:
+    return ir.Constant(_wide(kind), [value] * LANES)
+
+
+def _place(context: Any, builder: Any, pointer: Any, values: Any) -> tuple[Any, Any, int]:
+    """The address of element values[1] behind pointer values[0] as one of a vector, the vector's type and its alignment."""
+    element = context.get_data_type(pointer.dtype)
+    at = builder.gep(values[0], [values[1]], source_etype=element)
+    return builder.bitcast(at, _wide(element).as_pointer()), _wide(element), context.get_abi_sizeof(element)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def load(typing: Any, pointer: Any, at: Any) -> Any:
+    """The LANES elements from index `at` of a float32, int32 or int8 pointer."""
+    kind = _LOADED.get(getattr(pointer, "dtype", None))
+    if kind is None:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address, vector, alignment = _place(context, builder, pointer, values)
+        loaded = builder.load(address, typ=vector, align=alignment)
+        return builder.sext(loaded, _wide(_I32)) if pointer.dtype == types.int8 else loaded
+
+    return kind(pointer, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store(typing: Any, pointer: Any, at: Any, vector: Any) -> Any:
+    """Stores LANES elements from index `at` on; int32 are cut to the low byte for an int8 pointer."""
+    if _LOADED.get(getattr(pointer, "dtype", None)) != vector:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address, kind, alignment = _place(context, builder, pointer, values)
+        value = builder.trunc(values[2], kind) if pointer.dtype == types.int8 else values[2]
+        builder.store(value, address, align=alignment)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def splat(typing: Any, number: Any) -> Any:
+    """One float32, or one integer of up to 32 bits, in every lane."""
+    kind = _FLOATS if number == types.float32 else _INTEGERS
+    if kind is _INTEGERS and not (isinstance(number, types.Integer) and number.bitwidth <= 32):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        value = context.cast(builder, values[0], signature.args[0], kind.element)
+        empty = ir.Constant(_wide(value.type), ir.Undefined)
+        first = builder.insert_element(empty, value, ir.Constant(_I32, 0))
+        return builder.shuffle_vector(first, empty, _many(_I32, 0))
+
+    return kind(number), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def zeros_like(typing: Any, pointer: Any) -> Any:
+    """Zeros of the type that loads from `pointer` have."""
+    kind = _LOADED.get(getattr(pointer, "dtype", None))
+    if kind is None:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return ir.Constant(_wide(context.get_value_type(kind.element)), None)
+
+    return kind(pointer), generate
+
+
+def _fused(builder: Any, kind: ir.Type, values: Any) -> Any:
+    name = "llvm.fmuladd.f32" if kind == ir.FloatType() else f"llvm.fmuladd.v{LANES}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name), values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def multiply_add(typing: Any, a: Any, b: Any, total: Any) -> Any:
+    """The sum a · b + total of vectors or of numbers: float32, or integers of up to 32 bits, which wrap in int32."""
+    if isinstance(total, Lanes):
+        if not a == b == total:
+            return None
+        signature = total(a, b, total)
+    elif total == types.float32:
+        signature = types.float32(types.float32, types.float32, types.float32)
+    else:
+        signature = types.int32(a, b, types.int32)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        if total in (_FLOATS, types.float32):
+            return _fused(builder, values[0].type, values)
+        if total != _INTEGERS:
+            values = [context.cast(builder, value, kind, types.int32) for value, kind in zip(values, signature.args)]
+        return builder.add(builder.mul(values[0], values[1]), values[2])
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def add(typing: Any, a: Any, b: Any) -> Any:
+    """The sum of two vectors of one type."""
+    if not isinstance(a, Lanes) or a != b:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return (builder.fadd if a == _FLOATS else builder.add)(*values)
+
+    return a(a, b), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def multiply(typing: Any, a: Any, b: Any) -> Any:
+    """The product of two vectors of one type."""
+    if not isinstance(a, Lanes) or a != b:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return (builder.fmul if a == _FLOATS else builder.mul)(*values)
+
+    return a(a, b), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def clamp(typing: Any, value: Any, low: Any, high: Any) -> Any:
+    """The vector with every lane moved into [low, high], themselves vectors; NaN stays NaN."""
+    if not isinstance(value, Lanes) or not value == low == high:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        compare = builder.fcmp_ordered if value == _FLOATS else builder.icmp_signed
+        raised = builder.select(compare("<", values[0], values[1]), values[1], values[0])
+        return builder.select(compare(">", raised, values[2]), values[2], raised)
+
+    return value(value, low, high), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def as_floats(typing: Any, value: Any) -> Any:
+    """An int32 vector as float32, rounded to nearest even."""
+    if value != _INTEGERS:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.sitofp(values[0], _wide(ir.FloatType()))
+
+    return _FLOATS(value), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def scale_down(typing: Any, value: Any, mantissa: Any, shift: Any) -> Any:
+    """`requantize.multiply_by_quantized_multiplier` lane by lane; all three are int32 vectors."""
+    if not value == mantissa == shift == _INTEGERS:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        zero, one = _many(_I32, 0), _many(_I64, 1)
+        is_left = builder.icmp_signed(">", values[2], zero)
+        left = builder.select(is_left, values[2], zero)
+        right = builder.sext(builder.select(is_left, zero, builder.sub(zero, values[2])), _wide(_I64))
+        shifted = builder.sext(builder.shl(values[0], left), _wide(_I64))
+        product = builder.mul(shifted, builder.sext(values[1], _wide(_I64)))
+        high = builder.ashr(builder.add(product, _many(_I64, 1 << 30)), _many(_I64, 31))
+        mask = builder.sub(builder.shl(one, right), one)
+        is_negative = builder.zext(builder.icmp_signed("<", high, _many(_I64, 0)), _wide(_I64))
+        threshold = builder.add(builder.lshr(mask, one), is_negative)
+        rounded_up = builder.icmp_signed(">", builder.and_(high, mask), threshold)
+        result = builder.add(builder.ashr(high, right), builder.zext(rounded_up, _wide(_I64)))
+        return builder.trunc(result, _wide(_I32))
+
+    return _INTEGERS(value, mantissa, shift), generate
