@@ -24,7 +24,7 @@ from jitlite.interpreter.kernels.vectors import (
     store,
     zeros_like,
 )
-from jitlite.interpreter.kernels.windows import Window, Windows, reach, unpack, window_at
+from jitlite.interpreter.kernels.windows import Taps, Window, Windows, taps_inside, unpack, window_at
 
 
 @inline
@@ -43,13 +43,11 @@ def _channels_under(x: Numbers, s: Windows, at: i64, channel: i64) -> Vector:
 
 
 @forced
-def _lanes_inside(x: Numbers, s: Windows, window: Window, w: Numbers, channel: i64) -> Vector:
+def _lanes_inside(x: Numbers, s: Windows, window: Window, taps: Taps, w: Numbers, channel: i64) -> Vector:
     """Sums of LANES channels over the taps inside the image."""
     total = zeros_like(w)
-    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
-    for tap_y in range(first_y, stop_y):
-        for tap_x in range(first_x, stop_x):
+    for tap_y in range(taps.first_y, taps.stop_y):
+        for tap_x in range(taps.first_x, taps.stop_x):
             at = window.at + (tap_y * s.dilation_h * s.in_w + tap_x * s.dilation_w) * s.in_c
             w_at = (tap_y * s.window_w + tap_x) * s.out_c + channel
             total = multiply_add(_channels_under(x, s, at, channel), load(w, w_at), total)
@@ -57,41 +55,35 @@ def _lanes_inside(x: Numbers, s: Windows, window: Window, w: Numbers, channel: i
 
 
 @forced
-def _weights_outside(s: Windows, window: Window, w: Numbers, channel: i64) -> Vector:
+def _weights_outside(s: Windows, taps: Taps, w: Numbers, channel: i64) -> Vector:
     """Sums of the weights of LANES channels over the taps outside the image."""
     total = zeros_like(w)
-    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
-    if first_y > 0 or first_x > 0 or stop_y < s.window_h or stop_x < s.window_w:
+    if taps.first_y > 0 or taps.first_x > 0 or taps.stop_y < s.window_h or taps.stop_x < s.window_w:
         for tap_y in range(s.window_h):
             for tap_x in range(s.window_w):
-                if not (first_y <= tap_y < stop_y and first_x <= tap_x < stop_x):
+                if not (taps.first_y <= tap_y < taps.stop_y and taps.first_x <= tap_x < taps.stop_x):
                     total = add(total, load(w, (tap_y * s.window_w + tap_x) * s.out_c + channel))
     return total
 
 
 @inline
-def _one_inside(x: Numbers, s: Windows, window: Window, w: Numbers, channel: i64, total: Any) -> Any:
+def _one_inside(x: Numbers, s: Windows, window: Window, taps: Taps, w: Numbers, channel: i64, total: Any) -> Any:
     """`total` plus one channel's sum over the taps inside the image."""
-    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
     source = channel // (s.out_c // s.in_c)
-    for tap_y in range(first_y, stop_y):
-        for tap_x in range(first_x, stop_x):
+    for tap_y in range(taps.first_y, taps.stop_y):
+        for tap_x in range(taps.first_x, taps.stop_x):
             at = window.at + (tap_y * s.dilation_h * s.in_w + tap_x * s.dilation_w) * s.in_c + source
             total = multiply_add(x[at], w[(tap_y * s.window_w + tap_x) * s.out_c + channel], total)
     return total
 
 
 @inline
-def _one_outside(s: Windows, window: Window, w: i8p, channel: i64) -> i32:
+def _one_outside(s: Windows, taps: Taps, w: i8p, channel: i64) -> i32:
     """The sum of one channel's weights over the taps outside the image."""
-    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
     total: int = narrow(0)
     for tap_y in range(s.window_h):
         for tap_x in range(s.window_w):
-            if not (first_y <= tap_y < stop_y and first_x <= tap_x < stop_x):
+            if not (taps.first_y <= tap_y < taps.stop_y and taps.first_x <= tap_x < taps.stop_x):
                 total = narrow(total + w[(tap_y * s.window_w + tap_x) * s.out_c + channel])
     return total
 
@@ -102,15 +94,16 @@ def depthwise_conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, lo
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
         window = window_at(s, pixel)
+        taps = taps_inside(s, window)
         at = pixel * s.out_c
         if _is_by_lanes(s):
             for block in range(0, s.out_c, LANES):
                 channel = min(block, s.out_c - LANES)
-                total = add(_lanes_inside(x, s, window, w, channel), load(bias, channel))
+                total = add(_lanes_inside(x, s, window, taps, w, channel), load(bias, channel))
                 store(y, at + channel, clamp(total, splat(low), splat(high)))
         else:
             for channel in range(s.out_c):
-                y[at + channel] = clamp_f32(_one_inside(x, s, window, w, channel, single(0)) + bias[channel], low, high)
+                y[at + channel] = clamp_f32(_one_inside(x, s, window, taps, w, channel, single(0)) + bias[channel], low, high)
 
 
 @kernel
@@ -122,18 +115,19 @@ def depthwise_conv_2d_qs8(
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
         window = window_at(s, pixel)
+        taps = taps_inside(s, window)
         at = pixel * s.out_c
         if _is_by_lanes(s):
             for block in range(0, s.out_c, LANES):
                 channel = min(block, s.out_c - LANES)
-                padding = multiply(splat(zero_point), _weights_outside(s, window, w, channel))
-                total = add(add(_lanes_inside(x, s, window, w, channel), padding), load(channels, channel))
+                padding = multiply(splat(zero_point), _weights_outside(s, taps, w, channel))
+                total = add(add(_lanes_inside(x, s, window, taps, w, channel), padding), load(channels, channel))
                 scaled = scale_down(total, load(channels, s.out_c + channel), load(channels, 2 * s.out_c + channel))
                 store(y, at + channel, clamp(add(scaled, splat(limits[0])), splat(limits[1]), splat(limits[2])))
         else:
             for c in range(s.out_c):
-                outside = narrow(zero_point * _one_outside(s, window, w, c))
-                sums = _one_inside(x, s, window, w, c, narrow(channels[c] + outside))
+                outside = narrow(zero_point * _one_outside(s, taps, w, c))
+                sums = _one_inside(x, s, window, taps, w, c, narrow(channels[c] + outside))
                 y[at + c] = requantize(sums, channels[s.out_c + c], channels[2 * s.out_c + c], limits[0], limits[1], limits[2])
 
 
@@ -160,17 +154,18 @@ def depthwise_conv_2d_f32_qc8w(
     start, stop = span(s.batches * s.out_h * s.out_w, thread, threads)
     for pixel in range(start, stop):
         window = window_at(s, pixel)
+        taps = taps_inside(s, window)
         at = pixel * s.out_c
         zero_point, scale = zero_points[window.batch], scales[window.batch]
         if _is_by_lanes(s):
             for block in range(0, s.out_c, LANES):
                 channel = min(block, s.out_c - LANES)
-                inside = multiply_add(splat(narrow(-1)), _weights_outside(s, window, w, channel), load(sums, channel))
-                total = multiply_add(splat(narrow(-zero_point)), inside, _lanes_inside(x, s, window, w, channel))
+                inside = multiply_add(splat(narrow(-1)), _weights_outside(s, taps, w, channel), load(sums, channel))
+                total = multiply_add(splat(narrow(-zero_point)), inside, _lanes_inside(x, s, window, taps, w, channel))
                 real = add(multiply(multiply(as_floats(total), load(channels, channel)), splat(scale)), load(channels, s.out_c + channel))
                 store(y, at + channel, clamp(real, splat(low), splat(high)))
         else:
             for c in range(s.out_c):
-                inside_c = narrow(sums[c] - _one_outside(s, window, w, c))
-                total_c = _one_inside(x, s, window, w, c, narrow(-zero_point * inside_c))
+                inside_c = narrow(sums[c] - _one_outside(s, taps, w, c))
+                total_c = _one_inside(x, s, window, taps, w, c, narrow(-zero_point * inside_c))
                 y[at + c] = clamp_f32(single(total_c) * channels[c] * scale + channels[s.out_c + c], low, high)

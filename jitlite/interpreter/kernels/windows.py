@@ -68,12 +68,30 @@ def window_at(s: Windows, pixel: i64) -> Window:
     return Window(y, x, ((batch * s.in_h + y) * s.in_w + x) * s.in_c, batch)
 
 
+class Taps(NamedTuple):
+    """The taps of a window inside the image: rows and columns [first, stop), none where they are equal."""
+
+    first_y: int
+    stop_y: int
+    first_x: int
+    stop_x: int
+
+
 @inline
-def reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]:
+def _reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]:
     """The taps [first, stop) of a window starting at `origin` that lie inside [0, size)."""
+    if origin >= 0 and origin + (window - 1) * dilation < size:
+        return 0, window
     first = 0 if origin >= 0 else (dilation - 1 - origin) // dilation
     stop = min(window, (size - origin + dilation - 1) // dilation)
     return first, max(first, stop)
+
+
+@inline
+def taps_inside(s: Windows, window: Window) -> Taps:
+    first_y, stop_y = _reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = _reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    return Taps(first_y, stop_y, first_x, stop_x)
 
 
 @inline
