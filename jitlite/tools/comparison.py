@@ -80,6 +80,9 @@ def sample_sizes(pairing: Pairing) -> dict[str, tuple[int, ...]]:
     """A size for every dimension of the first model's inputs: its own, else the second's, else 1."""
     found = {}
     for pair in pairing.inputs:
+        if not pair.first.shape:
+            found[pair.first.name] = pair.second.sizes
+            continue
         sizes = list(pair.first.sizes)
         for place, axis in enumerate(pair.axes or range(len(sizes))):
             if pair.first.shape[axis] < 0 and place < len(pair.second.sizes):

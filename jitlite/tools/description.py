@@ -1,6 +1,8 @@
 """What a model holds, as plain data: ports, operators, sizes, quantization, and what jitlite cannot do with it."""
 
 from collections import Counter
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,9 @@ def describe_tflite(path: Path) -> dict[str, Any]:
         "constants": _constants(model),
         "quantization": quantization_summary(model),
         "metadata": {entry.name: len(model.buffers[entry.buffer].data) for entry in model.metadata},
-        "min_runtime": _min_runtime(model),
-        "unsupported": unsupported_operators(model),
+        "min_runtime": needed_runtime(model),
+        "stated_min_runtime": stated_runtime(model),
+        "unsupported": [asdict(item) for item in unsupported_operators(model)],
     }
 
 
@@ -132,12 +135,22 @@ def _is_quantized(tensor: Tensor) -> bool:
     return tensor.type in INTEGER_RANGE and tensor.quantization is not None and bool(tensor.quantization.scale)
 
 
-def _min_runtime(model: Model) -> str | None:
+def stated_runtime(model: Model) -> str | None:
     """The oldest runtime that loads the model, as its metadata say."""
     for entry in model.metadata:
         if entry.name == MIN_RUNTIME:
             return bytes(model.buffers[entry.buffer].data).split(b"\0")[0].decode("ascii", "replace")
     return None
+
+
+def needed_runtime(model: Model) -> str | None:
+    """The oldest runtime that has the operator versions of the model; None where that is not known."""
+    if find_spec("onnx") is None:
+        return None
+    from jitlite.converter.runtime_version import minimum_runtime
+
+    codes = [(builtin_code(code), code.version) for code in model.operator_codes]
+    return minimum_runtime(codes) or None
 
 
 def describe_onnx(path: Path) -> dict[str, Any]:

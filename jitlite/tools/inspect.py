@@ -1,5 +1,7 @@
 """`jitlite inspect`: what a model holds, and what jitlite cannot do with it."""
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from jitlite.tools.description import describe_onnx, describe_tflite
 from jitlite.tools.errors import ToolError
 from jitlite.tools.options import ExampleCommand, FilePath, json_option
 from jitlite.tools.runners import is_onnx
+
+SHOWN_PLACES = 8
 
 
 @click.command(
@@ -83,13 +87,37 @@ def _tflite_lines(found: dict[str, Any]) -> list[str]:
         f"constants: {constants or 'none'}",
         f"quantization: {summary['scheme']} ({summary['quantized_results']} quantized and {summary['float_results']} float results, "
         f"{summary['per_channel_constants']} per-channel constants)",
-        f"oldest runtime: {found['min_runtime'] or 'not stated'}",
+        f"oldest runtime: {_runtime(found['min_runtime'], found['stated_min_runtime'])}",
     ]
     if found["unsupported"]:
-        lines += ["the interpreter does not support:", *(f"  {line}" for line in found["unsupported"])]
+        lines += ["the interpreter does not support:", *_grouped(found["unsupported"])]
     else:
         lines.append("the interpreter supports every operator")
     return lines
+
+
+def _runtime(needed: str | None, stated: str | None) -> str:
+    if not needed or (stated and _version(stated) > _version(needed)):
+        return f"{stated} (as the file states)" if stated else "not known"
+    return needed if stated in (None, needed) else f"{needed}, by its operators; the file states {stated}"
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def _grouped(unsupported: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each operator type and reason, with the places it applies to."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for item in unsupported:
+        place = f"{item['operator']}" if item["subgraph"] == 0 else f"{item['operator']} of subgraph {item['subgraph']}"
+        groups.setdefault((item["op"], item["reason"]), []).append(place)
+    return [f"  {op}: {reason} (operator {_some(places)})" for (op, reason), places in groups.items()]
+
+
+def _some(places: Sequence[str]) -> str:
+    more = len(places) - SHOWN_PLACES
+    return ", ".join(places[:SHOWN_PLACES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _onnx_lines(found: dict[str, Any]) -> list[str]:

@@ -1,23 +1,33 @@
 """What of a model the interpreter does not support, found without compiling or running anything."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas import Model, UnsupportedError
-from jitlite.schemas.model import builtin_code, options_of, printable, tensor_data
+from jitlite.schemas.model import builtin_code, operator_name, options_of, printable, tensor_data
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
-from jitlite.schemas.tables import BuiltinOperator, Operator, TensorType
+from jitlite.schemas.tables import Operator, TensorType
 
 
-def unsupported_operators(model: Model) -> list[str]:
-    """A line for each operator without kernels: where it is, and what is supported. InvalidModelError when an operator breaks a rule.
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """An operator the interpreter has no kernels for, by its subgraph and place, and what would be supported."""
+
+    subgraph: int
+    operator: int
+    op: str
+    reason: str
+
+
+def unsupported_operators(model: Model) -> list[Unsupported]:
+    """The operators without kernels. InvalidModelError when an operator breaks a rule.
 
     Operators behind a shape that is only known at run time are looked up by name and version alone.
     """
     load_bindings()
-    return [line for number in range(len(model.subgraphs)) for line in _Subgraph(model, number).look()]
+    return [item for number in range(len(model.subgraphs)) for item in _Subgraph(model, number).look()]
 
 
 class _Subgraph:
@@ -25,26 +35,25 @@ class _Subgraph:
         self.model, self.number, self.graph = model, number, model.subgraphs[number]
         self.infos: dict[int, TensorInfo | None] = {}
 
-    def look(self) -> list[str]:
+    def look(self) -> list[Unsupported]:
         found = []
         for node, op in enumerate(self.graph.operators):
+            name = operator_name(self.model, op)
+            where = f"subgraph {self.number}, operator {node} ({printable(name)})"
             results: list[TensorInfo | None] = [None] * len(op.outputs)
             try:
-                results = self._plan(node, op)
+                results = self._plan(op, where)
             except UnsupportedError as error:
-                found.append(printable(str(error)))
+                found.append(Unsupported(self.number, node, printable(name), printable(str(error).removeprefix(f"{where}: "))))
             except NeedsValue:
                 pass
             self.infos.update(zip(op.outputs, results))
         return found
 
-    def _plan(self, node: int, op: Operator) -> list[TensorInfo | None]:
+    def _plan(self, op: Operator, where: str) -> list[TensorInfo | None]:
         """The operator's results, None where their shapes are not known yet."""
         code = self.model.operator_codes[op.opcode_index]
-        builtin = builtin_code(code)
-        name = code.custom_code if builtin is BuiltinOperator.CUSTOM else builtin.name
-        where = f"subgraph {self.number}, operator {node} ({name})"
-        spec = OPS.get(builtin)
+        spec = OPS.get(builtin_code(code))
         if spec is None:
             raise UnsupportedError(f"{where}: the operator is not supported")
         if code.version > spec.max_version:
