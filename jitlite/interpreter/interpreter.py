@@ -52,6 +52,7 @@ def _details(index: int, tensor: Tensor, shape: Sequence[int]) -> dict[str, Any]
             "scales": np.array(scales, np.float32),
             "zero_points": np.array(zero_points, np.int32),
             "quantized_dimension": 0 if quantization is None else quantization.quantized_dimension,
+            "block_size": getattr(quantization.details, "block_size", 0) if quantization is not None else 0,
         },
         "sparsity_parameters": {} if tensor.sparsity is None else _sparsity(tensor),
     }

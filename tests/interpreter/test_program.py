@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
+from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import Interpreter, PythonOperator
 from jitlite.interpreter.segments import HostSegment, NativeSegment
@@ -95,7 +96,7 @@ def run_time_shape_model() -> bytes:
 
 def test_a_shape_known_only_at_run_time():
     interpreter = Interpreter(model_content=run_time_shape_model())
-    reference = LiteRT(model_content=run_time_shape_model())
+    reference = LiteRT(model_content=run_time_shape_model(), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     x = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 6)
     for shape in ([3, 4], [12, 1], [3, 4], [-1, 2]):
         values = x, np.array(shape, np.int32)

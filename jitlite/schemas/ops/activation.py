@@ -1,5 +1,7 @@
 """Activation functions of one operand, PRELU with its slopes, and the normalisations along the last dimension."""
 
+from dataclasses import replace
+
 from jitlite.schemas.ops.elementwise import (
     FREE,
     QUANTIZED,
@@ -30,6 +32,8 @@ Grid = dict[TensorType, tuple[float, int]]
 
 UNIT: Grid = {T.INT8: (1 / 256, -128), T.UINT8: (1 / 256, 0), T.INT16: (1 / 32768, 0)}
 """Scale and zero point that cover [0, 1)."""
+WIDE_UNIT: Grid = {T.INT16: (1 / 65536, -32768)}
+"""The same in 16 bits where the operand has 8."""
 SIGNED_UNIT: Grid = {T.INT8: (1 / 128, 0), T.UINT8: (1 / 128, 128), T.INT16: (1 / 32768, 0)}
 """Scale and zero point that cover [-1, 1)."""
 LOG_PROBABILITY: Grid = {T.INT8: (16 / 256, 127), T.UINT8: (16 / 256, 255)}
@@ -105,10 +109,12 @@ def _softmax(call: Call) -> Results:
     result = T.INT16 if narrow and call.outputs and call.outputs[0].type is T.INT16 else x.type
     require_same_output_type(call, result)
     if x.type in QUANTIZED:
-        require_scales(call, x)
+        require_scales(call if result is x.type else replace(call, outputs=()), x)
         call.require(call.options.beta > 0, f"a positive beta is required, found {call.options.beta}")
         _require_resolution(call, x, call.options.beta)
-        if x.type is not T.UINT8 and result is x.type:
+        if result is not x.type:
+            _require_grid(call, WIDE_UNIT, tolerance=0.001)
+        elif x.type is not T.UINT8:
             _require_grid(call, UNIT, tolerance=0.001)
     return [(x.shape, result)]
 
