@@ -83,13 +83,17 @@ class _Merge:
 
     def pair(self, value: Value, twin: Value) -> None:
         if len(value.dims) != len(twin.dims):
-            raise _NotLinear(f"'{value.name}' has shape {value.dims} for batch {self.batches[0]} and {twin.dims} for batch {self.batches[1]}")
+            raise _NotLinear(
+                f"'{value.name}' has shape {value.dims} for batch {self.batches[0]} and {twin.dims} for batch {self.batches[1]}"
+            )
         self.dims[value] = tuple(self.linear(a, b, f"a dimension of '{value.name}'") for a, b in zip(value.dims, twin.dims, strict=True))
         self.twins[value] = twin
 
     def pair_node(self, node: Node, twin: Node) -> None:
         if repr(node.options) != repr(twin.options) or len(node.inputs) != len(twin.inputs):
-            raise _NotLinear(f"its options are {node.options!r} for batch {self.batches[0]} and {twin.options!r} for batch {self.batches[1]}")
+            raise _NotLinear(
+                f"its options are {node.options!r} for batch {self.batches[0]} and {twin.options!r} for batch {self.batches[1]}"
+            )
         for index, (value, other) in enumerate(zip(node.inputs, twin.inputs, strict=True)):
             if value is None or other is None or value.data is None or other.data is None:
                 if value is not None and self.twins.get(value) is not other:
@@ -102,7 +106,8 @@ class _Merge:
     def report_difference(self, nodes: Sequence[Node], others: Sequence[Node], problems: Problems) -> None:
         for node, other in zip(nodes, others):
             if node.kind != other.kind:
-                problems.add(node, f"it is {node.kind} for batch {self.batches[0]} and {other.kind} for batch {self.batches[1]}, so that the batch cannot stay dynamic")
+                found = f"it is {node.kind} for batch {self.batches[0]} and {other.kind} for batch {self.batches[1]}"
+                problems.add(node, f"{found}, so that the batch cannot stay dynamic")
                 return
         longer = nodes if len(nodes) > len(others) else others
         problems.add(longer[min(len(nodes), len(others))], "it is there for one batch size alone, so that the batch cannot stay dynamic")
@@ -138,7 +143,7 @@ class _Merge:
             bases.append(base)
         if not _equal(*bases):
             raise _NotLinear(f"constant operand {index} has values that depend on the batch")
-        stored = self.graph.constant(np.ascontiguousarray(bases[0]), f"{node.outputs[0].name};batch")
+        stored = self.graph.constant(np.asarray(bases[0], order="C"), f"{node.outputs[0].name};batch")
         others = [value for place, value in enumerate(node.inputs) if place != index and value is not None]
         if node.kind in _BROADCASTING and any(value.dims == node.outputs[0].dims for value in others):
             return stored

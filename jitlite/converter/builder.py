@@ -1,12 +1,14 @@
 """Adding TFLite operators to a graph, each checked by its own specification as it is made."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
 from jitlite.schemas.dtypes import numpy_dtype, tensor_type
+from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
 from jitlite.schemas.table import Table
@@ -37,12 +39,19 @@ class Builder:
         self.origin = origin
         self.created: set[Value] = set()
 
-    def constant(self, data: Array, dtype: DTypeLike | None = None) -> Value:
-        return self.graph.constant(np.ascontiguousarray(np.asarray(data, dtype)), f"{self.prefix};constant")
+    def constant(self, data: Array | Sequence[Any], dtype: DTypeLike | None = None) -> Value:
+        """A constant; UnsupportedError for whole numbers that `dtype` cannot hold."""
+        given = np.asarray(data)
+        made = given.astype(given.dtype if dtype is None else dtype)
+        if given.dtype.kind in "iuO" and not np.array_equal(made, given):
+            raise UnsupportedError(
+                f"constant of '{self.prefix}': numbers that fit {made.dtype} are required, found {given.min()} to {given.max()}"
+            )
+        return self.graph.constant(np.asarray(made, order="C"), f"{self.prefix};constant")
 
     def indices(self, numbers: Sequence[int] | int) -> Value:
         """An INT32 constant, as every axis, size and shape operand is."""
-        return self.constant(np.asarray(numbers, np.int32))
+        return self.constant(np.asarray(numbers, np.int64), np.int32)
 
     def op(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "") -> Value:
         """The only output of a new operator. Raises InvalidModelError or UnsupportedError where its specification refuses the call."""
@@ -80,5 +89,3 @@ class Builder:
     def like(self, x: Value, number: float | Array) -> Value:
         """A constant of the same element type as `x`."""
         return self.constant(np.asarray(number, x.dtype))
-
-

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import onnx
 
 from jitlite.converter.batch import merge_batches
@@ -18,10 +19,14 @@ from jitlite.schemas.tables import Model
 def convert_onnx(source: str | os.PathLike[str] | onnx.ModelProto, options: ConvertOptions = ConvertOptions()) -> Model:  # noqa: B008
     """The float32 TFLite model of an ONNX model of opset 7 or later, given as a path or a ModelProto.
 
-    Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form, all of
-    them in one message.
+    Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form,
+    all of them in one message.
     """
-    model = load_model(source)
+    with np.errstate(all="ignore"):
+        return _converted(load_model(source), options)
+
+
+def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
     shapes = bind_inputs(model, options)
     inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
     if not shapes.is_dynamic:
@@ -32,5 +37,7 @@ def convert_onnx(source: str | os.PathLike[str] | onnx.ModelProto, options: Conv
         signatures = merge_batches(graph, other, PROBES, problems)
         problems.raise_any()
     except ConversionError as error:
-        raise ConversionError(f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)") from error
+        raise ConversionError(
+            f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)"
+        ) from error
     return emit(graph, inputs, outputs, signatures)

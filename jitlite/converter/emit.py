@@ -1,15 +1,24 @@
-"""From a graph of TFLite operators to a `Model`: lowest operator versions, shared buffers, one signature, the oldest runtime that loads it."""
+"""From a graph of TFLite operators to a `Model`: lowest operator versions, shared buffers, one signature, the oldest runtime it runs on."""
 
 from collections.abc import Mapping, Sequence
-
-import numpy as np
 
 from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.graph import Graph, Node, Shape, Value
 from jitlite.converter.runtime_version import METADATA, metadata_bytes, minimum_runtime
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
-from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, BuiltinOperator, Metadata, Model, Operator, SignatureDef, SubGraph, Tensor, TensorMap
+from jitlite.schemas.tables import (
+    BUILTIN_OPTIONS_2,
+    Buffer,
+    BuiltinOperator,
+    Metadata,
+    Model,
+    Operator,
+    SignatureDef,
+    SubGraph,
+    Tensor,
+    TensorMap,
+)
 
 SIGNATURE = "serving_default"
 
@@ -41,7 +50,7 @@ class Emitter:
     def _buffer(self, value: Value) -> int:
         if value.data is None:
             return 0
-        data = np.ascontiguousarray(value.data).astype(value.data.dtype.newbyteorder("<"), copy=False).tobytes()
+        data = value.data.astype(value.data.dtype.newbyteorder("<"), copy=False).tobytes()
         if data not in self.stored:
             self.stored[data] = len(self.buffers)
             self.buffers.append(Buffer(data=data))

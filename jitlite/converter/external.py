@@ -1,8 +1,8 @@
 """Reading ONNX tensors that are stored beside the model.
 
-A tensor's location is text from an untrusted file. It may only name a regular file with one link inside the model's own folder, reached without
-symbolic links; offset and length must fit that file and the tensor exactly. Everything is checked before a byte is read, and once more on
-the opened file.
+A tensor's location is text from an untrusted file. It may only name a regular file with one link inside the model's own folder, reached
+without symbolic links; offset and length must fit that file and the tensor exactly. Everything is checked before a byte is read, and once
+more on the opened file.
 """
 
 import os
@@ -113,7 +113,7 @@ def _stored_bytes(tensor: TensorProto) -> int:
     if tensor.data_type in (TensorProto.UINT4, TensorProto.INT4):
         return (count + 1) // 2
     try:
-        return count * tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        return count * int(tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
     except (KeyError, TypeError, ValueError) as error:
         raise _refused(tensor, f"a known element type is required, found {tensor.data_type}") from error
 

@@ -156,7 +156,8 @@ class Graph:
     def add_node(self, node: Node) -> Node:
         """Appends a node whose outputs no other node makes."""
         for value in node.outputs:
-            assert value.producer is None and value.data is None, f"'{value.name}' is made twice"
+            assert value.producer is None, f"'{value.name}' is made twice"
+            assert value.data is None, f"'{value.name}' is constant"
             value.producer = node
         self._nodes[node] = None
         for operand in node.inputs:
@@ -192,7 +193,8 @@ class Graph:
 
     def absorb(self, old: Value, new: Value) -> None:
         """Replaces `old` by `new`, which from now on computes what `old` stood for: it takes the name and the place among the outputs."""
-        assert new.producer is not None and new not in self.outputs, f"'{new.name}' cannot become '{old.name}'"
+        assert new.producer is not None, f"'{new.name}' cannot become '{old.name}'"
+        assert new not in self.outputs, f"'{new.name}' cannot become '{old.name}'"
         self.replace_uses(old, new)
         self.outputs = [new if value is old else value for value in self.outputs]
         self.take_name(old, new)
@@ -201,7 +203,14 @@ class Graph:
         """Exchanges the names of two values, so that `new` carries the name under which `old` was known."""
         old.name, new.name = new.name, old.name
 
-    def become(self, node: Node, op: OnnxOp | OpSpec, inputs: Sequence[Value | None], attributes: Mapping[str, Any] | None = None, options: Table | None = None) -> None:
+    def become(
+        self,
+        node: Node,
+        op: OnnxOp | OpSpec,
+        inputs: Sequence[Value | None],
+        attributes: Mapping[str, Any] | None = None,
+        options: Table | None = None,
+    ) -> None:
         """Makes the node another operator that computes the same results."""
         self.set_inputs(node, inputs)
         node.op, node.attributes, node.options = op, attributes or {}, options
@@ -209,7 +218,8 @@ class Graph:
     def remove(self, node: Node) -> None:
         """Removes a node none of whose outputs is used."""
         for value in node.outputs:
-            assert not value.uses and value not in self.outputs, f"'{value.name}' is still used"
+            assert not value.uses, f"'{value.name}' is still used"
+            assert value not in self.outputs, f"'{value.name}' is still a graph output"
             value.producer = None
         del self._nodes[node]
         for operand in node.inputs:
@@ -252,7 +262,8 @@ class Graph:
         known: set[Value] = set(self.inputs)
         names: dict[str, Value] = {}
         for value in self.inputs:
-            assert value.producer is None and value.data is None, f"graph input '{value.name}' has a producer or data"
+            assert value.producer is None, f"graph input '{value.name}' has a producer"
+            assert value.data is None, f"graph input '{value.name}' has data"
         for node in self._nodes:
             for operand in node.inputs:
                 if operand is None:
@@ -262,7 +273,9 @@ class Graph:
                 assert operand.uses.get(node) == count, f"'{operand.name}' does not know its user {node!r}"
                 assert names.setdefault(operand.name, operand) is operand, f"two values are named '{operand.name}'"
             for value in node.outputs:
-                assert value.producer is node and value.data is None and value not in known, f"'{value.name}' is not made by {node!r} alone"
+                assert value.producer is node, f"'{value.name}' does not know its producer {node!r}"
+                assert value.data is None, f"'{value.name}' is constant and made by {node!r}"
+                assert value not in known, f"'{value.name}' is made twice"
                 assert names.setdefault(value.name, value) is value, f"two values are named '{value.name}'"
                 assert all(user in self._nodes for user in value.uses), f"'{value.name}' has a user outside the graph"
                 known.add(value)

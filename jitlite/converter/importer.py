@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
-from onnx import TensorProto, numpy_helper
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, EncodeError, Message  # type: ignore[import-untyped]
+from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from jitlite.converter.external import load_external_data
@@ -135,6 +135,7 @@ def add_nodes(graph: Graph, nodes: Iterable[onnx.NodeProto], known: dict[str, Va
         domain = "" if proto.domain in DEFAULT_DOMAINS else proto.domain
         schema = _schema(proto, opsets)
         op = OnnxOp(proto.op_type, domain, schema.since_version if schema is not None else 0, opsets.get(domain, 0))
+        _check_attributes(proto, schema)
         operands: list[Value | None] = []
         for name in proto.input:
             if name and name not in known:
@@ -151,10 +152,29 @@ def add_nodes(graph: Graph, nodes: Iterable[onnx.NodeProto], known: dict[str, Va
     return added
 
 
+def _check_attributes(node: onnx.NodeProto, schema: Any) -> None:
+    """ConversionError unless the attributes have the types their definition gives and none is missing."""
+    declared = {} if schema is None else schema.attributes
+    found = {attribute.name: attribute for attribute in node.attribute}
+    missing = [name for name, wanted in declared.items() if wanted.required and name not in found]
+    if missing:
+        raise ConversionError(f"node '{node.name}' ({node.op_type}): attribute '{missing[0]}' is required")
+    for name, attribute in found.items():
+        if name in declared and attribute.type != declared[name].type.value:
+            kind = (
+                AttributeProto.AttributeType.Name(attribute.type)
+                if attribute.type in AttributeProto.AttributeType.values()
+                else attribute.type
+            )
+            raise ConversionError(
+                f"node '{node.name}' ({node.op_type}): attribute '{name}' of type {declared[name].type.name} is required, found {kind}"
+            )
+
+
 def element_dtype(elem_type: int, where: str) -> np.dtype[Any]:
     """The NumPy dtype of an ONNX element type; ConversionError for text and unknown types."""
     try:
-        dtype = np.dtype(tensor_dtype_to_np_dtype(elem_type))
+        dtype: np.dtype[Any] = np.dtype(tensor_dtype_to_np_dtype(elem_type))
     except (KeyError, TypeError, ValueError) as error:
         raise ConversionError(f"{where}: a known element type is required, found {elem_type}") from error
     if dtype.kind == "O":

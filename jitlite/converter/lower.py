@@ -28,6 +28,8 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
             problems.add(node, str(reason))
         except (InvalidModelError, UnsupportedError) as error:
             problems.add(node, str(error))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            problems.add(node, f"its attributes and operands do not fit each other: {error}")
         except NeedsValue as need:
             problems.add(node, f"operand {need.index} must be constant, found a value known only at run time")
         else:

@@ -8,24 +8,37 @@ from jitlite.converter.lower import lower_graph
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.passes import layout_reshape, layout_rules
 from jitlite.converter.passes.fold import fold_constants
-from jitlite.converter.passes.fuse import divide_by_multiplying, drop_reshape, fuse_activation, merge_pads, merge_reshapes, pad_to_same, scale_into_weights, shift_into_bias
+from jitlite.converter.passes.fuse import (
+    channel_order_into_weights,
+    divide_by_multiplying,
+    drop_reshape,
+    fuse_activation,
+    merge_pads,
+    merge_reshapes,
+    pad_to_same,
+    reshape_after_elements,
+    scale_into_weights,
+    shift_into_bias,
+)
 from jitlite.converter.passes.layout import RULES, lay_out
 from jitlite.converter.passes.patterns import gelu, hard_swish
 from jitlite.converter.passes.share import share
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
 
-assert layout_reshape.reshape in RULES.values() and layout_rules.unary in RULES.values()
+assert {layout_reshape.reshape, layout_rules.unary} <= set(RULES.values()), "importing these modules registers their rules"
 
 ONNX_RULES: tuple[Rule, ...] = (hard_swish, gelu)
 """Rules on ONNX nodes, before lowering."""
 
 TFLITE_RULES: tuple[Rule, ...] = (
+    reshape_after_elements,
     merge_reshapes,
     drop_reshape,
     divide_by_multiplying,
     merge_pads,
     pad_to_same,
+    channel_order_into_weights,
     scale_into_weights,
     shift_into_bias,
     fuse_activation,

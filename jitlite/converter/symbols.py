@@ -1,6 +1,7 @@
 """Which dimensions of the inputs are fixed and which stay dynamic.
 
-The first dimension of an input may stay dynamic (the batch); all inputs share it. Every other unknown dimension needs a number from the caller.
+The first dimension of an input may stay dynamic (the batch); all inputs share it. Every other unknown dimension needs a number from the
+caller.
 """
 
 from collections.abc import Sequence
@@ -36,12 +37,14 @@ class InputShapes:
 
     def hint(self) -> str:
         """The option that fixes the batch at 1."""
-        fixed = ", ".join(f"{name!r}: {_tuple([1 if dim is None else dim for dim in dims])}" for name, dims in self.dims.items() if None in dims)
+        fixed = ", ".join(
+            f"{name!r}: {_tuple([1 if dim is None else dim for dim in dims])}" for name, dims in self.dims.items() if None in dims
+        )
         return f"ConvertOptions(shapes={{{fixed}}})"
 
 
 def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
-    """The shapes of the inputs under the caller's options. ConversionError lists every dimension that still needs a number, and how to give it."""
+    """The shapes of the inputs under the caller's options. ConversionError lists each dimension that needs a number, and how to give it."""
     inputs = {info.name: _declared(info, options.shapes.get(info.name)) for info in graph_inputs(model)}
     unknown = sorted(set(options.shapes) - set(inputs))
     if unknown:
@@ -49,7 +52,7 @@ def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
     known: dict[str, int] = {}
     for name, given in options.shapes.items():
         for dim, wanted in zip(inputs[name], given, strict=True):
-            if isinstance(dim, str) and _is_size(wanted) and known.setdefault(dim, int(wanted)) != wanted:
+            if isinstance(dim, str) and isinstance(wanted, int) and wanted >= 0 and known.setdefault(dim, wanted) != wanted:
                 raise ConversionError(f"shapes: dimension '{dim}' must have one size, found {known[dim]} and {wanted}")
     bound: dict[str, tuple[int | None, ...]] = {}
     missing = []
@@ -72,13 +75,17 @@ def _declared(info: onnx.ValueInfoProto, given: Sequence[int | str | None] | Non
     tensor = info.type.tensor_type
     if not tensor.HasField("shape"):
         if given is None:
-            raise ConversionError(f"input '{info.name}': the model does not say its shape; give it with ConvertOptions(shapes={{{info.name!r}: (…)}})")
+            raise ConversionError(
+                f"input '{info.name}': the model does not say its shape; give it with ConvertOptions(shapes={{{info.name!r}: (…)}})"
+            )
         return [f"{info.name}[{axis}]" for axis in range(len(given))]
     dims = [_dim(info.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)]
     if given is not None:
         fits = len(given) == len(dims) and all(isinstance(dim, str) or not _is_size(size) or dim == size for dim, size in zip(dims, given))
         if not fits:
-            raise ConversionError(f"shapes: input '{info.name}' is declared ({', '.join(map(str, dims))}), found ({', '.join(map(str, given))})")
+            raise ConversionError(
+                f"shapes: input '{info.name}' is declared ({', '.join(map(str, dims))}), found ({', '.join(map(str, given))})"
+            )
     return dims
 
 

@@ -31,7 +31,7 @@ def onnx_model(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, Array | tuple[Sequence[int | str], Any]],
     outputs: Sequence[str],
-    constants: Mapping[str, Array] = {},  # noqa: B006
+    constants: Mapping[str, Array] = {},
     opset: int = 17,
 ) -> onnx.ModelProto:
     """A model whose inputs are given by an array like what they are fed, or by (shape, dtype) where dimensions may be names."""
@@ -46,6 +46,7 @@ def onnx_model(
     for info in inferred.graph.output:
         if not info.type.HasField("tensor_type"):
             info.type.CopyFrom(infos[0].type)
+        info.type.tensor_type.shape.SetInParent()
     onnx.checker.check_model(inferred)
     return inferred
 
@@ -98,7 +99,12 @@ def assert_close(found: Sequence[Array], wanted: Sequence[Array], tolerance: flo
             np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * scale)
 
 
-def check(model: onnx.ModelProto, feeds: Mapping[str, Array], tolerance: float = TOLERANCE, options: ConvertOptions = ConvertOptions()) -> Counter[str]:  # noqa: B008
+def check(
+    model: onnx.ModelProto,
+    feeds: Mapping[str, Array],
+    tolerance: float = TOLERANCE,
+    options: ConvertOptions = ConvertOptions(),  # noqa: B008
+) -> Counter[str]:
     """Asserts that the converted model agrees with ONNX Runtime; the kinds of operators it has."""
     made = converted(model, options)
     assert_close(run_tflite(made, feeds), run_onnx(model, feeds), tolerance)
@@ -109,7 +115,15 @@ def floats(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> 
     return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)
 
 
-def check_node(kind: str, *operands: Array, constant: Sequence[int] = (), opset: int = 17, outputs: int = 1, tolerance: float = TOLERANCE, **attributes: Any) -> Counter[str]:
+def check_node(
+    kind: str,
+    *operands: Array,
+    constant: Sequence[int] = (),
+    opset: int = 17,
+    outputs: int = 1,
+    tolerance: float = TOLERANCE,
+    **attributes: Any,
+) -> Counter[str]:
     """`check` of one operator over these operands; those at the positions `constant` are stored in the model."""
     names = [f"x{index}" if operand is not None else "" for index, operand in enumerate(operands)]
     feeds = {names[index]: operand for index, operand in enumerate(operands) if operand is not None and index not in constant}

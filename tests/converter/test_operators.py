@@ -24,7 +24,27 @@ POSITIVE = floats(2, 3, 4, low=0.1, high=3)
 CUBE = floats(2, 3, 4)
 
 ACTIVATIONS = [
-    *(case(kind, CUBE) for kind in ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Erf", "Exp", "Abs", "Neg", "Floor", "Ceil", "Sign", "Sin", "Cos", "Elu", "Selu")),
+    *(
+        case(kind, CUBE)
+        for kind in (
+            "Relu",
+            "Sigmoid",
+            "Tanh",
+            "Softplus",
+            "Softsign",
+            "Erf",
+            "Exp",
+            "Abs",
+            "Neg",
+            "Floor",
+            "Ceil",
+            "Sign",
+            "Sin",
+            "Cos",
+            "Elu",
+            "Selu",
+        )
+    ),
     *(case(kind, POSITIVE) for kind in ("Log", "Sqrt", "Reciprocal")),
     case("Tan", floats(3, 4, low=-1, high=1)),
     case("Erf", floats(100, low=-5, high=5), name="wide"),
@@ -61,7 +81,11 @@ ARITHMETIC = [
     *(case(kind, CUBE, floats(2, 3, 4, seed=1)) for kind in ("Add", "Sub", "Mul", "Div")),
     *(case(kind, CUBE, floats(3, 1, seed=1), name="broadcast") for kind in ("Add", "Sub", "Mul", "Div")),
     *(case(kind, floats(4, seed=1), CUBE, constant=(0,), name="constant") for kind in ("Add", "Sub", "Mul", "Div")),
-    *(case(kind, np.arange(6, dtype=dtype), np.arange(1, 7, dtype=dtype), name=dtype.__name__) for kind in ("Add", "Sub", "Mul") for dtype in (np.int32, np.int64)),
+    *(
+        case(kind, np.arange(6, dtype=dtype), np.arange(1, 7, dtype=dtype), name=dtype.__name__)
+        for kind in ("Add", "Sub", "Mul")
+        for dtype in (np.int32, np.int64)
+    ),
     case("Div", np.array([7, -7, 9], np.int32), np.array([2, 2, -4], np.int32), name="int32"),
     *(case("Pow", POSITIVE, np.float32(exponent), constant=(1,), name=str(exponent)) for exponent in (1, 2, 3, 0.5, -1.5)),
     case("Pow", POSITIVE, floats(4, seed=3), name="run time"),
@@ -75,7 +99,11 @@ ARITHMETIC = [
 
 LOGIC = [
     *(case(kind, floats(2, 3), floats(3, seed=1)) for kind in ("Greater", "Less", "GreaterOrEqual", "LessOrEqual")),
-    *(case(kind, np.array([1, 2, 3], dtype), np.array([3, 2, 1], dtype), name=dtype.__name__) for kind in ("Equal", "Greater", "LessOrEqual") for dtype in (np.int32, np.int64)),
+    *(
+        case(kind, np.array([1, 2, 3], dtype), np.array([3, 2, 1], dtype), name=dtype.__name__)
+        for kind in ("Equal", "Greater", "LessOrEqual")
+        for dtype in (np.int32, np.int64)
+    ),
     *(case(kind, np.array([0, 0, 1, 1], bool), np.array([0, 1, 0, 1], bool)) for kind in ("And", "Or", "Xor")),
     case("Not", np.array([0, 1], bool)),
     case("Where", np.array([[1, 0, 1], [0, 1, 0]], bool), floats(2, 3), floats(3, seed=1)),
@@ -96,8 +124,26 @@ CASTS = [
 ]
 
 REDUCTIONS = [
-    *(case(kind, POSITIVE, opset=13 if kind != "ReduceSum" else 12, axes=[1], keepdims=keep) for kind in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp") for keep in (0, 1)),
-    *(case(kind, POSITIVE, ints(0, -1), constant=(1,), opset=18) for kind in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2")),
+    *(
+        case(kind, POSITIVE, opset=13 if kind != "ReduceSum" else 12, axes=[1], keepdims=keep)
+        for kind in (
+            "ReduceMean",
+            "ReduceSum",
+            "ReduceMax",
+            "ReduceMin",
+            "ReduceProd",
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceSumSquare",
+            "ReduceLogSum",
+            "ReduceLogSumExp",
+        )
+        for keep in (0, 1)
+    ),
+    *(
+        case(kind, POSITIVE, ints(0, -1), constant=(1,), opset=18)
+        for kind in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2")
+    ),
     case("ReduceMean", CUBE, opset=13, name="all axes"),
     case("ReduceSum", CUBE, None, opset=13, noop_with_empty_axes=1),
     case("ReduceMean", IMAGE, opset=13, axes=[2, 3]),
@@ -172,8 +218,26 @@ PRODUCTS = [
 ]
 
 NORMALIZATIONS = [
-    case("BatchNormalization", IMAGE, floats(6, seed=1), floats(6, seed=2), floats(6, seed=3), floats(6, low=0.5, seed=4), constant=(1, 2, 3, 4)),
-    case("BatchNormalization", floats(3, 6), floats(6, seed=1), floats(6, seed=2), floats(6, seed=3), floats(6, low=0.5, seed=4), constant=(1, 2, 3, 4), opset=9, epsilon=0.01),
+    case(
+        "BatchNormalization",
+        IMAGE,
+        floats(6, seed=1),
+        floats(6, seed=2),
+        floats(6, seed=3),
+        floats(6, low=0.5, seed=4),
+        constant=(1, 2, 3, 4),
+    ),
+    case(
+        "BatchNormalization",
+        floats(3, 6),
+        floats(6, seed=1),
+        floats(6, seed=2),
+        floats(6, seed=3),
+        floats(6, low=0.5, seed=4),
+        constant=(1, 2, 3, 4),
+        opset=9,
+        epsilon=0.01,
+    ),
     case("LayerNormalization", CUBE, floats(4, seed=1), floats(4, seed=2), constant=(1, 2)),
     case("LayerNormalization", CUBE, floats(3, 4, seed=1), constant=(1,), axis=1),
     case("InstanceNormalization", IMAGE, floats(6, seed=1), floats(6, seed=2), constant=(1, 2)),
@@ -181,8 +245,13 @@ NORMALIZATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "operands", "constant", "opset", "attributes"), [*ACTIVATIONS, *ARITHMETIC, *LOGIC, *CASTS, *REDUCTIONS, *SHAPES, *SLICES, *PRODUCTS, *NORMALIZATIONS])
-def test_operator_agrees_with_onnxruntime(kind: str, operands: tuple[Array, ...], constant: tuple[int, ...], opset: int, attributes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "operands", "constant", "opset", "attributes"),
+    [*ACTIVATIONS, *ARITHMETIC, *LOGIC, *CASTS, *REDUCTIONS, *SHAPES, *SLICES, *PRODUCTS, *NORMALIZATIONS],
+)
+def test_operator_agrees_with_onnxruntime(
+    kind: str, operands: tuple[Array, ...], constant: tuple[int, ...], opset: int, attributes: dict[str, Any]
+) -> None:
     check_node(kind, *operands, constant=constant, opset=opset, **attributes)
 
 

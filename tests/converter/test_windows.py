@@ -14,7 +14,9 @@ F32 = np.float32
 
 
 def row(*operands: Any, constant: tuple[int, ...] = (), opset: int = 17, name: str = "", **attributes: Any) -> Any:
-    return pytest.param(operands, constant, opset, attributes, id=f"{opset}-{name}-" + ",".join(f"{key}={value}" for key, value in attributes.items()))
+    return pytest.param(
+        operands, constant, opset, attributes, id=f"{opset}-{name}-" + ",".join(f"{key}={value}" for key, value in attributes.items())
+    )
 
 
 def conv(x: tuple[int, ...], w: tuple[int, ...], bias: bool = True, name: str = "", **attributes: Any) -> Any:
@@ -133,10 +135,27 @@ def resized(kind: str, sizes: tuple[int, int], mode: str, coordinates: str, roun
 @pytest.mark.parametrize(
     ("operands", "constant", "opset", "attributes"),
     [
-        *(resized(kind, sizes, "nearest", "asymmetric", "floor") for kind in ("sizes", "scales") for sizes in ((10, 12), (15, 18), (3, 4), (7, 11))),
-        *(resized("sizes", sizes, "nearest", "half_pixel", rounding) for sizes in ((10, 12), (3, 3), (8, 13)) for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")),
-        *(resized("sizes", sizes, "nearest", coordinates) for sizes in ((10, 12), (4, 4)) for coordinates in ("align_corners", "pytorch_half_pixel", "half_pixel_symmetric")),
-        *(resized(kind, sizes, "linear", coordinates) for kind in ("sizes", "scales") for sizes in ((10, 12), (7, 4)) for coordinates in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")),
+        *(
+            resized(kind, sizes, "nearest", "asymmetric", "floor")
+            for kind in ("sizes", "scales")
+            for sizes in ((10, 12), (15, 18), (3, 4), (7, 11))
+        ),
+        *(
+            resized("sizes", sizes, "nearest", "half_pixel", rounding)
+            for sizes in ((10, 12), (3, 3), (8, 13))
+            for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+        ),
+        *(
+            resized("sizes", sizes, "nearest", coordinates)
+            for sizes in ((10, 12), (4, 4))
+            for coordinates in ("align_corners", "pytorch_half_pixel", "half_pixel_symmetric")
+        ),
+        *(
+            resized(kind, sizes, "linear", coordinates)
+            for kind in ("sizes", "scales")
+            for sizes in ((10, 12), (7, 4))
+            for coordinates in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+        ),
         resized("sizes", (1, 12), "linear", "pytorch_half_pixel"),
         row(floats(1, 3, 5, 6), None, np.array([1, 1, 1.7, 2.3], F32), constant=(2,), name="odd scales", mode="linear"),
         row(floats(1, 3, 5, 6), None, np.array([1, 1, 1.7, 2.3], F32), constant=(2,), name="odd scales", mode="nearest"),
@@ -169,12 +188,28 @@ QUICK = settings(max_examples=40, deadline=None)
     pads=st.tuples(*[st.integers(0, 2)] * 4),
     layers=st.sampled_from([(1, 3, 4), (3, 3, 6), (2, 4, 6)]),
 )
-def test_conv_of_any_shape(sizes: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], dilations: tuple[int, int], pads: tuple[int, ...], layers: tuple[int, int, int]) -> None:
+def test_conv_of_any_shape(
+    sizes: tuple[int, int],
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: tuple[int, ...],
+    layers: tuple[int, int, int],
+) -> None:
     group, channels, units = layers
     spans = [(window - 1) * step + 1 for window, step in zip(kernel, dilations, strict=True)]
     assume(all(size + pads[axis] + pads[axis + 2] >= span for axis, (size, span) in enumerate(zip(sizes, spans, strict=True))))
     weight = floats(units, channels // group, *kernel, seed=1)
-    check_node("Conv", floats(1, channels, *sizes), weight, constant=(1,), group=group, strides=list(strides), dilations=list(dilations), pads=list(pads))
+    check_node(
+        "Conv",
+        floats(1, channels, *sizes),
+        weight,
+        constant=(1,),
+        group=group,
+        strides=list(strides),
+        dilations=list(dilations),
+        pads=list(pads),
+    )
 
 
 @QUICK
@@ -186,7 +221,9 @@ def test_conv_of_any_shape(sizes: tuple[int, int], kernel: tuple[int, int], stri
     pads=st.tuples(*[st.integers(0, 2)] * 4),
     ceil_mode=st.integers(0, 1),
 )
-def test_pool_of_any_shape(kind: str, sizes: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, ...], ceil_mode: int) -> None:
+def test_pool_of_any_shape(
+    kind: str, sizes: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, ...], ceil_mode: int
+) -> None:
     assume(all(pads[axis] < kernel[axis % 2] for axis in range(4)))
     check_node(kind, floats(1, 2, *sizes), opset=19, kernel_shape=list(kernel), strides=list(strides), pads=list(pads), ceil_mode=ceil_mode)
 
@@ -198,7 +235,20 @@ def test_pool_of_any_shape(kind: str, sizes: tuple[int, int], kernel: tuple[int,
     strides=st.tuples(small, small),
     pads=st.tuples(*[st.integers(0, 1)] * 4),
 )
-def test_conv_transpose_of_any_shape(sizes: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, ...]) -> None:
-    outputs = [(size - 1) * stride + window - pads[axis] - pads[axis + 2] for axis, (size, stride, window) in enumerate(zip(sizes, strides, kernel, strict=True))]
+def test_conv_transpose_of_any_shape(
+    sizes: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], pads: tuple[int, ...]
+) -> None:
+    outputs = [
+        (size - 1) * stride + window - pads[axis] - pads[axis + 2]
+        for axis, (size, stride, window) in enumerate(zip(sizes, strides, kernel, strict=True))
+    ]
     assume(min(outputs) >= 1)
-    check_node("ConvTranspose", floats(1, 3, *sizes), floats(3, 4, *kernel, seed=1), floats(4, seed=2), constant=(1, 2), strides=list(strides), pads=list(pads))
+    check_node(
+        "ConvTranspose",
+        floats(1, 3, *sizes),
+        floats(3, 4, *kernel, seed=1),
+        floats(4, seed=2),
+        constant=(1, 2),
+        strides=list(strides),
+        pads=list(pads),
+    )

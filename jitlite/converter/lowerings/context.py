@@ -58,7 +58,10 @@ class Context(Builder):
         return self.op(spec, a, other, options=options)
 
     def to_nhwc(self, x: Value) -> Value:
-        return self.transpose(x, TO_NHWC, "nhwc")
+        y = self.transpose(x, TO_NHWC)
+        if y is not x and y.data is None:
+            self.graph.rename(y, f"{x.name};nhwc")
+        return y
 
     def to_nchw(self, x: Value) -> Value:
         """Back to ONNX's order; the operator that made `x` is renamed to end in ";nhwc", as the layout pass names it."""
@@ -79,7 +82,10 @@ class Context(Builder):
         """Slices of the last axis."""
         first = [0] * (x.rank - 1)
         whole = [-1] * (x.rank - 1)
-        return [self.op(SLICE, x, self.indices([*first, start]), self.indices([*whole, size])) for start, size in zip(starts, sizes, strict=True)]
+        return [
+            self.op(SLICE, x, self.indices([*first, start]), self.indices([*whole, size]))
+            for start, size in zip(starts, sizes, strict=True)
+        ]
 
 
 def check_type(value: Value) -> None:

@@ -25,7 +25,9 @@ def conv(ctx: Context, node: Node) -> Value:
     kernel = attribute(node, "kernel_shape", list(weight.dims[2:]))
     ctx.require(tuple(kernel) == weight.dims[2:], f"kernel_shape {weight.dims[2:]} is required, found {kernel}")
     group, channels = attribute(node, "group", 1), x.dims[1]
-    ctx.require(group >= 1 and weight.dims[1] * group == channels, f"{weight.dims[1] * group} input channels are required, found {channels}")
+    ctx.require(
+        group >= 1 and weight.dims[1] * group == channels, f"{weight.dims[1] * group} input channels are required, found {channels}"
+    )
     ctx.require(weight.dims[0] % group == 0, f"output channels divisible by {group} are required, found {weight.dims[0]}")
     axes = spans(ctx, node, sizes, kernel, output_sizes(node))
     if weight.rank == 3:
@@ -35,15 +37,14 @@ def conv(ctx: Context, node: Node) -> Value:
     def apply(image: Value) -> Value:
         operand, padding = padded(ctx, image, axes)
         h, w = axes
-        if group == channels and group > 1:
+        depthwise = group == channels and group > 1
+        options: Conv2DOptions | DepthwiseConv2DOptions = Conv2DOptions(padding=padding)
+        if depthwise:
             options = DepthwiseConv2DOptions(padding=padding, depth_multiplier=weight.dims[0] // channels)
-            filters = ctx.transpose(weight, (1, 2, 3, 0))
-        else:
-            options = Conv2DOptions(padding=padding)
-            filters = ctx.transpose(weight, (0, 2, 3, 1))
         options.stride_h, options.stride_w = h.stride, w.stride
         options.dilation_h_factor, options.dilation_w_factor = h.dilation, w.dilation
-        return ctx.op(DEPTHWISE_CONV_2D if isinstance(options, DepthwiseConv2DOptions) else CONV_2D, operand, filters, bias, options=options)
+        filters = ctx.transpose(weight, (1, 2, 3, 0) if depthwise else (0, 2, 3, 1))
+        return ctx.op(DEPTHWISE_CONV_2D if depthwise else CONV_2D, operand, filters, bias, options=options)
 
     return ctx.channels_last(x, apply)
 
@@ -55,7 +56,10 @@ def conv_transpose(ctx: Context, node: Node) -> Value:
     sizes = spatial_sizes(ctx, x)
     ctx.require(weight.ndim == x.rank, f"weights of rank {x.rank} are required, found shape {weight.shape}")
     group, channels = attribute(node, "group", 1), x.dims[1]
-    ctx.require(weight.shape[0] == channels and channels % group == 0, f"{weight.shape[0]} input channels divisible by {group} are required, found {channels}")
+    ctx.require(
+        weight.shape[0] == channels and channels % group == 0,
+        f"{weight.shape[0]} input channels divisible by {group} are required, found {channels}",
+    )
     weight = _dilated(ctx, weight, window_steps(ctx, node, "dilations", len(sizes)))
     axes = _transposed_spans(ctx, node, sizes, weight.shape[2:])
     if weight.ndim == 3:
@@ -94,7 +98,10 @@ def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Se
     pads = attribute(node, "pads", [0] * (2 * count))
     wanted = attribute(node, "output_shape")
     auto = attribute(node, "auto_pad", "NOTSET")
-    ctx.require(len(extra) == count and len(pads) == 2 * count, f"{count} output_padding and {2 * count} pads are required, found {extra} and {pads}")
+    ctx.require(
+        len(extra) == count and len(pads) == 2 * count,
+        f"{count} output_padding and {2 * count} pads are required, found {extra} and {pads}",
+    )
     outputs = output_sizes(node)
     found = []
     for axis in range(count):
@@ -115,7 +122,10 @@ def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Se
 def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: tuple[Span, Span]) -> Value:
     h, w = axes
     fulls = [(span.size - 1) * span.stride + span.kernel for span in axes]
-    same = all(-(-span.output // span.stride) == span.size and same_padding(span.output, span.size, span.kernel, span.stride)[0] == span.before for span in axes)
+    same = all(
+        -(-span.output // span.stride) == span.size and same_padding(span.output, span.size, span.kernel, span.stride)[0] == span.before
+        for span in axes
+    )
     exact = all(span.before == 0 and span.output == full for span, full in zip(axes, fulls))
     options = TransposeConvOptions(padding=Padding.SAME if same and not exact else Padding.VALID, stride_h=h.stride, stride_w=w.stride)
     target = [span.output for span in axes] if same or exact else fulls
@@ -127,6 +137,9 @@ def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes:
     if any(span.before or count != full for span, count, full in zip(axes, kept, fulls)):
         y = ctx.op(SLICE, y, ctx.indices([0, h.before, w.before, 0]), ctx.indices([-1, *kept, -1]))
     if any(count != span.output for span, count in zip(axes, kept)):
-        ctx.require(bias is None or not np.any(bias), "an output within the reach of the kernel is required where there is a bias, found output_padding beyond it")
+        ctx.require(
+            bias is None or not np.any(bias),
+            "an output within the reach of the kernel is required where there is a bias, found output_padding beyond it",
+        )
         y = ctx.op(PAD, y, ctx.constant([[0, 0], *([0, span.output - count] for span, count in zip(axes, kept)), [0, 0]], "int32"))
     return y

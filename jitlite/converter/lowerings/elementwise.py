@@ -78,7 +78,10 @@ def power(ctx: Context, node: Node) -> Value:
         if number == 0.5 and fits:
             return ctx.op(SQRT, x)
     if exponent.data is not None and exponent.dtype != x.dtype:
-        ctx.require(x.dtype is not None and x.dtype.kind == "f", f"a base and an exponent of one type are required, found {x.dtype} and {exponent.dtype}")
+        ctx.require(
+            x.dtype is not None and x.dtype.kind == "f",
+            f"a base and an exponent of one type are required, found {x.dtype} and {exponent.dtype}",
+        )
         exponent = ctx.like(x, exponent.data)
     return ctx.op(POW, x, exponent)
 

@@ -12,7 +12,7 @@ from jitlite.schemas.tables import BatchMatMulOptions, FullyConnectedOptions
 
 
 def fully_connected(ctx: Context, x: Value, weight: Value, bias: Value | None) -> Value:
-    """x · weightᵀ + bias over the last axis of x; weight is (units, depth)."""
+    """X · weightᵀ + bias over the last axis of x; weight is (units, depth)."""
     operands = (x, weight) if bias is None else (x, weight, bias)
     if bias is None:
         operands = (x, weight, ctx.like(x, np.zeros(weight.dims[0])))
@@ -51,7 +51,11 @@ def gemm(ctx: Context, node: Node) -> Value:
         weight = b.data if turn_b else b.data.T
         units = weight.shape[0]
         bias = c is not None and c.data is not None and c.data.shape in ((), (1,), (units,), (1, 1), (1, units))
-        shift = ctx.constant(np.broadcast_to(c.data.reshape(-1) * np.asarray(beta, c.dtype), (units,))) if bias and c is not None and c.data is not None else None
+        shift = (
+            ctx.constant(np.broadcast_to(c.data.reshape(-1) * np.asarray(beta, c.dtype), (units,)))
+            if bias and c is not None and c.data is not None
+            else None
+        )
         scaled = ctx.constant(weight * np.asarray(alpha, weight.dtype))
         y = fully_connected(ctx, ctx.transpose(a, (1, 0)) if turn_a else a, scaled, shift)
         if c is None or bias:

@@ -20,7 +20,7 @@ def _per_channel(data: Array, rank: int) -> Array:
 
 @lowers("BatchNormalization", since=7)
 def batch_normalization(ctx: Context, node: Node) -> Value:
-    """x * scale + shift with scale = gamma / sqrt(variance + epsilon); folded into the operator before it where there is one."""
+    """X * scale + shift with scale = gamma / sqrt(variance + epsilon); folded into the operator before it where there is one."""
     x = ctx.input(0)
     ctx.require(not attribute(node, "training_mode", 0), "training_mode 0 is supported, found 1")
     ctx.require(attribute(node, "spatial", 1) == 1, "spatial 1 is supported, found 0")

@@ -40,7 +40,9 @@ def max_pool(ctx: Context, node: Node) -> Value:
 def _dilated_max(ctx: Context, x: Value, axes: tuple[Span, Span]) -> Value:
     """The maximum over the taps, each a strided slice of the padded input."""
     h, w = axes
-    ctx.require(h.kernel * w.kernel <= MAX_TAPS, f"dilated kernels of at most {MAX_TAPS} elements are supported, found {h.kernel} by {w.kernel}")
+    ctx.require(
+        h.kernel * w.kernel <= MAX_TAPS, f"dilated kernels of at most {MAX_TAPS} elements are supported, found {h.kernel} by {w.kernel}"
+    )
     result: Value | None = None
     for row in range(h.kernel):
         for column in range(w.kernel):

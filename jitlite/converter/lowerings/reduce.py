@@ -16,7 +16,13 @@ from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN, CUMSUM, MEAN, REDUCE_MA
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.tables import ArgMaxOptions, ArgMinOptions, CumsumOptions, ReducerOptions
 
-PLAIN: dict[str, OpSpec] = {"ReduceMean": MEAN, "ReduceSum": SUM, "ReduceMax": REDUCE_MAX, "ReduceMin": REDUCE_MIN, "ReduceProd": REDUCE_PROD}
+PLAIN: dict[str, OpSpec] = {
+    "ReduceMean": MEAN,
+    "ReduceSum": SUM,
+    "ReduceMax": REDUCE_MAX,
+    "ReduceMin": REDUCE_MIN,
+    "ReduceProd": REDUCE_PROD,
+}
 
 
 def _axes(ctx: Context, node: Node) -> list[int] | None:
@@ -61,7 +67,7 @@ lowers("ReduceLogSum")(_composed(_same, lambda ctx, y: ctx.op(LOG, y)))
 
 @lowers("ReduceLogSumExp")
 def reduce_log_sum_exp(ctx: Context, node: Node) -> Value:
-    """max + log(sum(exp(x - max))), which does not overflow."""
+    """Max + log(sum(exp(x - max))), which does not overflow."""
     x, axes = ctx.input(0), _axes(ctx, node)
     if axes is None:
         return x

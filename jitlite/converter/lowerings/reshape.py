@@ -9,7 +9,14 @@ from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.pad import BROADCAST_TO, TILE
 from jitlite.schemas.ops.space import DEPTH_TO_SPACE, SPACE_TO_DEPTH
-from jitlite.schemas.tables import ConcatenationOptions, DepthToSpaceOptions, GatherOptions, SpaceToDepthOptions, SplitOptions, SplitVOptions
+from jitlite.schemas.tables import (
+    ConcatenationOptions,
+    DepthToSpaceOptions,
+    GatherOptions,
+    SpaceToDepthOptions,
+    SplitOptions,
+    SplitVOptions,
+)
 
 
 def _output_shape(node: Node) -> tuple[int, ...]:
@@ -60,7 +67,10 @@ def split(ctx: Context, node: Node) -> list[Value]:
         if any(value.shape is None for value in node.outputs):
             raise Unlowerable("results of known shape are required")
         sizes = [value.dims[axis] for value in node.outputs]
-    ctx.require(len(sizes) == len(node.outputs) and sum(sizes) == x.dims[axis], f"{len(node.outputs)} sizes that add up to {x.dims[axis]} are required, found {sizes}")
+    ctx.require(
+        len(sizes) == len(node.outputs) and sum(sizes) == x.dims[axis],
+        f"{len(node.outputs)} sizes that add up to {x.dims[axis]} are required, found {sizes}",
+    )
     if len(sizes) == 1:
         return [x]
     if len(set(sizes)) == 1:

@@ -49,7 +49,13 @@ def resize(ctx: Context, node: Node) -> Value:
     if scales is not None and scales.size:
         axes = [ctx.axis(axis, x.rank) for axis in attribute(node, "axes", list(range(x.rank)))]
         found[axes] = ctx.data(2).reshape(-1)
-    return _resize(ctx, node, found, attribute(node, "coordinate_transformation_mode", "half_pixel"), attribute(node, "nearest_mode", "round_prefer_floor"))
+    return _resize(
+        ctx,
+        node,
+        found,
+        attribute(node, "coordinate_transformation_mode", "half_pixel"),
+        attribute(node, "nearest_mode", "round_prefer_floor"),
+    )
 
 
 def _resize(ctx: Context, node: Node, scales: Array, coordinates: str, rounding: str) -> Value:
@@ -61,7 +67,9 @@ def _resize(ctx: Context, node: Node, scales: Array, coordinates: str, rounding:
     if shape is None or shape[:2] != x.dims[:2]:
         raise Unlowerable(f"a resize of the spatial axes alone is supported, found {x.dims} to {shape}")
     before, after, steps = list(x.dims[2:]), list(shape[2:]), [float(scale) for scale in scales[2:]]
-    ctx.require(all(1 <= size <= MAX_SIDE for size in (*before, *after)), f"sizes from 1 to {MAX_SIDE} are required, found {before} to {after}")
+    ctx.require(
+        all(1 <= size <= MAX_SIDE for size in (*before, *after)), f"sizes from 1 to {MAX_SIDE} are required, found {before} to {after}"
+    )
     ctx.require(all(scale > 0 for scale in steps), f"positive scales are required, found {steps}")
     if x.rank == 3:
         before, after, steps = [1, *before], [1, *after], [1.0, *steps]
@@ -121,7 +129,7 @@ def _rounded(positions: Array, limit: int, rounding: str) -> Array:
         "floor": lambda: np.floor(positions),
         "ceil": lambda: np.ceil(positions),
     }[rounding]()
-    return np.clip(rounded.astype(np.int64), 0, limit - 1)
+    return np.asarray(np.clip(rounded.astype(np.int64), 0, limit - 1))
 
 
 def _builtin_step(before: int, after: int, corners: bool) -> np.float32:
@@ -132,14 +140,14 @@ def _builtin_nearest(before: int, after: int, corners: bool, centers: bool) -> A
     """The elements RESIZE_NEAREST_NEIGHBOR picks."""
     positions = (np.arange(after, dtype=np.float32) + np.float32(0.5 if centers else 0)) * _builtin_step(before, after, corners)
     picked = np.floor(positions + np.float32(0.5)) if corners else np.floor(positions)
-    return np.clip(picked.astype(np.int64), 0, before - 1)
+    return np.asarray(np.clip(picked.astype(np.int64), 0, before - 1))
 
 
 def _builtin_linear(before: int, after: int, corners: bool, centers: bool) -> Array:
     """Where RESIZE_BILINEAR looks, clipped to the input."""
     index, step = np.arange(after, dtype=np.float32), _builtin_step(before, after, corners)
     positions = (index + np.float32(0.5)) * step - np.float32(0.5) if centers else index * step
-    return np.clip(positions, 0, before - 1)
+    return np.asarray(np.clip(positions, 0, before - 1))
 
 
 def _blended(ctx: Context, x: Value, axis: int, positions: Array) -> Value:

@@ -9,6 +9,7 @@ from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
 from jitlite.schemas.ops.pad import MIRROR_PAD, PAD, PADV2, TILE
@@ -20,11 +21,14 @@ from jitlite.schemas.tables import ConcatenationOptions, GatherOptions, MirrorPa
 def slice_(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
     starts, ends = integers(node, "starts", 1), integers(node, "ends", 2)
-    ctx.require(starts is not None and ends is not None, "starts and ends are required")
-    assert starts is not None and ends is not None
+    if starts is None or ends is None:
+        raise Unlowerable("starts and ends are required")
     axes = integers(node, "axes", 3) or list(range(len(starts)))
     steps = [1] * len(starts) if node.optional(4) is None else [int(step) for step in ctx.data(4).reshape(-1)]
-    ctx.require(len(starts) == len(ends) == len(axes) == len(steps), f"starts, ends, axes and steps of one length are required, found {starts}, {ends}, {axes}, {steps}")
+    ctx.require(
+        len(starts) == len(ends) == len(axes) == len(steps),
+        f"starts, ends, axes and steps of one length are required, found {starts}, {ends}, {axes}, {steps}",
+    )
     ranges = [range(dim) for dim in x.dims]
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         ctx.require(step != 0, "a step other than 0 is required")
@@ -43,10 +47,19 @@ def sliced(ctx: Context, x: Value, ranges: Sequence[range]) -> Value:
         sizes = [-1 if span[0] + len(span) == dim else len(span) for span, dim in zip(ranges, x.dims)]
         return ctx.op(SLICE, x, ctx.indices([span[0] for span in ranges]), ctx.indices(sizes))
     whole = [axis for axis, (span, dim) in enumerate(zip(ranges, x.dims)) if span == range(dim)]
-    open_end = [axis for axis, (span, dim) in enumerate(zip(ranges, x.dims)) if axis in whole or span.stop < 0 or (span.step > 0 and span.stop >= dim)]
-    bounds = ([0 if axis in whole else span[0] for axis, span in enumerate(ranges)], [0 if axis in open_end else span.stop for axis, span in enumerate(ranges)])
+    open_end = [
+        axis
+        for axis, (span, dim) in enumerate(zip(ranges, x.dims))
+        if axis in whole or span.stop < 0 or (span.step > 0 and span.stop >= dim)
+    ]
+    bounds = (
+        [0 if axis in whole else span[0] for axis, span in enumerate(ranges)],
+        [0 if axis in open_end else span.stop for axis, span in enumerate(ranges)],
+    )
     options = StridedSliceOptions(begin_mask=_mask(whole), end_mask=_mask(open_end))
-    return ctx.op(STRIDED_SLICE, x, *(ctx.indices(numbers) for numbers in bounds), ctx.indices([span.step for span in ranges]), options=options)
+    return ctx.op(
+        STRIDED_SLICE, x, *(ctx.indices(numbers) for numbers in bounds), ctx.indices([span.step for span in ranges]), options=options
+    )
 
 
 def _mask(axes: Sequence[int]) -> int:
@@ -69,7 +82,10 @@ def gather(ctx: Context, node: Node) -> Value:
 
 
 def _nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
-    ctx.require(bool(np.all((positions >= -limit) & (positions < limit))), f"indices in [{-limit}, {limit}) are required, found {positions.min()} to {positions.max()}")
+    ctx.require(
+        bool(np.all((positions >= -limit) & (positions < limit))),
+        f"indices in [{-limit}, {limit}) are required, found {positions.min()} to {positions.max()}",
+    )
     return np.asarray(np.where(positions < 0, positions + limit, positions))
 
 
@@ -99,8 +115,8 @@ def one_hot(ctx: Context, node: Node) -> Value:
 def pad(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
     given = integers(node, "pads", 1)
-    ctx.require(given is not None, "pads are required")
-    assert given is not None
+    if given is None:
+        raise Unlowerable("pads are required")
     axes = [ctx.axis(int(axis), x.rank) for axis in (ctx.data(3).reshape(-1) if ctx.optional(3) is not None else range(x.rank))]
     ctx.require(len(given) == 2 * len(axes), f"{2 * len(axes)} pads are required, found {given}")
     rows = np.zeros((x.rank, 2), np.int64)

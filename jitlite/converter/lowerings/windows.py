@@ -11,7 +11,6 @@ from jitlite.schemas.ops.pad import PAD, PADV2
 from jitlite.schemas.ops.shapes import effective_size, same_padding
 from jitlite.schemas.tables import Padding
 
-
 MAX_WINDOW = 4096
 """Largest kernel, stride or dilation accepted; the arithmetic on them builds arrays of this size."""
 
@@ -49,7 +48,10 @@ def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int],
     strides = window_steps(ctx, node, "strides", count)
     dilations = window_steps(ctx, node, "dilations", count)
     pads = [int(pad) for pad in attribute(node, "pads", [0] * (2 * count))]
-    ctx.require(len(pads) == 2 * count and len(kernel) == count, f"{2 * count} pads and {count} kernel sizes are required, found {pads} and {list(kernel)}")
+    ctx.require(
+        len(pads) == 2 * count and len(kernel) == count,
+        f"{2 * count} pads and {count} kernel sizes are required, found {pads} and {list(kernel)}",
+    )
     ctx.require(all(1 <= size <= MAX_WINDOW for size in kernel), f"kernel sizes from 1 to {MAX_WINDOW} are required, found {list(kernel)}")
     auto = attribute(node, "auto_pad", "NOTSET")
     found = []

@@ -1,7 +1,7 @@
 """Types, shapes and constant folding of an ONNX graph in one walk from the inputs to the outputs.
 
-Because every input shape is a number here, chains such as Shape, Gather, Concat, Reshape become constants on the way, and each result's shape
-is known before its users are looked at. An If whose condition becomes constant is replaced by the branch taken.
+Because every input shape is a number here, chains such as Shape, Gather, Concat, Reshape become constants on the way, and each result's
+shape is known before its users are looked at. An If whose condition becomes constant is replaced by the branch taken.
 """
 
 from collections import deque
@@ -20,6 +20,7 @@ from jitlite.converter.importer import add_nodes, decode_tensor, element_dtype
 from jitlite.converter.passes.shapes import correct_shapes
 from jitlite.converter.problems import Problems
 from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.ops.operands import INT32_MAX
 
 MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
@@ -68,6 +69,10 @@ def _infer(node: Node, source: _Source) -> None:
         for value in node.inputs
         if value is not None and value.data is not None and value.data.size <= MAX_INFERENCE_ELEMENTS
     }
+    if node.kind == "Slice" and 0 in (node.input(0).shape or ()):
+        # onnx's inference aborts the process on slices of empty axes.
+        source.problems.add(node, f"an operand with elements is required, found shape {node.input(0).shape}")
+        return
     versions = [helper.make_opsetid(domain, version) for domain, version in source.opsets.items()]
     try:
         schema = onnx.defs.get_schema(node.op.name, node.op.opset, node.op.domain)
@@ -84,6 +89,9 @@ def _infer(node: Node, source: _Source) -> None:
             if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
                 value.shape = tuple(int(dim.dim_value) for dim in dims)
     correct_shapes(node)
+    for value in node.outputs:
+        if value.shape is not None and not all(0 <= dim <= INT32_MAX for dim in value.shape):
+            source.problems.add(node, f"dimensions from 0 to {INT32_MAX} are required, found {value.shape}")
 
 
 def _type_proto(value: Value) -> onnx.TypeProto:
@@ -146,7 +154,7 @@ def _evaluate(node: Node, opsets: dict[str, int]) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(_graph_of(node), opsets=opsets).run(names, feeds)
-    except Exception:  # noqa: BLE001 - the evaluator raises anything on operands it does not take; the node then stays as it is
+    except Exception:
         return None
     if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None

@@ -3,10 +3,13 @@
 import numpy as np
 
 from jitlite.converter.graph import Array, Graph, Node, Value
+from jitlite.converter.passes.layout_rules import BROADCASTING, UNARY
 from jitlite.converter.rewrite import rule
-from jitlite.schemas.ops.activation import RELU, RELU6, RELU_N1_TO_1
+from jitlite.schemas.ops.activation import PRELU, RELU, RELU6, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
+from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.pad import PAD
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
@@ -15,9 +18,18 @@ from jitlite.schemas.ops.shapes import same_padding
 from jitlite.schemas.tables import ActivationFunctionType, MulOptions, Padding
 
 NONE = ActivationFunctionType.NONE
-CLAMPS = {RELU.name: ActivationFunctionType.RELU, RELU6.name: ActivationFunctionType.RELU6, RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1}
+CLAMPS = {
+    RELU.name: ActivationFunctionType.RELU,
+    RELU6.name: ActivationFunctionType.RELU6,
+    RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1,
+}
 FUSING = frozenset(spec.name for spec in (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, DIV, AVERAGE_POOL_2D, MAX_POOL_2D))
-WEIGHTED: dict[str, tuple[int, int, int]] = {CONV_2D.name: (1, 0, 2), DEPTHWISE_CONV_2D.name: (1, 3, 2), FULLY_CONNECTED.name: (1, 0, 2), TRANSPOSE_CONV.name: (1, 0, 3)}
+WEIGHTED: dict[str, tuple[int, int, int]] = {
+    CONV_2D.name: (1, 0, 2),
+    DEPTHWISE_CONV_2D.name: (1, 3, 2),
+    FULLY_CONNECTED.name: (1, 0, 2),
+    TRANSPOSE_CONV.name: (1, 0, 3),
+}
 """Operators with weights: the operand of the weights, its axis of output channels, the operand of the bias."""
 
 
@@ -171,6 +183,70 @@ def merge_reshapes(graph: Graph, node: Node) -> str | None:
     return None
 
 
+@rule("channel order into weights", GATHER.name)
+def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
+    """Picking channels of a convolution's or product's result becomes picking rows of its weights."""
+    producer, positions, options = sole_producer(graph, node.input(0)), node.input(1).data, node.options
+    assert options is not None
+    rank = node.input(0).rank
+    if positions is None or positions.ndim != 1 or options.axis % rank != rank - 1 or options.batch_dims:  # type: ignore[attr-defined]
+        return "constant positions along the last axis are required"
+    if producer is None or producer.kind not in (CONV_2D.name, FULLY_CONNECTED.name):
+        return "an operand made by CONV_2D or FULLY_CONNECTED, and read by nothing else, is required"
+    weight, bias = producer.input(1).data, _bias(producer)
+    if weight is None or bias is None:
+        return "constant weights and bias are required"
+    if producer.kind == CONV_2D.name and producer.input(0).dims[-1] != producer.input(1).dims[-1]:
+        return "a convolution of one group is required"
+    graph.set_input(producer, 1, graph.constant(weight[positions], producer.input(1).name))
+    _set_bias(graph, producer, bias[positions])
+    producer.output.shape = node.output.dims
+    graph.absorb(node.output, producer.output)
+    graph.remove(node)
+    return None
+
+
+@rule("reshape after elements", *(spec.name for spec in (*UNARY, *BROADCASTING) if spec is not CAST and spec is not PRELU))
+def reshape_after_elements(graph: Graph, node: Node) -> str | None:
+    """An operator on single elements moves in front of the reshapes of its operands, so that reshapes meet and activations fuse.
+
+    Its result then is called "name;reshaped": the elements of "name" in another shape.
+    """
+    found = _common_shape(graph, node)
+    if isinstance(found, str):
+        return found
+    y, moved = node.output, graph.value(f"{node.output.name};reshaped", found, node.output.dtype)
+    operands = [
+        value if value is None or value.data is not None or value.producer is None else value.producer.input(0) for value in node.inputs
+    ]
+    shape = graph.constant(np.asarray(y.dims, np.int32), f"{y.name};shape")
+    graph.add_node(Node(node.op, tuple(operands), (moved,), node.name, options=node.options, origin=node.origin))
+    graph.become(node, RESHAPE, [moved, shape])
+    return None
+
+
+def _common_shape(graph: Graph, node: Node) -> tuple[int, ...] | str:
+    """The shape before the reshapes that make every operand that is not constant; or why there is none."""
+    shapes = set()
+    for value in node.inputs:
+        if value is not None and value.data is None:
+            reshape = sole_producer(graph, value)
+            if reshape is None or reshape.kind != RESHAPE.name or value.dims != node.output.dims:
+                return "operands of the result's shape, each made by a RESHAPE that nothing else reads, are required"
+            shapes.add(reshape.input(0).dims)
+    if len(shapes) != 1:
+        return f"operands of one shape before they are reshaped are required, found {sorted(shapes)}"
+    (shape,) = shapes
+    for value in node.inputs:
+        if value is not None and value.data is not None and value.size != 1:
+            kept = shape[-1:] == node.output.dims[-1:] and value.dims[-1] == value.size == shape[-1]
+            if not kept or value.rank > len(shape):
+                return f"constants along a last axis that the reshape keeps are required, found shape {value.dims}"
+        elif value is not None and value.data is not None and value.rank > len(shape):
+            return f"constants of at most {len(shape)} axes are required, found shape {value.dims}"
+    return shape
+
+
 @rule("drop reshape", RESHAPE.name)
 def drop_reshape(graph: Graph, node: Node) -> str | None:
     if node.input(0).dims != node.output.dims:
@@ -214,5 +290,3 @@ def pad_to_same(graph: Graph, node: Node) -> str | None:
     node.options = options.copy(padding=Padding.SAME)
     graph.set_input(node, 0, x)
     return None
-
-

@@ -1,9 +1,9 @@
 """The layout pass: one walk in which transposes are remembered instead of emitted.
 
 Every value of the old graph is seen through a `View`: a value of the new graph and the permutation that would turn it into the old one. A
-TRANSPOSE changes the view alone. Operators that do not care about the order of axes are applied to whatever lies behind the view, their axes,
-constants and shapes permuted (rules in `layout_rules` and `layout_reshape`); the others, and the graph's outputs, get the old value itself,
-made by a TRANSPOSE once and shared. Nothing is guessed: an order is only ever changed by a TRANSPOSE that the old graph asked for.
+TRANSPOSE changes the view alone. Operators that do not care about the order of axes are applied to whatever lies behind the view, their
+axes, constants and shapes permuted (rules in `layout_rules` and `layout_reshape`); the others, and the graph's outputs, get the old value
+itself, made by a TRANSPOSE once and shared. Nothing is guessed: an order only changes where the old graph had a TRANSPOSE.
 
 Values that lie in another order than their ONNX namesakes are called "name;nhwc" (ONNX order n, c, h, w), "name;nwc" (n, c, w), else
 "name;perm…", which lists the ONNX axes in the order they lie in.

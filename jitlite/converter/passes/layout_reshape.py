@@ -1,7 +1,7 @@
 """RESHAPE over tensors whose axes lie in another order.
 
-A reshape splits and merges neighbouring axes: it falls into groups of old axes that become groups of new ones. A group whose axes lie next to
-each other, in order, can be reshaped where it lies.
+A reshape splits and merges neighbouring axes: it falls into groups of old axes that become groups of new ones. A group whose axes lie next
+to each other, in order, can be reshaped where it lies.
 """
 
 from itertools import pairwise

@@ -80,7 +80,7 @@ def _broadcast_operand(walk: Relayout, value: Value, order: Permutation, strip: 
     if value.data is not None:
         data = value.data.reshape((1,) * missing + value.dims).transpose(inverse(order))
         lead = next((axis for axis, dim in enumerate(data.shape) if dim != 1), rank) if strip else 0
-        data = value.data if data.size == 1 and strip else np.ascontiguousarray(data.reshape(data.shape[lead:]))
+        data = value.data if data.size == 1 and strip else np.asarray(data.reshape(data.shape[lead:]), order="C")
         return walk.target.constant(data, value.name)
     if not missing:
         return walk.physical(value, order)
@@ -191,7 +191,9 @@ def per_axis(walk: Relayout, node: Node) -> bool:
     for value in node.inputs[1:]:
         assert value is not None
         permuted = value in rows and value.data is not None and not (node.kind == PADV2.name and value is node.inputs[2])
-        operands.append(walk.indices(_by_physical_axis(value.data, view.permutation)) if permuted and value.data is not None else walk.logical(value))
+        operands.append(
+            walk.indices(_by_physical_axis(value.data, view.permutation)) if permuted and value.data is not None else walk.logical(value)
+        )
     walk.emit(node, operands, node.options, [view.permutation])
     return True
 

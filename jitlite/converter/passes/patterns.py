@@ -95,7 +95,7 @@ def _replace(graph: Graph, node: Node, name: str, since: int, x: Value, approxim
 
 @rule("hard swish", "Mul", "Div")
 def hard_swish(graph: Graph, node: Node) -> str | None:
-    """x · clip(x + 3, 0, 6) / 6."""
+    """X · clip(x + 3, 0, 6) / 6."""
     number, found = factors(node.output)
     for x, gate in _pairs(found):
         if x.dtype == np.float32 and x.shape == node.output.shape and _is_gate(gate, x, number):
@@ -106,7 +106,7 @@ def hard_swish(graph: Graph, node: Node) -> str | None:
 
 @rule("gelu", "Mul", "Div")
 def gelu(graph: Graph, node: Node) -> str | None:
-    """x / 2 · (1 + erf(x / √2)), or x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))."""
+    """X / 2 · (1 + erf(x / √2)), or x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))."""
     number, found = factors(node.output)
     if not _is(number, 0.5):
         return "a product with the number 1/2 is required"

@@ -7,6 +7,8 @@ import numpy as np
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node
 
+MAX_SCALE = 1 << 20
+
 
 def _like_first_operand(node: Node) -> None:
     node.outputs[0].shape, node.outputs[0].dtype = node.input(0).shape, node.input(0).dtype
@@ -33,11 +35,11 @@ def _scaled(node: Node) -> None:
         return
     scales = np.asarray(stored, np.float32).reshape(-1)
     axes = [int(axis) % len(x.shape) for axis in attribute(node, "axes", list(range(len(x.shape))))]
-    if len(scales) != len(axes):
+    if len(scales) != len(axes) or not np.all(np.abs(scales) < MAX_SCALE):
         return
     sizes = list(x.shape)
     for axis, scale in zip(axes, scales):
-        sizes[axis] = int(np.floor(scale * np.float32(x.shape[axis])))
+        sizes[axis] = int(np.floor(float(scale * np.float32(x.shape[axis]))))
     node.outputs[0].shape = tuple(sizes)
 
 
