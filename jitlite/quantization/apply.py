@@ -9,7 +9,7 @@ from jitlite.quantization.graph import Form, MainGraph
 from jitlite.quantization.parameters import TensorParams
 from jitlite.quantization.plan import OperatorPlan, QuantPlan
 from jitlite.quantization.prepare import Prepared, unpack_constants
-from jitlite.schemas.model import builtin_code, new_operator_code
+from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.tables import Buffer, DequantizeOptions, Model, Operator, QuantizeOptions, Tensor, TensorType
@@ -52,9 +52,6 @@ class _Editor:
         self._written: set[int] = set()
         self._made: dict[int, TensorParams | None] = {}
         self._copies: dict[tuple[int, TensorParams | None], int] = {}
-        for code in self.model.operator_codes:
-            code.builtin_code = builtin_code(code)
-            code.deprecated_builtin_code = new_operator_code(code.builtin_code).deprecated_builtin_code
         self._codes = {(code.builtin_code, code.version, code.custom_code): place for place, code in enumerate(self.model.operator_codes)}
 
     def run(self) -> Model:

@@ -10,7 +10,7 @@ from jitlite.quantization.graph import MainGraph
 from jitlite.quantization.parameters import params_of
 from jitlite.quantization.sparse import dense_values
 from jitlite.schemas.dtypes import is_packed
-from jitlite.schemas.model import builtin_code
+from jitlite.schemas.model import builtin_code, new_operator_code
 from jitlite.schemas.tables import Buffer, BuiltinOperator, Model, Tensor, TensorType
 
 _UNPACKED = frozenset({BuiltinOperator.DEQUANTIZE, BuiltinOperator.DENSIFY})
@@ -30,9 +30,11 @@ class Prepared:
 def unpack_constants(model: Model, with_hybrid_weights: bool) -> Prepared:
     """A copy of the model without the DEQUANTIZE and DENSIFY operators that only turn constants into float32 ones.
 
+    Operator codes get both of their code fields, which files older than 2.4 lack.
     `with_hybrid_weights` also unpacks the int8 weights of operators whose activations are float (dynamic-range models).
     """
     work = model.copy()
+    work.operator_codes = [new_operator_code(builtin_code(code), code.version, code.custom_code) for code in work.operator_codes]
     graph = work.subgraphs[0]
     unpacker = _Unpacker(work)
     kept = [index for index in range(len(graph.operators)) if not unpacker.fold(index)]

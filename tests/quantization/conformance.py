@@ -29,7 +29,7 @@ def check(model: Model, has_known_shapes: bool = True) -> None:
         assert code.deprecated_builtin_code == min(int(code.builtin_code), 127)
         spec = specs.get(builtin_code(code))
         touched = [graph.tensors[index] for index in (*op.inputs, *op.outputs) if index >= 0]
-        if spec is not None and any(tensor.quantization is not None for tensor in touched):
+        if spec is not None and any(tensor.quantization is not None and tensor.quantization.scale for tensor in touched):
             _check_operator(model, op, spec, has_known_shapes)
 
 
@@ -52,6 +52,7 @@ def _check_nothing_is_dead(model: Model) -> None:
     used = {*graph.inputs, *graph.outputs, *(index for op in graph.operators for index in (*op.inputs, *op.outputs, *op.intermediates))}
     assert used - {-1} == set(range(len(graph.tensors)))
     buffers = {tensor.buffer for found in model.subgraphs for tensor in found.tensors} | {entry.buffer for entry in model.metadata}
+    buffers |= set(model.metadata_buffer)
     assert buffers | {0} == set(range(len(model.buffers)))
     assert {op.opcode_index for found in model.subgraphs for op in found.operators} == set(range(len(model.operator_codes)))
     conversions = [op for op in graph.operators if operator_code_of(model, op).builtin_code is BuiltinOperator.QUANTIZE]
