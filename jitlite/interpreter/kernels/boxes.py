@@ -5,9 +5,8 @@ one piece of work copies rows of; the loops before them number the planes.
 """
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.blocks import block_side, transpose_block
 from jitlite.interpreter.kernels.elements import by_element_size, xp
-
-_TILE = 16
 
 
 @inline
@@ -25,15 +24,23 @@ def _copy_row(x: xp, y: xp, x_at: i64, y_at: i64, count: i64, x_stride: i64, y_s
 
 
 @inline
+def _transpose_part(x: xp, y: xp, x_at: i64, y_at: i64, rows: i64, columns: i64, x_column: i64, y_row: i64) -> None:
+    for r in range(rows):
+        for c in range(columns):
+            y[y_at + r * y_row + c] = x[x_at + r + c * x_column]
+
+
+@inline
 def _transpose_plane(x: xp, y: xp, x_at: i64, y_at: i64, rows: i64, columns: i64, x_column: i64, y_row: i64) -> None:
-    """Rows are neighbours in the source, columns in the target; square tiles keep both sides in the cache."""
-    for row in range(0, rows, _TILE):
-        row_stop = min(rows, row + _TILE)
-        for column in range(0, columns, _TILE):
-            column_stop = min(columns, column + _TILE)
-            for r in range(row, row_stop):
-                for c in range(column, column_stop):
-                    y[y_at + r * y_row + c] = x[x_at + r + c * x_column]
+    """Rows are neighbours in the source, columns in the target; square blocks go through registers."""
+    side = block_side(x)
+    whole_rows, whole_columns = rows - rows % side, columns - columns % side
+    for row in range(0, whole_rows, side):
+        for column in range(0, whole_columns, side):
+            transpose_block(x, x_at + row + column * x_column, x_column, y, y_at + row * y_row + column, y_row)
+    x_right, y_right = x_at + whole_columns * x_column, y_at + whole_columns
+    _transpose_part(x, y, x_right, y_right, whole_rows, columns - whole_columns, x_column, y_row)
+    _transpose_part(x, y, x_at + whole_rows, y_at + whole_rows * y_row, rows - whole_rows, columns, x_column, y_row)
 
 
 @by_element_size
