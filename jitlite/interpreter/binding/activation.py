@@ -32,7 +32,8 @@ from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("activation")
-QUANTIZED = kernels("activation_q8")
+RARE = {"q8": kernels("activation_q8")}
+"""Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
 _INT16_MAX = 2**15 - 1
@@ -87,7 +88,7 @@ def prelu(call: Call) -> Step:
         rising = quantize_multiplier(float(lookup.scale_of(x) / lookup.scale_of(y)))
         falling = quantize_multiplier(float(lookup.scale_of(x) * lookup.scale_of(alpha) / lookup.scale_of(y)))
         settings = np.array([x.zero_point, alpha.zero_point, *rising, *falling, y.zero_point], np.int64)
-        return QUANTIZED.step("prelu_q8", a=x, b=alpha, y=y, walk=steps, settings=settings)
+        return RARE["q8"].step("prelu_q8", a=x, b=alpha, y=y, walk=steps, settings=settings)
     raise no_kernel(call, "FLOAT32, INT8")
 
 
@@ -146,7 +147,8 @@ def _int16_multiplier(real: float) -> tuple[int, int]:
 
 
 def _shifted_left_16(values: lookup.Integers, exponent: int) -> lookup.Integers:
-    return np.clip(values << exponent, -(2**15), _INT16_MAX)
+    found: lookup.Integers = np.clip(values << exponent, -(2**15), _INT16_MAX)
+    return found
 
 
 def _hard_swish(x: TensorInfo, y: TensorInfo) -> lookup.Integers:
@@ -200,7 +202,7 @@ def softmax(call: Call) -> Step:
         return K.step("softmax_f32", **_rows(call), beta=beta)
     if x.type is T.INT8 and y.type is T.INT8:
         _, exponentials, weights = _exponentials(x, beta)
-        return QUANTIZED.step("softmax_q8", **_rows(call), exponentials=exponentials, weights=weights)
+        return RARE["q8"].step("softmax_q8", **_rows(call), exponentials=exponentials, weights=weights)
     raise no_kernel(call, "FLOAT32, INT8 (to INT8)")
 
 
@@ -214,7 +216,7 @@ def log_softmax(call: Call) -> Step:
         scaled, _, weights = _exponentials(x, 1.0)
         back = quantize_multiplier(2.0 ** (31 - shift) / mantissa)
         settings = np.array([_least_difference(shift), *back], np.int64)
-        return QUANTIZED.step("log_softmax_q8", **_rows(call), scaled=scaled, weights=weights, settings=settings)
+        return RARE["q8"].step("log_softmax_q8", **_rows(call), scaled=scaled, weights=weights, settings=settings)
     raise no_kernel(call, "FLOAT32, INT8")
 
 
@@ -224,5 +226,5 @@ def l2_normalization(call: Call) -> Step:
     if x.type is T.FLOAT32:
         return K.step("l2_normalization_f32", **_rows(call))
     if x.type is T.INT8:
-        return QUANTIZED.step("l2_normalization_q8", **_rows(call), zero_point=x.zero_point)
+        return RARE["q8"].step("l2_normalization_q8", **_rows(call), zero_point=x.zero_point)
     raise no_kernel(call, "FLOAT32, INT8")

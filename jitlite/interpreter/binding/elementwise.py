@@ -43,8 +43,8 @@ from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("elementwise")
-INTEGERS = kernels("elementwise_int")
-QUANTIZED = kernels("elementwise_q8")
+RARE = {"int": kernels("elementwise_int"), "q8": kernels("elementwise_q8")}
+"""Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -57,7 +57,7 @@ def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: Tens
     """A step of a plain kernel on the first two operands (or a and b), named with their type's suffix."""
     a, b = a or call.input(0), b or call.input(1)
     y, suffix = call.outputs[0], _SUFFIXES[a.type]
-    family, unused = (K, _UNUSED_FLOATS) if a.type is T.FLOAT32 else (INTEGERS, _UNUSED)
+    family, unused = (K, _UNUSED_FLOATS) if a.type is T.FLOAT32 else (RARE["int"], _UNUSED)
     settings = unused if settings is None else settings
     return family.step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
 
@@ -73,8 +73,8 @@ def _bounds(call: Call) -> NDArray[Any]:
 
 def _require_nonzero(b: TensorInfo, zero_point: int = 0) -> Step:
     if b.type is T.INT8:
-        return INTEGERS.step("require_nonzero_i8", x=b, zero_point=zero_point, count=b.size)
-    return INTEGERS.step(f"require_nonzero_{_SUFFIXES[b.type]}", x=b, count=b.size)
+        return RARE["int"].step("require_nonzero_i8", x=b, zero_point=zero_point, count=b.size)
+    return RARE["int"].step(f"require_nonzero_{_SUFFIXES[b.type]}", x=b, count=b.size)
 
 
 def _output_settings(call: Call, real: float) -> list[int]:
@@ -97,7 +97,7 @@ def _sum_settings(call: Call, left_shift: int, *, sign: int = 1, power: int = 1)
 
 def _quantized(call: Call, kernel: str, settings: Sequence[int] | NDArray[np.int64]) -> Step:
     a, b, y = call.input(0), call.input(1), call.outputs[0]
-    return QUANTIZED.step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings, np.int64))
+    return RARE["q8"].step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings, np.int64))
 
 
 @binds(ADD)
@@ -160,7 +160,7 @@ def _quotients(call: Call) -> lookup.Integers:
 def power(call: Call) -> list[Step]:
     exponent = call.input(1)
     if exponent.type is T.INT32:
-        return [INTEGERS.step("require_not_negative_i32", x=exponent, count=exponent.size), _step(call, "pow")]
+        return [RARE["int"].step("require_not_negative_i32", x=exponent, count=exponent.size), _step(call, "pow")]
     return [_step(call, "pow")]
 
 
@@ -231,7 +231,7 @@ for _spec in (SQUARE, SIN, COS, FLOOR, CEIL, ROUND):
 
 def _plain(call: Call, kernel: str) -> Step:
     x = call.input(0)
-    family = K if x.type is T.FLOAT32 else INTEGERS
+    family = K if x.type is T.FLOAT32 else RARE["int"]
     return family.step(f"{kernel}_{_SUFFIXES[x.type]}", x=x, y=call.outputs[0], count=x.size)
 
 
@@ -314,7 +314,7 @@ def rsqrt(call: Call) -> list[Step]:
     if x.type is T.INT8:
         real = 1.0 / float(np.sqrt(lookup.scale_of(x)) * lookup.scale_of(y))
         settings = np.array([x.zero_point, *quantize_multiplier(real), y.zero_point], np.int64)
-        return [_require_at_least_zero_point(x), QUANTIZED.step("rsqrt_q8", x=x, y=y, count=x.size, settings=settings)]
+        return [_require_at_least_zero_point(x), RARE["q8"].step("rsqrt_q8", x=x, y=y, count=x.size, settings=settings)]
     if x.type is not T.FLOAT32:
         raise no_kernel(call, "FLOAT32, INT8")
     return [_plain(call, "rsqrt")]

@@ -6,10 +6,9 @@ Relative errors stay below 5·10⁻⁷. The polynomials are weighted minimax fit
 from typing import Any
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
 from jitlite.interpreter.kernels.abi import inline
+from jitlite.interpreter.kernels.bits import float_of_bits
 
 f32: Any = np.float32
 _I32: Any = np.int32
@@ -26,20 +25,10 @@ _TAIL_MOST, _SPLITTER = f32(20), f32(4097)
 _TAIL_SLOPE = f32(0.3 * 0.7071067811865476)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def _float_of_bits(typing: Any, bits: Any) -> Any:
-    """The float32 with the bits of an int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], context.get_value_type(types.float32))
-
-    return types.float32(types.int32), generate
-
-
 @inline
 def power_of_two(exponent: int) -> Any:
     """The float32 2^exponent for an exponent in [-126, 127]."""
-    return _float_of_bits(_I32((exponent + 127) << 23))
+    return float_of_bits(_I32((exponent + 127) << 23))
 
 
 @inline

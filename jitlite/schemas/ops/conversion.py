@@ -1,5 +1,6 @@
 """Changes of a tensor's number format: CAST between plain types, QUANTIZE and DEQUANTIZE to and from affine grids."""
 
+from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.elementwise import FLOAT, FREE, Results, require_type, types
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, define
 from jitlite.schemas.tables import BuiltinOperator, CastOptions, DequantizeOptions, QuantizeOptions, TensorType
@@ -75,6 +76,9 @@ def require_grid(call: Call, info: TensorInfo) -> None:
     call.require(
         len(zero_points) in (0, 1, len(scales)), f"tensor '{info.name}' must have 1 or {len(scales)} zero points, found {len(zero_points)}"
     )
+    low, high = INTEGER_RANGE.get(info.type, (0, 0))
+    fit = info.type in PACKED or all(low <= zero_point <= high for zero_point in zero_points)
+    call.require(fit, f"tensor '{info.name}' must have zero points from {low} to {high}, found {zero_points}")
     if info.type is T.INT16:
         call.require(not any(zero_points), f"INT16 tensor '{info.name}' must have zero point 0, found {zero_points}")
     if len(scales) > 1:

@@ -1,0 +1,107 @@
+"""Bindings of comparisons, logic and selection."""
+
+import numpy as np
+
+from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
+from jitlite.schemas.dtypes import byte_size
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.ops.comparison import (
+    EQUAL,
+    GREATER,
+    GREATER_EQUAL,
+    LESS,
+    LESS_EQUAL,
+    LOGICAL_AND,
+    LOGICAL_NOT,
+    LOGICAL_OR,
+    NOT_EQUAL,
+    SELECT,
+    SELECT_V2,
+)
+from jitlite.schemas.ops.spec import Call, OpSpec, Shape, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+K = kernels("comparison")
+T = TensorType
+
+_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.BOOL: "u8"}
+_LEFT_SHIFT = 8
+
+
+def _comparable(info: TensorInfo) -> lookup.Integers:
+    """What each byte pattern stands for, on a scale all tensors share: 256 steps to one, in the reference's fixed point."""
+    shifted = (lookup.byte_values(info.type) - info.zero_point) << _LEFT_SHIFT
+    mantissa, shift = quantize_multiplier(float(lookup.scale_of(info)))
+    return multiply_by_quantized_multiplier(shifted.astype(np.int32), mantissa, shift).astype(np.int64)
+
+
+def _bind_comparison(spec: OpSpec, *, less: int = 0, equal: int = 0, negate: int = 0, swap: bool = False) -> None:
+    def bind(call: Call) -> Step:
+        a, b = call.input(0), call.input(1)
+        if swap:
+            a, b = b, a
+        y, relation = call.outputs[0], np.array([less, equal, negate], np.int64)
+        if a.type is T.INT8:
+            relation = np.concatenate([relation, _comparable(a), _comparable(b)])
+        elif a.type not in _SUFFIXES:
+            raise no_kernel(call, "FLOAT32, INT32, INT64, INT8 and BOOL")
+        name = f"compare_{_SUFFIXES.get(a.type, 'q8')}"
+        return K.step(name, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=relation)
+
+    binds(spec)(bind)
+
+
+_bind_comparison(EQUAL, equal=1)
+_bind_comparison(NOT_EQUAL, equal=1, negate=1)
+_bind_comparison(LESS, less=1)
+_bind_comparison(LESS_EQUAL, less=1, equal=1)
+_bind_comparison(GREATER, less=1, swap=True)
+_bind_comparison(GREATER_EQUAL, less=1, equal=1, swap=True)
+
+
+def _bind_logical(spec: OpSpec, truth: int) -> None:
+    """Bit 2a + b of `truth` is the result for a and b."""
+
+    def bind(call: Call) -> Step:
+        a, b, y = call.input(0), call.input(1), call.outputs[0]
+        return K.step("logical", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.array([truth], np.int64))
+
+    binds(spec)(bind)
+
+
+_bind_logical(LOGICAL_AND, 0b1000)
+_bind_logical(LOGICAL_OR, 0b1110)
+
+
+@binds(LOGICAL_NOT)
+def logical_not(call: Call) -> Step:
+    x, y = call.input(0), call.outputs[0]
+    table = np.zeros(256, np.uint8)
+    table[0] = 1
+    return lookup.K.step("lookup_8", x=x, y=y, table=table, count=x.size)
+
+
+def _select(call: Call, condition_shape: Shape) -> Step:
+    condition, x, y, z = call.input(0), call.input(1), call.input(2), call.outputs[0]
+    try:
+        bits = 8 * byte_size(x.type, ())
+    except UnsupportedError as error:
+        raise call.unsupported(str(error)) from error
+    steps = walk(z.shape, condition_shape, x.shape, y.shape) if z.size != 1 else walk((), (), (), ())
+    return K.step(f"select_x{bits}", condition=condition, x=x, y=y, z=z, walk=steps)
+
+
+@binds(SELECT)
+def select(call: Call) -> Step:
+    """A condition of rank 1 chooses between whole slices along the first dimension."""
+    condition, x = call.input(0), call.input(1)
+    is_vector = condition.rank == 1 and condition.shape != x.shape
+    return _select(call, condition.shape + (1,) * (x.rank - 1) if is_vector else condition.shape)
+
+
+@binds(SELECT_V2)
+def select_v2(call: Call) -> Step:
+    return _select(call, call.input(0).shape)

@@ -1,0 +1,104 @@
+"""Bindings of number format changes."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding.boxes import BOXES
+from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels, no_kernel
+from jitlite.schemas.affine import quantize_multiplier
+from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
+from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
+from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+K = kernels("conversion")
+RARE = {"cast": kernels("cast")}
+"""Families compiled when a plan first needs them, not with every model that has such operators."""
+T = TensorType
+
+_FLOATS = {T.FLOAT16: "f16", T.FLOAT32: "f32", T.FLOAT64: "f64"}
+_INTEGERS = {T.INT64: "i64", T.INT32: "i32", T.UINT32: "u32", T.INT16: "i16", T.UINT16: "u16", T.INT8: "i8", T.UINT8: "u8", T.BOOL: "u8"}
+_SUFFIXES = _FLOATS | _INTEGERS | {T.BOOL: "bool"}
+_DIRECT = {(T.INT32, T.FLOAT32), (T.UINT8, T.FLOAT32), (T.BOOL, T.FLOAT32), (T.FLOAT32, T.INT32), (T.FLOAT16, T.FLOAT32)}
+"""Casts that one kernel does besides those from and to INT64 and FLOAT64."""
+
+
+def _path(source: TensorType, target: TensorType) -> list[TensorType]:
+    """The types a cast passes through, the widest of the source's kind first; FLOAT16 is reached through FLOAT32 alone."""
+    if source is target:
+        return [source]
+    if target is T.FLOAT16:
+        return [*_path(source, T.FLOAT32), target]
+    if (source, target) in _DIRECT:
+        return [source, target]
+    if source is T.FLOAT16:
+        return [source, *_path(T.FLOAT32, target)]
+    widest = T.FLOAT64 if source in _FLOATS else T.INT64
+    return [source, target] if widest in (source, target) else [source, widest, target]
+
+
+@binds(CAST)
+def cast(call: Call) -> list[Step]:
+    x, y = call.input(0), call.outputs[0]
+    if x.type not in _SUFFIXES or y.type not in _SUFFIXES:
+        raise no_kernel(call, ", ".join(member.name for member in _SUFFIXES))
+    path = _path(x.type, y.type)
+    if len(path) == 1:
+        return [BOXES.copy_bytes(x, y, byte_size(x.type, x.shape))]
+    steps = []
+    held: Argument = x
+    for source, target in pairwise(path):
+        result: Argument = y if target is path[-1] else Scratch(byte_size(target, x.shape))
+        name = f"cast_{_INTEGERS.get(source) or _SUFFIXES[source]}_{_SUFFIXES[target]}"
+        steps.append(RARE["cast"].step(name, x=held, y=result, count=x.size))
+        held = result
+    return steps
+
+
+def _channels(info: TensorInfo) -> dict[str, Argument]:
+    """Arguments that describe a grid: the channel of element i is (i / inner) mod channels."""
+    assert info.quantization is not None
+    scales = np.array(info.quantization.scale, np.float32)
+    zero_points = np.broadcast_to(np.array(info.quantization.zero_point or [0], np.int32), scales.shape).copy()
+    inner = 1
+    for dim in info.shape[info.quantization.quantized_dimension + 1 :] if len(scales) > 1 else info.shape:
+        inner *= dim
+    return {"count": info.size, "channels": len(scales), "inner": max(inner, 1), "scales": scales, "zero_points": zero_points}
+
+
+@binds(QUANTIZE)
+def quantize(call: Call) -> Step:
+    x, y = call.input(0), call.outputs[0]
+    if y.type not in (T.INT8, T.UINT8, T.INT16, T.INT32):
+        raise no_kernel(call, "FLOAT32, INT8, UINT8, INT16 and INT32 (to INT8, UINT8, INT16 and INT32)")
+    low, high = INTEGER_RANGE[y.type]
+    if x.type is T.FLOAT32:
+        return K.step(f"quantize_f32_{_SUFFIXES[y.type]}", x=x, y=y, **_channels(y), low=low, high=high)
+    real = float(lookup.scale_of(x)) / float(lookup.scale_of(y))
+    if x.type in (T.INT8, T.UINT8):
+        return lookup.lookup(x, y, lookup.requantized(x, y, lookup.byte_values(x.type) - x.zero_point, real))
+    mantissa, shift = quantize_multiplier(real)
+    return K.step(
+        f"requantize_{_SUFFIXES[x.type]}_{_SUFFIXES[y.type]}",
+        x=x,
+        y=y,
+        count=x.size,
+        zero_point=x.zero_point,
+        mantissa=mantissa,
+        shift=shift,
+        y_zero_point=y.zero_point,
+        low=low,
+        high=high,
+    )
+
+
+@binds(DEQUANTIZE)
+def dequantize(call: Call) -> Step:
+    x, y = call.input(0), call.outputs[0]
+    if x.type is T.FLOAT16:
+        return K.step("dequantize_f16_f32", x=x, y=y, count=x.size)
+    if x.type not in (T.INT8, T.UINT8, T.INT16):
+        raise no_kernel(call, "INT8, UINT8, INT16, FLOAT16")
+    return K.step(f"dequantize_{_SUFFIXES[x.type]}_f32", x=x, y=y, **_channels(x))

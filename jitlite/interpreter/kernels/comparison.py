@@ -1,0 +1,96 @@
+"""Comparisons, logic and selection. Truth values are bytes, 0 or 1."""
+
+from typing import Any
+
+from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, span, u8p
+from jitlite.interpreter.kernels.broadcast import binary
+from jitlite.interpreter.kernels.elements import by_element_size, xp
+
+_FAMILY = __name__
+
+
+@inline
+def _relation(settings: i64p) -> Any:
+    """Settings [less, equal, negate]: the result is whether a < b if `less`, or a = b if `equal`; the other way round if `negate`."""
+    return settings[0], settings[1], settings[2]
+
+
+@inline
+def _compare(a: Any, b: Any, relation: Any) -> Any:
+    less, equal, negate = relation
+    return (((a < b) & less) | ((a == b) & equal)) ^ negate
+
+
+for _suffix, _pointer in {"f32": f32p, "i32": i32p, "i64": i64p, "u8": u8p}.items():
+    binary(_FAMILY, f"compare_{_suffix}", (_pointer, _pointer, u8p, i64p), _compare, _relation)
+
+
+@inline
+def _scaled_relation(settings: i64p) -> Any:
+    """Settings as above, then what each of the 256 byte patterns of a, and then of b, stands for."""
+    return settings[0], settings[1], settings[2], settings
+
+
+@inline
+def _compare_scaled(a: Any, b: Any, relation: Any) -> Any:
+    less, equal, negate, values = relation
+    return _compare(values[3 + a], values[259 + b], (less, equal, negate))
+
+
+binary(_FAMILY, "compare_q8", (u8p, u8p, u8p, i64p), _compare_scaled, _scaled_relation)
+
+
+@inline
+def _truth_table(settings: i64p) -> Any:
+    return settings[0]
+
+
+@inline
+def _logical(a: Any, b: Any, truth: Any) -> Any:
+    """Bit 2a + b of `truth`."""
+    return (truth >> (2 * (a != 0) + (b != 0))) & 1
+
+
+binary(_FAMILY, "logical", (u8p, u8p, u8p, i64p), _logical, _truth_table)
+
+
+@inline
+def _select_row(condition: u8p, x: Any, y: Any, z: Any, places: Any, steps: Any, at: int, count: int) -> None:
+    c_at, x_at, y_at = places
+    c_step, x_step, y_step = steps
+    if c_step == 0:
+        if condition[c_at] != 0:
+            for i in range(count):
+                z[at + i] = x[x_at + i * x_step]
+        else:
+            for i in range(count):
+                z[at + i] = y[y_at + i * y_step]
+    elif x_step == 1 and y_step == 1:
+        for i in range(count):
+            chosen, other = x[x_at + i], y[y_at + i]
+            z[at + i] = chosen if condition[c_at + i] != 0 else other
+    else:
+        for i in range(count):
+            chosen, other = x[x_at + i * x_step], y[y_at + i * y_step]
+            z[at + i] = chosen if condition[c_at + i] != 0 else other
+
+
+@by_element_size
+def select(condition: u8p, x: xp, y: xp, z: xp, walk: i64p, thread: i64, threads: i64) -> None:
+    """Takes x where the condition holds, y elsewhere; `walk` as `kernels.broadcast` has it, for the three operands."""
+    columns, steps = walk[1], (walk[2], walk[3], walk[4])
+    at, stop = span(walk[0], thread, threads)
+    while at < stop:
+        row = at // columns
+        column = at - row * columns
+        c_at, x_at, y_at, place = column * steps[0], column * steps[1], column * steps[2], 6
+        for _ in range(walk[5]):
+            rest = row // walk[place]
+            index = row - rest * walk[place]
+            c_at += index * walk[place + 1]
+            x_at += index * walk[place + 2]
+            y_at += index * walk[place + 3]
+            row, place = rest, place + 4
+        count = min(columns - column, stop - at)
+        _select_row(condition, x, y, z, (c_at, x_at, y_at), steps, at, count)
+        at += count
