@@ -193,10 +193,9 @@ def depthwise_conv_2d(call: Call) -> Bound:
 
 
 def _transposed(call: Call, x: TensorInfo, weight: TensorInfo, y: TensorInfo) -> Windows:
-    """Sizes of a transposed convolution; its padding is that of the convolution from the result back to an input of the least size."""
-    o, (n, h, w, c) = call.options, y.shape
-    back = sliding(y.shape, (n, -(-h // o.stride_h), -(-w // o.stride_w), c), (weight.shape[1], weight.shape[2]), o)
-    return back._replace(in_h=x.shape[1], in_w=x.shape[2], in_c=x.shape[3], out_h=h, out_w=w, out_c=c)
+    """Sizes of a transposed convolution; its padding is that of the convolution from the result back to the input."""
+    back = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), call.options)
+    return back._replace(in_h=back.out_h, in_w=back.out_w, in_c=back.out_c, out_h=back.in_h, out_w=back.in_w, out_c=back.in_c)
 
 
 @binds(TRANSPOSE_CONV)

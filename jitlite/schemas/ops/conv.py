@@ -118,6 +118,9 @@ def _transpose_conv(call: Call) -> list[tuple[Shape, TensorType]]:
     call.require(n == x.shape[0], f"batch {x.shape[0]} is required, {found}")
     call.require(c == weight.shape[0], f"{weight.shape[0]} output channels are required, {found}")
     call.require(h >= 1 and w >= 1, f"a height and width of at least 1 are required, {found}")
+    windows = output_size(call, o.padding, h, weight.shape[1], o.stride_h), output_size(call, o.padding, w, weight.shape[2], o.stride_w)
+    required = f"an output shape over which {list(x.shape[1:3])} windows fit is required"
+    call.require(windows == x.shape[1:3], f"{required}, {found} for {list(windows)}")
     return [(bounded(call, (n, h, w, c)), x.type)]
 
 
