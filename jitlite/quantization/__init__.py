@@ -35,6 +35,7 @@ __all__ = [
     "PercentileObserver",
     "QuantPlan",
     "Range",
+    "Progress",
     "Recipe",
     "Report",
     "Runner",

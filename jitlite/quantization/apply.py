@@ -25,8 +25,8 @@ def apply_plan(model: Model, plan: QuantPlan) -> Model:
     """A new, verified model that follows the plan; `model` is the one the plan was made for and stays as it is.
 
     Tensors keep their names. Where a tensor exists both in float and as integers, the name belongs to the form the model's caller sees,
-    otherwise to the form its operator makes; the other one gets FLOAT_SUFFIX or INTEGER_SUFFIX. Signatures, metadata and subgraphs other
-    than the main one are unchanged.
+    otherwise to the form its operator makes; the other one gets FLOAT_SUFFIX or INTEGER_SUFFIX. Signatures, subgraphs other than
+    the main one and metadata are unchanged, but for metadata that state versions.
     """
     return apply_prepared(unpack_constants(model, with_hybrid_weights=plan.scheme == "int8"), plan)
 

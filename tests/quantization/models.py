@@ -146,6 +146,8 @@ def classifier() -> Model:
         )
     ]
     model.buffers.append(Buffer(data=b"labels"))
-    model.metadata = [Metadata(name="notes", buffer=len(model.buffers) - 1)]
+    model.buffers.append(Buffer(data=b"1.5.0".ljust(16, b"\0")))
+    last = len(model.buffers) - 1
+    model.metadata = [Metadata(name="min_runtime_version", buffer=last), Metadata(name="notes", buffer=last - 1)]
     model.description = "a classifier"
     return verify(model)

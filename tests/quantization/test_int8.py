@@ -100,6 +100,7 @@ def test_the_float_model_stays_as_it_is_and_everything_else_survives(recipe):
     assert [entry.tensor_index for entry in signature.outputs] == found.subgraphs[0].outputs
     assert tensors[signature.outputs[0].tensor_index].name == "probabilities"
     assert found.description == "a classifier"
+    assert [entry.name for entry in found.metadata] == ["notes"]
     assert bytes(found.buffers[found.metadata[0].buffer].data) == b"labels"
 
 
