@@ -17,6 +17,7 @@ import numpy as np
 
 from jitlite.converter.builder import Builder, Permutation
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.schemas.ops.reshape import TRANSPOSE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
 
@@ -40,15 +41,19 @@ LayoutRule: TypeAlias = Callable[["Relayout", Node], bool]
 """Emits the node in an order of axes of its choice and returns True, or declines with False."""
 
 RULES: dict[str, LayoutRule] = {}
+FLEXIBLE: set[str] = set()
+"""Operators whose result lies in the order of their operands whatever that is, once their constants are permuted."""
 
 
-def lays_out(*specs: OpSpec) -> Callable[[LayoutRule], LayoutRule]:
-    """Registers the rule for operators that can work in other orders than the old graph's."""
+def lays_out(*specs: OpSpec, flexible: bool = False) -> Callable[[LayoutRule], LayoutRule]:
+    """Registers the rule for operators that can work in other orders than the old graph's, `flexible` ones in all."""
 
     def register(rule: LayoutRule) -> LayoutRule:
         for spec in specs:
             assert spec.name not in RULES, f"{spec.name} has two layout rules"
             RULES[spec.name] = rule
+            if flexible:
+                FLEXIBLE.add(spec.name)
         return rule
 
     return register
@@ -157,6 +162,13 @@ def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
         order = CHANNELS_LAST if turned else identity(old.rank)
         shape = tuple(old.dims[axis] for axis in inverse(order))
         walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype)), order)
+    wanted = wanted_orders(source)
+    for old in source.inputs:
+        behind = [user for node in old.uses for user in ([node] if node.kind != TRANSPOSE.name else node.output.uses)]
+        if len(wanted[old]) == 1 and any(node.kind in FLEXIBLE for node in behind):
+            (order,) = wanted[old]
+            held = inverse(order)
+            walk.views[old] = View(walk.physical(old, held), held)
     for node in source.nodes:
         rule = RULES.get(node.kind)
         if rule is None or not rule(walk, node):
@@ -166,6 +178,21 @@ def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
         walk.target.outputs.append(_output(walk, old))
     walk.target.remove_dead()
     return walk.target
+
+
+def wanted_orders(source: Graph) -> dict[Value, set[Permutation]]:
+    """For every value the transposes it will meet behind operators that any order suits; the identity stands for all other uses."""
+    wanted: dict[Value, set[Permutation]] = {}
+    for value in source.outputs:
+        wanted.setdefault(value, set()).add(identity(value.rank))
+    for node in reversed(source.nodes):
+        found = set[Permutation]().union(*(wanted.get(value, set()) for value in node.outputs))
+        order = node.input(1).data if node.kind == TRANSPOSE.name else None
+        for value in (operand for operand in node.inputs if operand is not None and not operand.is_constant):
+            passed = {tuple(int(axis) for axis in order)} if order is not None else found
+            suits = order is not None or (node.kind in FLEXIBLE and value.rank == node.outputs[0].rank)
+            wanted.setdefault(value, set()).update(passed if suits else {identity(value.rank)})
+    return {value: wanted.get(value, set()) for value in (*source.inputs, *wanted)}
 
 
 def _output(walk: Relayout, old: Value) -> Value:

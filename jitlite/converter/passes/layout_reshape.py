@@ -11,7 +11,7 @@ import numpy as np
 
 from jitlite.converter.builder import Permutation
 from jitlite.converter.graph import Node, Shape, Value
-from jitlite.converter.passes.layout import Relayout, View, identity, lays_out
+from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out
 from jitlite.converter.passes.layout_rules import UNARY
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.reshape import RESHAPE
@@ -74,14 +74,16 @@ def _is_in_order(found: list[Group], permutation: Permutation) -> bool:
 
 
 def _grouped_order(found: list[Group], permutation: Permutation) -> Permutation:
-    """The order closest to the present one in which every group lies together: the present one where that is so already."""
+    """An order in which every group lies together: the present one where that is so already, else plain where moving groups gives it."""
     if _is_in_order(found, permutation):
         return permutation
-    first = {group: min(permutation[axis] for axis in group.before) for group in found}
     alone = [axis for axis in range(len(permutation)) if not any(axis in group.before for group in found)]
-    blocks = [(place, group.before) for group, place in first.items()] + [(permutation[axis], (axis,)) for axis in alone]
-    laid = [axis for _, axes in sorted(blocks) for axis in axes]
-    return tuple(laid.index(axis) for axis in range(len(laid)))
+    orders = []
+    for side in (max, min):
+        blocks = [(side(permutation[axis] for axis in group.before), group.before) for group in found]
+        laid = [axis for _, axes in sorted(blocks + [(permutation[axis], (axis,)) for axis in alone]) for axis in axes]
+        orders.append(inverse(tuple(laid)))
+    return min(orders, key=lambda order: order != identity(len(order)))
 
 
 def _placed_after(found: list[Group], permutation: Permutation, rank: int) -> list[int]:

@@ -11,6 +11,7 @@ from jitlite.schemas.ops import activation as act
 from jitlite.schemas.ops import comparison as cmp
 from jitlite.schemas.ops import elementwise as el
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V
+from jitlite.schemas.ops.conv import CONV_2D
 from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
@@ -42,7 +43,7 @@ def transpose(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(*UNARY)
+@lays_out(*UNARY, flexible=True)
 def unary(walk: Relayout, node: Node) -> bool:
     view = walk.view(node.input(0))
     walk.emit(node, [view.physical], node.options, [view.permutation])
@@ -52,7 +53,7 @@ def unary(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(*BROADCASTING)
+@lays_out(*BROADCASTING, flexible=True)
 def broadcasting(walk: Relayout, node: Node) -> bool:
     values = [value for value in node.inputs if value is not None]
     rank = node.output.rank
@@ -154,7 +155,7 @@ def along_last(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(CONCATENATION)
+@lays_out(CONCATENATION, flexible=True)
 def concatenation(walk: Relayout, node: Node) -> bool:
     values = [value for value in node.inputs if value is not None]
     order = _cheapest(walk, values)
@@ -167,7 +168,7 @@ def concatenation(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(SPLIT, SPLIT_V)
+@lays_out(SPLIT, SPLIT_V, flexible=True)
 def split(walk: Relayout, node: Node) -> bool:
     data, place = (1, 0) if node.kind == SPLIT.name else (0, 2)
     view, axes = walk.view(node.input(data)), _numbers(node, place)
@@ -180,7 +181,7 @@ def split(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(SLICE, PAD, PADV2, MIRROR_PAD, TILE)
+@lays_out(SLICE, PAD, PADV2, MIRROR_PAD, TILE, flexible=True)
 def per_axis(walk: Relayout, node: Node) -> bool:
     """Operators whose constant operands have one row an axis."""
     view = walk.view(node.input(0))
@@ -207,7 +208,7 @@ def broadcast_to(walk: Relayout, node: Node) -> bool:
     return True
 
 
-@lays_out(STRIDED_SLICE)
+@lays_out(STRIDED_SLICE, flexible=True)
 def strided_slice(walk: Relayout, node: Node) -> bool:
     view, options = walk.view(node.input(0)), node.options
     bounds = [_numbers(node, index) for index in (1, 2, 3)]
@@ -261,6 +262,19 @@ def fully_connected(walk: Relayout, node: Node) -> bool:
     if view.is_plain or view.permutation[-1] != x.rank - 1 or not options.keep_num_dims:  # type: ignore[attr-defined]
         return False
     walk.emit(node, [view.physical, walk.logical(weight), *rest], options, [view.permutation])
+    return True
+
+
+@lays_out(CONV_2D)
+def pointwise_convolution(walk: Relayout, node: Node) -> bool:
+    """A convolution of single positions does not ask which of the other axes is which."""
+    view, weight, options = walk.view(node.input(0)), node.input(1), node.options
+    assert options is not None
+    steps = (options.stride_h, options.stride_w)  # type: ignore[attr-defined]
+    if view.is_plain or view.permutation[-1] != 3 or weight.dims[1:3] != (1, 1) or steps != (1, 1):
+        return False
+    rest = [None if value is None else walk.logical(value) for value in node.inputs[1:]]
+    walk.emit(node, [view.physical, *rest], options, [view.permutation])
     return True
 
 
