@@ -90,7 +90,7 @@ def build(output: Path) -> tuple[Path, Path, float]:
 
 def print_results(results: list[Result]) -> None:
     table = Table(title="Fashion-MNIST, 10 classes, 28 × 28 pixels")
-    for name in ("model", "accuracy", "file size", "latency p50", "latency p90", "images per second", "peak memory"):
+    for name in ("model", "accuracy", "file size", "latency p50", "latency p90", "peak memory"):
         table.add_column(name, justify="left" if name == "model" else "right")
     for result in results:
         latency, peak = result.measurement.timings.latency, result.measurement.probe["peak_bytes"]
@@ -100,7 +100,6 @@ def print_results(results: list[Result]) -> None:
             f"{result.measurement.file_bytes / 1000:.1f} kB",
             f"{latency.p50 / 1000:.0f} µs",
             f"{latency.p90 / 1000:.0f} µs",
-            f"{1e9 / latency.p50:.0f}",
             f"{peak / 1e6:.1f} MB",
         )
     Console().print(table)

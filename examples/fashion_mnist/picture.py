@@ -49,7 +49,7 @@ def draw_report(
     _bars(figure.add_subplot(bars[0]), results, f"Accuracy on {len(labels)} images", [r.accuracy * 100 for r in results], "{:.2f} %")
     _bars(figure.add_subplot(bars[1]), results, "File size", [r.measurement.file_bytes / 1000 for r in results], "{:.0f} kB")
     _bars(figure.add_subplot(bars[2]), results, "Latency of one image, median", [r.latency_us for r in results], "{:.0f} µs")
-    pictures = GridSpec(2, SHOWN // 2, figure, wspace=0.1, hspace=0.2, left=0.035, right=0.99, top=0.485, bottom=0.065)
+    pictures = GridSpec(2, SHOWN // 2, figure, wspace=0.1, hspace=0.2, left=0.035, right=0.965, top=0.485, bottom=0.065)
     for place, index in enumerate(_chosen(results, labels)):
         _image(figure.add_subplot(pictures[place // (SHOWN // 2), place % (SHOWN // 2)]), results, images, labels, index)
     machine = report["machine"]

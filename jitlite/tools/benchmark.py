@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from jitlite.tools.profile import NodeTime, by_type, profile_nodes
 from jitlite.tools.runners import TfliteModel, is_onnx
 
 TOP_NODES = 10
+PROBES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class Measurement:
 def benchmark(models: tuple[Path, ...], **options: Any) -> None:
     """Measure MODELS (.tflite) on this machine; with several, say how they compare to the first.
 
-    Latencies are taken in one process, the models taking turns. Start-up time, first inference and peak memory come from a fresh process
-    for each model, with compiled kernels in the cache. Inputs are random; those of any size have the size the file states.
+    Latencies are taken in one process, the models taking turns. Start-up time, first inference and peak memory come from fresh
+    processes, three for each model, with compiled kernels in the cache. Inputs are random; those of any size have the size the file states.
     """
     run_options = RunOptions(options["warmup_runs"], options["num_runs"], options["min_secs"], options["max_secs"])
     with progress("measuring", int(run_options.min_secs * 1000) * len(models)) as advance:
@@ -147,8 +149,13 @@ def measure_models(
     ]
 
 
-def run_probe(path: Path, num_threads: int | None) -> dict[str, int]:
-    """Start-up times and memory of a model, from a process of its own."""
+def run_probe(path: Path, num_threads: int | None, processes: int = PROBES) -> dict[str, int]:
+    """Start-up times and memory of a model, each the median of several processes of its own."""
+    found = [_probe_once(path, num_threads) for _ in range(processes)]
+    return {name: int(median(probe[name] for probe in found)) for name in found[0]}
+
+
+def _probe_once(path: Path, num_threads: int | None) -> dict[str, int]:
     command = [sys.executable, "-m", "jitlite.tools.probe", str(path), str(num_threads or 0)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

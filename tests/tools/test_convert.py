@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,28 @@ def test_a_wrong_result_is_found(files: Files, tmp_path: Path, monkeypatch: pyte
     with pytest.raises(AssertionError, match=r"a difference of at most 0\.001 of the output's scale is required"):
         succeed("convert", files.onnx, "-o", tmp_path / "out.tflite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_says_how_to_give_a_shape(tmp_path: Path) -> None:
+    """What the message advises works."""
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"])],
+    )
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=10), tmp_path / "m.onnx")
+    message = fail("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite")
+    option, shape = re.search(r"(--shape) '(.*?)'", message).groups()
+    assert shape == "x=?x3x<size>x<size>"
+    succeed("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite", option, shape.replace("<size>", "4"))
+    assert TfliteModel(tmp_path / "m.tflite").inputs[0].shape == (-1, 3, 4, 4)
+
+
+def test_rounding_of_tiny_outputs_passes(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ("convert", files.onnx, "-o", tmp_path / "out.tflite", "--tolerance", "0")
+    monkeypatch.setattr("jitlite.tools.convert.ROUNDING", 0.0)
+    with pytest.raises(AssertionError, match="differs from the original"):
+        succeed(*arguments)
+    monkeypatch.setattr("jitlite.tools.convert.ROUNDING", 1e-3)
+    succeed(*arguments)

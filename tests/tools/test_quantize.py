@@ -13,7 +13,7 @@ def test_int8(files: Files, tmp_path: Path) -> None:
     found = parsed("quantize", files.float32, "-o", out, "--calibration", files.samples)
     assert found["scheme"] == "int8"
     assert found["size_bytes"] == out.stat().st_size < found["original_size_bytes"]
-    assert found["quantized_operators"] == found["operators"] == 4
+    assert found["quantized_operators"] == found["operators"] > 0
     assert found["float_operators"] == []
     (scores,) = found["outputs"]
     assert scores["sqnr_db"] > 20
