@@ -109,8 +109,8 @@ def benchmark(models: tuple[Path, ...], **options: Any) -> None:
         print_json({"machine": machine(), "models": [item.as_dict() for item in found], "verdicts": verdicts})
         return
     results().print(_table(found))
-    for item in found if options["with_profile"] else ():
-        _print_profile(item)
+    if options["with_profile"]:
+        _print_profile(found)
     for line in verdicts:
         results().print(line)
     if any(item.timings.latency.runs < run_options.num_runs for item in found):
@@ -233,16 +233,35 @@ def _table(found: Sequence[Measurement]) -> Table:
     return table("", ("", *(str(item.path) for item in found)), rows)
 
 
-def _print_profile(item: Measurement) -> None:
-    total = sum(node.nanoseconds for node in item.nodes) or 1.0
-    groups = [(group.op, group.count, time_text(group.nanoseconds), f"{group.share:.1%}") for group in by_type(item.nodes)]
-    results().print()
-    results().print(table(f"{item.path}: time by operator type", ("operator", "count", "time", "share"), groups))
-    top = sorted(item.nodes, key=lambda node: -node.nanoseconds)[:TOP_NODES]
-    nodes = [
-        (node.name, node.op, node.node, shape_text(node.shape), time_text(node.nanoseconds), f"{node.nanoseconds / total:.1%}")
-        for node in top
-    ]
-    results().print()
-    results().print(table(f"{item.path}: slowest nodes", ("result", "operator", "node", "shape", "time", "share"), nodes, left=2))
-    results().print()
+def _print_profile(found: Sequence[Measurement]) -> None:
+    console = results()
+    console.print()
+    console.print(_types_table(found))
+    for item in found:
+        total = sum(node.nanoseconds for node in item.nodes) or 1.0
+        top = sorted(item.nodes, key=lambda node: -node.nanoseconds)[:TOP_NODES]
+        rows = [
+            (node.name, node.op, node.node, shape_text(node.shape), time_text(node.nanoseconds), f"{node.nanoseconds / total:.1%}")
+            for node in top
+        ]
+        console.print()
+        console.print(table(f"{item.path}: slowest nodes", ("result", "operator", "node", "shape", "time", "share"), rows, left=2))
+    console.print()
+
+
+def _types_table(found: Sequence[Measurement]) -> Table:
+    """A row for each operator type, with the count, time and share in each model; the slowest of any model first."""
+    groups = [{group.op: group for group in by_type(item.nodes)} for item in found]
+    slowest: dict[str, float] = {}
+    for types in groups:
+        for op, group in types.items():
+            slowest[op] = max(slowest.get(op, 0.0), group.nanoseconds)
+    rows = []
+    for op in sorted(slowest, key=lambda name: -slowest[name]):
+        cells = []
+        for types in groups:
+            held = types.get(op)
+            cells += ["", "", ""] if held is None else [str(held.count), time_text(held.nanoseconds), f"{held.share:.1%}"]
+        rows.append((op, *cells))
+    columns = [name for item in found for name in ("count", item.path.name if len(found) > 1 else "time", "share")]
+    return table("time by operator type", ("operator", *columns), rows)

@@ -136,9 +136,9 @@ def _report(first: str, second: str, found: Comparison, request: CompareRequest)
     if request.layers and not found.layers:
         console.print("\nThe models have no tensor of the same name besides their outputs.")
     elif request.layers:
-        listed = [(layer.name, shape_text(layer.shape), *difference_row(layer.difference)) for layer in found.layers]
+        listed = [(layer.name, shape_text(layer.shape), *difference_row(layer.difference)[:-1]) for layer in found.layers]
         console.print()
-        console.print(table("layer by layer, in the order of the reference", ("tensor", "shape", *DIFFERENCE_COLUMNS), listed, left=2))
+        console.print(table("layer by layer, in the order of the reference", ("tensor", "shape", *DIFFERENCE_COLUMNS[:-1]), listed, left=2))
         console.print(_where_it_starts(found))
 
 

@@ -55,7 +55,7 @@ class TfliteModel:
         self.label = "model" if isinstance(source, bytes) else str(source)
         self.interpreter = load_interpreter(source, num_threads=num_threads, preserve_all=preserve_all)
         self._signature = signature
-        self._renamed: dict[int, str] = {}
+        self._shapes: list[tuple[int, ...]] | None = None
         if signature is not None:
             self._use_signature(signature)
         else:
@@ -91,11 +91,12 @@ class TfliteModel:
 
     def set_inputs(self, feed: Feed) -> None:
         """Copies arrays of the ports' dtypes into the main subgraph's inputs, after resizing them where sizes differ."""
-        for port, index in zip(self.inputs, self._input_indices):
-            shape = feed[port.name].shape
-            if tuple(self.interpreter.get_input_details()[self._input_indices.index(index)]["shape"]) != shape:
+        shapes = [feed[port.name].shape for port in self.inputs]
+        if shapes != self._shapes:
+            for index, shape in zip(self._input_indices, shapes):
                 self.interpreter.resize_tensor_input(index, shape)
-        self.interpreter.allocate_tensors()
+            self.interpreter.allocate_tensors()
+            self._shapes = shapes
         for port, index in zip(self.inputs, self._input_indices):
             self.interpreter.set_tensor(index, feed[port.name])
 
