@@ -16,9 +16,9 @@ from jitlite.interpreter.binding.panels import (
     is_float,
     is_int8,
     limits,
-    multipliers,
     pack,
     panels,
+    real_multipliers,
     scales,
     tap_sums,
 )
@@ -164,10 +164,19 @@ def fully_connected(call: Call) -> Bound:
     if is_float(x, w, y):
         return float_product(x, w, bias, y, p, bounds(activation))
     if is_int8(x, w, y) and is_constant(bias):
-        is_per_channel = w.quantization is not None and len(w.quantization.scale) > 1
-        mantissas, shifts = multipliers(x, w, y, units) if is_per_channel else _shared_multiplier(x, w, y, units)
-        channels = interleave(bias_or_zeros(bias, units, np.int32), mantissas, shifts)
-        return quantized_product(x, w, y, p, channels, limits(y, activation))
+        packing, packed = _packed_s8(w, p)
+        step = MATMUL.step(
+            "fully_connected_qs8",
+            x=x,
+            bias=np.ascontiguousarray(by_panel(bias_or_zeros(bias, units, np.int32))),
+            scales=np.ascontiguousarray(by_panel(real_multipliers(x, w, y, units))),
+            y=y,
+            zero_points=np.array([x.zero_point, w.zero_point], np.int32),
+            limits=limits(y, activation),
+            **packed,
+            **p.arguments(),
+        )
+        return [*packing, step]
     if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
     raise no_kernel(call, _TYPES)

@@ -64,10 +64,15 @@ def scales(info: TensorInfo, channels: int) -> NDArray[np.float64]:
     return np.broadcast_to(np.asarray(info.quantization.scale, np.float32).astype(np.float64), (channels,))
 
 
+def real_multipliers(x: TensorInfo, weight: TensorInfo, y: TensorInfo, channels: int) -> NDArray[np.float64]:
+    """What sums are multiplied with to become outputs, one an output channel, in float64."""
+    multiplied: NDArray[np.float64] = np.float64(np.float32(x.scale)) * scales(weight, channels) / np.float64(np.float32(y.scale))
+    return multiplied
+
+
 def multipliers(x: TensorInfo, weight: TensorInfo, y: TensorInfo, channels: int) -> tuple[Array, Array]:
-    """Mantissas and shifts from sums to the output, one an output channel; the product is taken in float64."""
-    real = np.float64(np.float32(x.scale)) * scales(weight, channels) / np.float64(np.float32(y.scale))
-    return quantize_multipliers(np.ascontiguousarray(real))
+    """The same as mantissas and shifts."""
+    return quantize_multipliers(np.ascontiguousarray(real_multipliers(x, weight, y, channels)))
 
 
 def limits(y: TensorInfo, activation: ActivationFunctionType) -> NDArray[np.int32]:

@@ -6,7 +6,7 @@ result, where its left side starts and the number of its right side; batches may
 
 from typing import NamedTuple
 
-from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32, i32p, i64, i64p, inline, kernel
+from jitlite.interpreter.kernels.abi import f32, f32p, f64p, i8p, i32, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import (
@@ -17,6 +17,7 @@ from jitlite.interpreter.kernels.tile import (
     add_row,
     add_rows,
     forced,
+    put_s8,
     put_s32,
     rows_from,
     split,
@@ -25,7 +26,7 @@ from jitlite.interpreter.kernels.tile import (
     store_scaled,
     tile_of,
 )
-from jitlite.interpreter.kernels.vectors import Vector, add, load, multiply, splat, zeros_like
+from jitlite.interpreter.kernels.vectors import Vector, add, clamp, load, multiply, scale_exactly, splat, zeros_like
 
 
 class Product(NamedTuple):
@@ -193,6 +194,63 @@ def matmul_qs8(
             else:
                 total = add(_one(x, place, p, w, source), add(removed, splat(shares.s0)))
                 store_qs8(total, channels, panel, limits, y, at, width)
+        row = place.row + place.height
+
+
+class Scaled(NamedTuple):
+    """Where results with real scales go and what they need: biases and scales padded to panels, the output's zero point and bounds."""
+
+    bias: i32p
+    scales: f64p
+    zero_point: int
+    low: int
+    high: int
+    y: i8p
+
+
+@forced
+def _store_scaled(sums: Vector, panel: i64, out: Scaled, at: i64, width: i64) -> None:
+    scaled = scale_exactly(add(sums, load(out.bias, panel * COLUMNS)), out.scales, panel * COLUMNS)
+    put_s8(out.y, at, clamp(add(scaled, splat(out.zero_point)), splat(out.low), splat(out.high)), width)
+
+
+@kernel
+def fully_connected_qs8(
+    x: i8p,
+    w: i8p,
+    sums: i32p,
+    bias: i32p,
+    scales: f64p,
+    y: i8p,
+    batches: i64p,
+    sizes: i64p,
+    zero_points: i32p,
+    limits: i32p,
+    thread: i64,
+    threads: i64,
+) -> None:
+    """As `matmul_qs8` with a real scale for each column: the reference rounds this operator's results in float64."""
+    p = _unpack(sizes)
+    n, left, right = p.columns, zero_points[0], zero_points[1]
+    out = Scaled(bias, scales, limits[0], limits[1], limits[2], y)
+    start, stop, first, last = split(p.batches * p.rows, _panels(p), thread, threads)
+    row = start
+    while row < stop:
+        place = _place(p, batches, start, row, stop)
+        shares = _shares(x, place, p, left, right)
+        for panel in range(first, last):
+            at, width, source = place.row * n + panel * COLUMNS, _width(p, panel), place.panel + panel
+            removed = multiply(splat(narrow(-left)), load(sums, source * COLUMNS))
+            if place.height == ROWS:
+                tile = _six(x, place, p, w, source)
+                _store_scaled(add(tile.c0, add(removed, splat(shares.s0))), panel, out, at, width)
+                _store_scaled(add(tile.c1, add(removed, splat(shares.s1))), panel, out, at + n, width)
+                _store_scaled(add(tile.c2, add(removed, splat(shares.s2))), panel, out, at + 2 * n, width)
+                _store_scaled(add(tile.c3, add(removed, splat(shares.s3))), panel, out, at + 3 * n, width)
+                _store_scaled(add(tile.c4, add(removed, splat(shares.s4))), panel, out, at + 4 * n, width)
+                _store_scaled(add(tile.c5, add(removed, splat(shares.s5))), panel, out, at + 5 * n, width)
+            else:
+                _store_scaled(add(_one(x, place, p, w, source), add(removed, splat(shares.s0))), panel, out, at, width)
         row = place.row + place.height
 
 

@@ -127,6 +127,7 @@ def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, outsid
         scales[row] = single(scale) if high > low else single(1)
         inverse = single(1) / scales[row]
         for i in range(count):
-            y[row * count + i] = _nearest(single(zero_point) + x[at + i * step] * inverse, single(-128), single(127))
+            nearest = _nearest(x[at + i * step] * inverse, single(narrow(-128) - zero_point), single(narrow(127) - zero_point))
+            y[row * count + i] = nearest + zero_point
         for i in range(sizes[6]):
             outside[row * sizes[6] + i] = zero_point

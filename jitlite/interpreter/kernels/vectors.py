@@ -4,6 +4,7 @@ Loads and stores need no alignment beyond the element's. What the operations com
 `multiply_add` rounds float32 once where the target fuses it and twice where it does not.
 """
 
+from math import nextafter
 from typing import Any
 
 from llvmlite import ir
@@ -15,6 +16,7 @@ from numba.extending import intrinsic, register_model
 LANES = 16
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
+_BELOW_HALF = nextafter(0.5, 0.0)
 
 
 class Lanes(types.Type):  # type: ignore[misc]  # numba is untyped
@@ -42,7 +44,7 @@ def _wide(kind: ir.Type) -> ir.VectorType:
     return ir.VectorType(kind, LANES)
 
 
-def _many(kind: ir.Type, value: int) -> ir.Constant:
+def _many(kind: ir.Type, value: float) -> ir.Constant:
     return ir.Constant(_wide(kind), [value] * LANES)
 
 
@@ -211,3 +213,27 @@ def scale_down(typing: Any, value: Any, mantissa: Any, shift: Any) -> Any:
         return builder.trunc(result, _wide(_I32))
 
     return _INTEGERS(value, mantissa, shift), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def scale_exactly(typing: Any, value: Any, scales: Any, at: Any) -> Any:
+    """An int32 vector times the LANES float64 from index `at` of `scales`, to the nearest whole number, halves away from zero.
+
+    The product is rounded to float64; results beyond int32 saturate.
+    """
+    if value != _INTEGERS or getattr(scales, "dtype", None) != types.float64:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        double = _wide(ir.DoubleType())
+        address, _, alignment = _place(context, builder, scales, values[1:])
+        product = builder.fmul(builder.sitofp(values[0], double), builder.load(address, typ=double, align=alignment))
+        for limit, order in ((-(2.0**31), "<"), (2.0**31 - 1, ">")):
+            bound = _many(ir.DoubleType(), limit)
+            product = builder.select(builder.fcmp_ordered(order, product, bound), bound, product)
+        # Half an ulp less than a half: added to what is just below a half, 0.5 itself would round up to one.
+        half = _many(ir.DoubleType(), _BELOW_HALF)
+        is_negative = builder.fcmp_ordered("<", product, _many(ir.DoubleType(), 0.0))
+        return builder.fptosi(builder.fadd(product, builder.select(is_negative, builder.fneg(half), half)), _wide(_I32))
+
+    return _INTEGERS(value, scales, types.int64), generate
