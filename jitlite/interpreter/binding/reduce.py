@@ -164,14 +164,13 @@ def cumulative_sum(call: Call) -> Step:
     x, y, axis = call.input(0), call.outputs[0], running_axis(call)
     if x.type not in _NUMBERS:
         raise no_kernel(call, " or ".join(known.name for known in _NUMBERS))
-    size, inner = x.shape[axis], prod(x.shape[axis + 1 :])
     return SCAN.step(
         f"cumulative_sum_{_NUMBERS[x.type]}",
         x=x,
         y=y,
-        columns=x.size // size if x.size else 0,
-        size=size,
-        inner=max(1, inner),
+        outer=prod(x.shape[:axis]) if x.size else 0,
+        size=x.shape[axis],
+        inner=max(1, prod(x.shape[axis + 1 :])),
         exclusive=int(call.options.exclusive),
         reverse=int(call.options.reverse),
     )

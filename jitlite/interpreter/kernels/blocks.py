@@ -1,4 +1,4 @@
-"""Square blocks of elements transposed in vector registers."""
+"""Blocks of elements that live in vector registers: accumulators of a kernel's own, and squares to transpose."""
 
 from typing import Any
 
@@ -17,6 +17,25 @@ def block_side(typing: Any, pointer: Any) -> Any:
         return None
     side = SIDES[pointer.dtype.bitwidth]
     return types.int64(pointer), lambda context, builder, signature, values: ir.Constant(ir.IntType(64), side)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def stack_like(typing: Any, pointer: Any, count: Any) -> Any:
+    """Memory of a kernel's own for a literal number of a pointer's elements.
+
+    Nothing else points to it, so that loops of constant length over it become vector registers.
+    """
+    if not (isinstance(pointer, types.CPointer) and isinstance(count, types.IntegerLiteral)):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_data_type(pointer.dtype)
+        with builder.goto_entry_block():
+            place = builder.alloca(ir.ArrayType(element, count.literal_value))
+        place.align = 64
+        return builder.bitcast(place, element.as_pointer())
+
+    return pointer(pointer, count), generate
 
 
 def _interleaved(builder: Any, rows: list[Any], side: int) -> list[Any]:

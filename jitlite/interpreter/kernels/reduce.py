@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.blocks import stack_like
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import reduction
+from jitlite.interpreter.kernels.reduction import reduction, vector_sums
 
 _single: Any = np.float32
+_PARTS = 64
 
 
 @inline
@@ -42,28 +44,45 @@ def _both(a: Any, b: Any) -> Any:
     return a & b
 
 
-@inline
-def _add_run(value: float, x: f32p, at: i64, count: i64) -> Any:
-    """Eight partial sums: they do not wait for each other, and a long sum loses less."""
-    s0, s1, s2, s3 = _single(0), _single(0), _single(0), _single(0)
-    s4, s5, s6, s7 = _single(0), _single(0), _single(0), _single(0)
-    whole = count - count % 8
-    for i in range(at, at + whole, 8):
-        s0 += x[i]
-        s1 += x[i + 1]
-        s2 += x[i + 2]
-        s3 += x[i + 3]
-        s4 += x[i + 4]
-        s5 += x[i + 5]
-        s6 += x[i + 6]
-        s7 += x[i + 7]
-    for i in range(at + whole, at + count):
-        s0 += x[i]
-    return value + (((s0 + s4) + (s1 + s5)) + ((s2 + s6) + (s3 + s7)))
+def _side_by_side(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A function that combines `count` neighbouring float32: every 64th with its own partial result, and these pairwise.
+
+    Partial results do not wait for each other, and a long sum loses less than one term after the other.
+    """
+
+    @inline
+    def fold(x: f32p, at: i64, count: i64) -> Any:
+        value, done = x[at], 1
+        if count >= _PARTS:
+            parts = stack_like(x, 64)
+            for j in range(_PARTS):
+                parts[j] = x[at + j]
+            done = _PARTS
+            while done + _PARTS <= count:
+                for j in range(_PARTS):
+                    parts[j] = combine(parts[j], x[at + done + j])
+                done += _PARTS
+            half = _PARTS // 2
+            while half > 0:
+                for j in range(half):
+                    parts[j] = combine(parts[j], parts[j + half])
+                half //= 2
+            value = parts[0]
+        for i in range(at + done, at + count):
+            value = combine(value, x[i])
+        return value
+
+    return fold
 
 
-def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any], fold: Callable[..., Any] | None = None) -> None:
-    reduce = reduction(combine, fold)
+_sum_single = reduction(_add, _side_by_side(_add), vector_sums)
+
+
+def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any]) -> None:
+    if pointer is f32p:
+        reduce = _sum_single if combine is _add else reduction(combine, _side_by_side(combine))
+    else:
+        reduce = reduction(combine)
 
     def reduce_all(
         x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
@@ -77,14 +96,11 @@ def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any], fold: Cal
 _NUMBERS: dict[str, Any] = {"f32": f32p, "i32": i32p, "i64": i64p}
 
 for _suffix, _pointer in _NUMBERS.items():
-    _make(f"sum_{_suffix}", _pointer, _add, _add_run if _suffix == "f32" else None)
-    _make(f"prod_{_suffix}", _pointer, _multiply)
-    _make(f"max_{_suffix}", _pointer, _greater)
-    _make(f"min_{_suffix}", _pointer, _lesser)
+    for _name, _combine in {"sum": _add, "prod": _multiply, "max": _greater, "min": _lesser}.items():
+        _make(f"{_name}_{_suffix}", _pointer, _combine)
 _make("any_u8", u8p, _either)
 _make("all_u8", u8p, _both)
 
-_sum_single = reduction(_add, _add_run)
 _sum_integers = reduction(_add)
 
 

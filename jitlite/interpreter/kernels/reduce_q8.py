@@ -5,7 +5,7 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import i8p, i16p, i32, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import loop_offset, reduction
+from jitlite.interpreter.kernels.reduction import loop_offset, reduction, row_by_row, vector_sums
 from jitlite.interpreter.kernels.requantize import narrow, requantize, wide
 
 
@@ -32,33 +32,35 @@ def _rescaled(x: i64, mantissa: i32, shift: i32) -> Any:
     return narrow((wide(x) * short + (wide(1) << (places - wide(1)))) >> places)
 
 
-_sum_up = reduction(_add)
+def _make_sum(name: str, pointer: Any, lanes_reducer: Callable[..., Any]) -> None:
+    sum_up = reduction(_add, None, lanes_reducer)
 
+    def reduce_all(
+        x: xp,
+        sums: i32p,
+        y: xp,
+        kept: i64p,
+        reduced: i64p,
+        lanes: i64,
+        run: i64,
+        depth: i64,
+        outputs: i64,
+        offset: i64,
+        mantissa: i32,
+        shift: i32,
+        zero_point: i32,
+        low: i32,
+        high: i32,
+        thread: i64,
+        threads: i64,
+    ) -> None:
+        """Sums less `offset`, rescaled; a mean's divisor is part of the multiplier."""
+        start, stop = span(outputs, thread, threads)
+        sum_up(x, sums, kept, reduced, lanes, run, depth, start, stop)
+        for i in range(start, stop):
+            y[i] = requantize(narrow(sums[i] - offset), mantissa, shift, zero_point, low, high)
 
-def _sum(
-    x: xp,
-    sums: i32p,
-    y: xp,
-    kept: i64p,
-    reduced: i64p,
-    lanes: i64,
-    run: i64,
-    depth: i64,
-    outputs: i64,
-    offset: i64,
-    mantissa: i32,
-    shift: i32,
-    zero_point: i32,
-    low: i32,
-    high: i32,
-    thread: i64,
-    threads: i64,
-) -> None:
-    """Sums less `offset`, rescaled; a mean's divisor is part of the multiplier."""
-    start, stop = span(outputs, thread, threads)
-    _sum_up(x, sums, kept, reduced, lanes, run, depth, start, stop)
-    for i in range(start, stop):
-        y[i] = requantize(narrow(sums[i] - offset), mantissa, shift, zero_point, low, high)
+    specialise(reduce_all, name, {xp: pointer})
 
 
 def _prod(
@@ -108,7 +110,7 @@ def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any]) -> None:
 _QUANTIZED: dict[str, Any] = {"qs8": i8p, "qu8": u8p, "qs16": i16p}
 
 for _suffix, _pointer in _QUANTIZED.items():
-    specialise(_sum, f"sum_{_suffix}", {xp: _pointer})
+    _make_sum(f"sum_{_suffix}", _pointer, vector_sums if _suffix == "qs8" else row_by_row)
     if _suffix != "qu8":
         specialise(_prod, f"prod_{_suffix}", {xp: _pointer})
     _make(f"max_{_suffix}", _pointer, _greater)

@@ -3,7 +3,7 @@
 The input is seen as kept and reduced loops of contiguous groups of axes. Where the innermost group is kept, its `lanes` outputs are
 neighbours in the input and accumulate side by side; where it is reduced, `run` neighbours of the input belong to one output. The other of
 the two is 1. The remaining loops come as int64 arrays [count, sizes…, strides…], outermost first; `depth` is the product of the sizes of
-the reduced ones. Elements are combined in the order of the input. No loop is empty.
+the reduced ones. No loop is empty.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,17 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline
 from jitlite.interpreter.kernels.elements import xp
+from jitlite.interpreter.kernels.vectors import LANES, add, load, store
+
+_FEW_LANES = 16
 
 
 @inline
 def loop_offset(loops: i64p, index: i64) -> i64:
     """Where round `index` of the loops is, in elements."""
     count, at = loops[0], 0
+    if count == 1:
+        return index * loops[2]
     for back in range(count):
         loop = count - back
         at += index % loops[loop] * loops[count + loop]
@@ -25,20 +30,77 @@ def loop_offset(loops: i64p, index: i64) -> i64:
 
 
 def in_order(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A function that combines a value with `count` neighbours, one after the other."""
+    """A function that combines `count` neighbours, one after the other."""
 
     @inline
-    def fold(value: Any, x: xp, at: i64, count: i64) -> Any:
-        for i in range(count):
-            value = combine(value, x[at + i])
+    def fold(x: xp, at: i64, count: i64) -> Any:
+        value = x[at]
+        for i in range(at + 1, at + count):
+            value = combine(value, x[i])
         return value
 
     return fold
 
 
-def reduction(combine: Callable[[Any, Any], Any], fold: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """A function that writes outputs [start, stop) to `acc`: elements combined with `combine`, neighbours with `fold`."""
+def row_by_row(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A function that writes `width` neighbouring outputs, four rounds of the reduced loops at a time."""
+
+    @inline
+    def reduce_lanes(x: xp, acc: Any, at: i64, width: i64, base: i64, reduced: i64p, depth: i64) -> None:
+        for i in range(width):
+            acc[at + i] = x[base + i]
+        first = 1
+        if width >= _FEW_LANES:
+            while first + 4 <= depth:
+                r0, r1 = base + loop_offset(reduced, first), base + loop_offset(reduced, first + 1)
+                r2, r3 = base + loop_offset(reduced, first + 2), base + loop_offset(reduced, first + 3)
+                for i in range(width):
+                    acc[at + i] = combine(combine(combine(combine(acc[at + i], x[r0 + i]), x[r1 + i]), x[r2 + i]), x[r3 + i])
+                first += 4
+        for d in range(first, depth):
+            source = base + loop_offset(reduced, d)
+            for i in range(width):
+                acc[at + i] = combine(acc[at + i], x[source + i])
+
+    return reduce_lanes
+
+
+def vector_sums(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """The same for sums of float32 or int8, accumulated in registers; `combine` adds what is left of a block of lanes."""
+    reduce_rest = row_by_row(combine)
+
+    @inline
+    def reduce_lanes(x: xp, acc: Any, at: i64, width: i64, base: i64, reduced: i64p, depth: i64) -> None:
+        lane = 0
+        while lane + 4 * LANES <= width:
+            first = base + lane
+            s0, s1 = load(x, first), load(x, first + LANES)
+            s2, s3 = load(x, first + 2 * LANES), load(x, first + 3 * LANES)
+            for d in range(1, depth):
+                source = first + loop_offset(reduced, d)
+                s0, s1 = add(s0, load(x, source)), add(s1, load(x, source + LANES))
+                s2, s3 = add(s2, load(x, source + 2 * LANES)), add(s3, load(x, source + 3 * LANES))
+            target = at + lane
+            store(acc, target, s0)
+            store(acc, target + LANES, s1)
+            store(acc, target + 2 * LANES, s2)
+            store(acc, target + 3 * LANES, s3)
+            lane += 4 * LANES
+        if lane < width:
+            reduce_rest(x, acc, at + lane, width - lane, base + lane, reduced, depth)
+
+    return reduce_lanes
+
+
+def reduction(
+    combine: Callable[[Any, Any], Any], fold: Callable[..., Any] | None = None, lanes_reducer: Callable[..., Any] = row_by_row
+) -> Callable[..., Any]:
+    """A function that writes outputs [start, stop) to `acc`: elements combined with `combine`, neighbours with `fold`.
+
+    Without `fold` elements are combined in the order of the input. `lanes_reducer` is `vector_sums` where it applies.
+    """
     fold_run = in_order(combine) if fold is None else fold
+    reduce_lanes = lanes_reducer(combine)
 
     @inline
     def reduce(x: xp, acc: Any, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, start: i64, stop: i64) -> None:
@@ -49,17 +111,11 @@ def reduction(combine: Callable[[Any, Any], Any], fold: Callable[..., Any] | Non
             width = min(lanes - lane, stop - at)
             base = loop_offset(kept, outer) + lane
             if run == 1:
-                for i in range(width):
-                    acc[at + i] = x[base + i]
-                for d in range(1, depth):
-                    source = base + loop_offset(reduced, d)
-                    for i in range(width):
-                        acc[at + i] = combine(acc[at + i], x[source + i])
+                reduce_lanes(x, acc, at, width, base, reduced, depth)
             else:
-                acc[at] = x[base]
-                value = fold_run(acc[at], x, base + 1, run - 1)
+                value = fold_run(x, base, run)
                 for d in range(1, depth):
-                    value = fold_run(value, x, base + loop_offset(reduced, d), run)
+                    value = combine(value, fold_run(x, base + loop_offset(reduced, d), run))
                 acc[at] = value
             at += width
 

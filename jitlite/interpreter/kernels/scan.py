@@ -4,44 +4,69 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import f32p, i8p, i16p, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.elements import INDICES, ip, specialise, xp
+from jitlite.interpreter.kernels.requantize import wide
 
 
-def _extreme_position(x: xp, y: ip, columns: i64, size: i64, inner: i64, sign: i64, thread: i64, threads: i64) -> None:
+def _first_extreme_f32(x: f32p, y: ip, columns: i64, size: i64, inner: i64, sign: i64, thread: i64, threads: i64) -> None:
     """y[o, i] = the first position of the greatest sign · x[o, :, i]; NaN is never greater; `columns` = outer · inner."""
     start, stop = span(columns, thread, threads)
     for column in range(start, stop):
         outer = column // inner
         at = outer * size * inner + column - outer * inner
-        best, place = x[at] * sign, 0
+        best, place = x[at], 0
         for k in range(1, size):
-            value = x[at + k * inner] * sign
-            if value > best or (best != best and value == value):
+            value = x[at + k * inner]
+            if (value > best if sign > 0 else value < best) or (best != best and value == value):
                 best, place = value, k
         y[column] = place
 
 
-for _name, _pointer in {"f32": f32p, "u8": u8p, "i8": i8p, "i32": i32p}.items():
-    for _suffix, _index in INDICES.items():
-        specialise(_extreme_position, f"extreme_position_{_name}_{_suffix}", {xp: _pointer, ip: _index})
-
-
-def _cumulative_sum(x: xp, y: xp, columns: i64, size: i64, inner: i64, exclusive: i64, reverse: i64, thread: i64, threads: i64) -> None:
-    """y[o, k, i] = Σ x[o, ≤ k, i] (< k when exclusive, from the end when reversed); `columns` = outer · inner."""
+def _first_extreme(x: xp, y: ip, columns: i64, size: i64, inner: i64, sign: i64, thread: i64, threads: i64) -> None:
+    """The same for integers: the greatest of sign · value · 2^31 less the position, so that nothing branches; size is below 2^31."""
     start, stop = span(columns, thread, threads)
+    scale = wide(sign) << wide(31)
     for column in range(start, stop):
         outer = column // inner
-        at, step = outer * size * inner + column - outer * inner, inner
+        at = outer * size * inner + column - outer * inner
+        best = wide(x[at]) * scale
+        if inner == 1:
+            for k in range(1, size):
+                best = max(best, wide(x[at + k]) * scale - k)
+        else:
+            for k in range(1, size):
+                best = max(best, wide(x[at + k * inner]) * scale - k)
+        y[column] = -best & 0x7FFFFFFF
+
+
+_INTEGERS: dict[str, Any] = {"u8": u8p, "i8": i8p, "i32": i32p}
+_NUMBERS: dict[str, Any] = {"f32": f32p, "i32": i32p, "i64": i64p}
+
+for _suffix, _index in INDICES.items():
+    specialise(_first_extreme_f32, f"extreme_position_f32_{_suffix}", {ip: _index})
+    for _name, _pointer in _INTEGERS.items():
+        specialise(_first_extreme, f"extreme_position_{_name}_{_suffix}", {xp: _pointer, ip: _index})
+
+
+def _cumulative_sum(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: i64, reverse: i64, thread: i64, threads: i64) -> None:
+    """y[o, k, i] = Σ x[o, ≤ k, i] (< k when exclusive, from the end when reversed)."""
+    start, stop = span(outer * inner, thread, threads)
+    while start < stop:
+        plane = start // inner
+        width = min(stop, (plane + 1) * inner) - start
+        at, step = plane * size * inner + start - plane * inner, inner
         if reverse != 0:
             at, step = at + (size - 1) * inner, -inner
-        total = x[at] - x[at] if exclusive != 0 else x[at]
-        y[at] = total
+        for i in range(width):
+            y[at + i] = x[at + i] - x[at + i] if exclusive != 0 else x[at + i]
         for _ in range(1, size):
-            total += x[at] if exclusive != 0 else x[at + step]
+            source = at if exclusive != 0 else at + step
+            for i in range(width):
+                y[at + step + i] = y[at + i] + x[source + i]
             at += step
-            y[at] = total
+        start += width
 
 
-for _name, _pointer in {"f32": f32p, "i32": i32p, "i64": i64p}.items():
+for _name, _pointer in _NUMBERS.items():
     specialise(_cumulative_sum, f"cumulative_sum_{_name}", {xp: _pointer})
 
 
@@ -69,6 +94,6 @@ def _top_k(x: xp, values: xp, positions: ip, rows: i64, size: i64, k: i64, threa
             positions[target + slot] = place
 
 
-for _name, _pointer in {"f32": f32p, "u8": u8p, "i8": i8p, "i16": i16p, "i32": i32p, "i64": i64p}.items():
+for _name, _pointer in (_INTEGERS | _NUMBERS | {"i16": i16p}).items():
     specialise(_top_k, f"top_k_{_name}_i32", {xp: _pointer, ip: i32p})
     specialise(_top_k, f"top_k_{_name}_i16", {xp: _pointer, ip: i16p})

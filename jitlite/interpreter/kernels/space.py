@@ -1,6 +1,18 @@
-"""Blocks moved between batch and space: rows of channels, copied as bytes. Images are (n, h, w, row)."""
+"""Blocks moved between batch and space: rows of channels, copied as bytes. Images are (n, h, w, row); threads share the output's lines."""
 
-from jitlite.interpreter.kernels.abi import i64, kernel, span, u8p
+from jitlite.interpreter.kernels.abi import i64, inline, kernel, span, u8p
+
+
+@inline
+def _copy(x: u8p, y: u8p, source: i64, target: i64, count: i64) -> None:
+    for i in range(count):
+        y[target + i] = x[source + i]
+
+
+@inline
+def _fill(y: u8p, target: i64, count: i64, value: i64) -> None:
+    for i in range(count):
+        y[target + i] = value
 
 
 @kernel
@@ -25,22 +37,26 @@ def space_to_batch(
 
     The low byte of `padding` fills what lies outside the input.
     """
-    start, stop = span(block_h * block_w * n * y_h * y_w, thread, threads)
+    start, stop = span(block_h * block_w * n * y_h, thread, threads)
     fill = padding & 255
-    for pixel in range(start, stop):
-        line = pixel // y_w
+    for line in range(start, stop):
         image = line // y_h
         place = image // n
         at_h = (line - image * y_h) * block_h + place // block_w - top
-        at_w = (pixel - line * y_w) * block_w + place % block_w - left
-        target = pixel * row_bytes
-        if 0 <= at_h < h and 0 <= at_w < w:
-            source = (((image - place * n) * h + at_h) * w + at_w) * row_bytes
-            for i in range(row_bytes):
-                y[target + i] = x[source + i]
-        else:
-            for i in range(row_bytes):
-                y[target + i] = fill
+        at_w = place % block_w - left
+        target = line * y_w * row_bytes
+        if not 0 <= at_h < h:
+            _fill(y, target, y_w * row_bytes, fill)
+            continue
+        source = (((image - place * n) * h + at_h) * w + at_w) * row_bytes
+        for _ in range(y_w):
+            if 0 <= at_w < w:
+                _copy(x, y, source, target, row_bytes)
+            else:
+                _fill(y, target, row_bytes, fill)
+            at_w += block_w
+            source += block_w * row_bytes
+            target += row_bytes
 
 
 @kernel
@@ -61,14 +77,17 @@ def batch_to_space(
     threads: i64,
 ) -> None:
     """Interleaves block_h · block_w · y_n images of (h, w), then cuts y_n images of (y_h, y_w) out at (top, left)."""
-    start, stop = span(y_n * y_h * y_w, thread, threads)
-    for pixel in range(start, stop):
-        line = pixel // y_w
+    start, stop = span(y_n * y_h, thread, threads)
+    image_bytes = y_n * h * w * row_bytes
+    for line in range(start, stop):
         image = line // y_h
         at_h = line - image * y_h + top
-        at_w = pixel - line * y_w + left
-        place = at_h % block_h * block_w + at_w % block_w
-        source = (((place * y_n + image) * h + at_h // block_h) * w + at_w // block_w) * row_bytes
-        target = pixel * row_bytes
-        for i in range(row_bytes):
-            y[target + i] = x[source + i]
+        base = (at_h % block_h * block_w * y_n + image) * h + at_h // block_h
+        place, column = left % block_w, left // block_w
+        target = line * y_w * row_bytes
+        for _ in range(y_w):
+            _copy(x, y, (base * w + column) * row_bytes + place * image_bytes, target, row_bytes)
+            target += row_bytes
+            place += 1
+            if place == block_w:
+                place, column = 0, column + 1
