@@ -7,7 +7,8 @@ import onnx
 
 from jitlite.converter.batch import merge_batches
 from jitlite.converter.emit import emit
-from jitlite.converter.importer import graph_inputs, load_model
+from jitlite.converter.importer import expand_functions, graph_inputs, load_model
+from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
@@ -16,14 +17,14 @@ from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.tables import Model
 
 
-def convert_onnx(source: str | os.PathLike[str] | onnx.ModelProto, options: ConvertOptions = ConvertOptions()) -> Model:  # noqa: B008
+def convert_onnx(model: str | os.PathLike[str] | onnx.ModelProto, options: ConvertOptions = ConvertOptions()) -> Model:  # noqa: B008
     """The float32 TFLite model of an ONNX model of opset 7 or later, given as a path or a ModelProto.
 
     Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form,
     all of them in one message.
     """
     with np.errstate(all="ignore"):
-        return _converted(load_model(source), options)
+        return _converted(expand_functions(load_model(model), LOWERINGS), options)
 
 
 def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:

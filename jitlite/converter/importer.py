@@ -1,12 +1,13 @@
 """From an ONNX file to a `Graph` of ONNX nodes: parse, load external data, inline functions, check, bind input shapes."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError, EncodeError, Message  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, numpy_helper
@@ -48,6 +49,28 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
     except (onnx.checker.ValidationError, EncodeError, ValueError, RuntimeError, TypeError) as error:
         raise ConversionError(f"{where}: the ONNX checker says: {_first_line(error)}") from error
     return model
+
+
+NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeLinear"})
+"""Operators whose definition as a function is no use: random, a loop, or in integers."""
+
+
+def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.ModelProto:
+    """The model with operators that ONNX defines as functions of others replaced by these, but for those named in `kept`."""
+    opsets = opset_versions(model)
+    wanted = set()
+    for node in model.graph.node:
+        if node.domain in DEFAULT_DOMAINS and node.op_type not in kept and node.op_type not in NOT_EXPANDED:
+            schema = _schema(node, opsets)
+            if schema is not None and (schema.has_function or schema.has_context_dependent_function):
+                wanted.add((node.domain, node.op_type))
+    if not wanted:
+        return model
+    try:
+        return onnx.inliner.inline_selected_functions(model, sorted(wanted), inline_schema_functions=True)
+    except (RuntimeError, ValueError, TypeError) as error:
+        names = ", ".join(sorted(name for _, name in wanted))
+        raise ConversionError(f"ONNX model: cannot expand {names}: {_first_line(error)}") from error
 
 
 def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:

@@ -43,11 +43,11 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
 
 
 def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Problems) -> Sequence[Value]:
+    assert isinstance(node.op, OnnxOp)
+    function = lowering_for(node.op)
     if problems.is_tainted(node.inputs):
         problems.tainted.update(node.outputs)
         return ()
-    assert isinstance(node.op, OnnxOp)
-    function = lowering_for(node.op)
     for value in node.inputs:
         if value is not None:
             check_type(value)

@@ -100,6 +100,31 @@ def gather_nd(ctx: Context, node: Node) -> Value:
     return ctx.op(GATHER_ND, x, positions)
 
 
+@lowers("ScatterND", since=11)
+def scatter_nd(ctx: Context, node: Node) -> Value:
+    """Constant, distinct places: the parts that stay and the updates, joined and put in order."""
+    x, updates = ctx.input(0), ctx.input(2)
+    places = ctx.data(1)
+    ctx.require(attribute(node, "reduction", "none") == "none", "reduction none is supported, found another")
+    depth = places.shape[-1]
+    columns = tuple(_nonnegative(ctx, places[..., axis], x.dims[axis]) for axis in range(depth))
+    numbered = np.arange(x.size).reshape(x.dims)
+    written = numbered[columns].reshape(-1)
+    ctx.require(len(np.unique(written)) == len(written) == updates.size, "distinct places are required, found repeated ones")
+    if len(written) == x.size:
+        source = np.empty(x.size, np.int64)
+        source[written] = np.arange(x.size)
+        flat = ctx.reshape(updates, (x.size,))
+    else:
+        source = np.arange(x.size)
+        source[written] = x.size + np.arange(len(written))
+        parts = [ctx.reshape(x, (x.size,)), ctx.reshape(updates, (updates.size,))]
+        flat = ctx.op(CONCATENATION, *parts, options=ConcatenationOptions(axis=0))
+    if not np.array_equal(source, np.arange(flat.size)):
+        flat = ctx.op(GATHER, flat, ctx.constant(source, np.int32), options=GatherOptions(axis=0))
+    return ctx.reshape(flat, x.dims)
+
+
 @lowers("OneHot", since=9)
 def one_hot(ctx: Context, node: Node) -> Value:
     positions, depth, values = ctx.input(0), int(ctx.data(1).reshape(-1)[0]), ctx.data(2)

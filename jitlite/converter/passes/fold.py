@@ -51,9 +51,9 @@ def fold_constants(graph: Graph, names: dict[str, Value], opsets: dict[str, int]
         assert isinstance(node.op, OnnxOp)
         if node.kind == "If" and node.input(0).data is not None:
             waiting.extendleft(reversed(_take_branch(graph, node, source)))
-        elif problems.is_tainted(node.inputs):
+        elif problems.is_tainted(node.inputs) or not node.op.since or node.kind in SUBGRAPH_OPS:
             problems.tainted.update(node.outputs)
-        elif node.op.since and node.kind not in SUBGRAPH_OPS:
+        else:
             _infer(node, source)
             if constants(node.inputs) or node.kind in ("Shape", "Size"):
                 _fold(graph, node, source)

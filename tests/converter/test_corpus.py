@@ -1,0 +1,114 @@
+"""Real networks: converted, run in LiteRT, compared with ONNX Runtime, and how many transposes they keep.
+
+Models that cannot be converted yet are listed with the operators that stand in the way.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jitlite.converter import ConvertOptions, convert_onnx
+from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.tables import Model
+from tests.converter.agreement import Array, assert_close, converted, kinds, run_onnx, run_tflite
+
+TOLERANCE = 1e-3
+"""Of the largest magnitude of each output."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: the most transposes that stay, the shapes it is given, whether the test is slow."""
+
+    name: str
+    transposes: int
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    slow: bool = False
+
+
+ROWS = [
+    Row("o0442_hey_rhasspy_v0_1", 0),
+    Row("o0567_model_v8", 0),
+    Row("o0571_float_model", 2),
+    Row("o0577_float_model", 2),
+    Row("o0583_hey_mycroft_v0_1", 2),
+    Row("o0584_ch_ppocr_mobile_v2_0_cls_infer", 1, {"x": (None, 3, 48, 192)}),
+    Row("o0593_alexa_v0_1", 0),
+    Row("o0599_melspectrogram", 0, {"input": (None, 16000)}),
+    Row("o0605_sig_bak_ovr", 0, slow=True),
+    Row("o0608_run_1663915512_stage_0", 1, {"input": (1, 3, 100, 160)}),
+    Row("o0609_run_1663829550_stage_0", 1, {"input": (1, 3, 100, 160)}),
+    Row("o0624_model", 5, {"input": (None, 20)}),
+    Row("o0666_ch_pp_ocrv4_rec_infer", 9, {"x": (None, 3, 48, 320)}),
+    Row("o0669_320n", 2, {"images": (None, 3, 320, 320)}),
+    Row("o1004_model_vww", 1),
+    Row("o1010_yunet_s_320_320", 1),
+    Row("o1012_yunet_s_dynamic", 1, {"input": (None, 3, 320, 320)}),
+    Row("o1013_pytorch_super_resolution", 0),
+    Row("o1020_ten_vad", 0, {"input_1": (1, 3, 41), **{f"input_{index}": (1, 64) for index in (2, 3, 6, 7)}}),
+    Row("o1024_pretrainedresnet", 1),
+    Row("o1025_gtcrn", 25),
+    Row("o1027_gtcrn_simple", 25),
+    Row("o1029_model_ic", 1),
+    Row("o1033_vww_96_float", 1),
+    Row("o1034_fastestdet", 2),
+    Row("o1035_fastestdet", 1),
+    Row("o1064_encoder_model", 1, {"input_1": (None, 10, 28)}),
+    Row("o1065_decoder_model", 2, {"input_2": (None, 10, 32)}),
+    Row("o1066_bert_mlm", 12),
+]
+
+REFUSED = {
+    "o0632_rawi_v2_int8": ["com.microsoft.DynamicQuantizeLSTM", "DynamicQuantizeLinear", "MatMulInteger", "DequantizeLinear"],
+    "o0633_rawi_v3_int8": ["com.microsoft.DynamicQuantizeLSTM", "DynamicQuantizeLinear", "MatMulInteger", "DequantizeLinear"],
+}
+
+
+def feeds(model: Model, batch: int) -> dict[str, Array]:
+    """Random inputs by name, dynamic dimensions set to the batch."""
+    rng = np.random.default_rng(batch)
+    made: dict[str, Array] = {}
+    for entry in model.signature_defs[0].inputs:
+        tensor = model.subgraphs[0].tensors[entry.tensor_index]
+        shape = [batch if dim == -1 else dim for dim in tensor.shape_signature or tensor.shape]
+        kind = tensor.type.name.lower()
+        made[entry.name] = rng.standard_normal(shape).astype(np.float32) if kind == "float32" else rng.integers(0, 10, shape).astype(kind)
+    return made
+
+
+def parameters() -> list[Any]:
+    return [pytest.param(row, id=row.name, marks=[pytest.mark.slow] if row.slow else []) for row in ROWS]
+
+
+@pytest.mark.parametrize("row", parameters())
+def test_network_agrees_with_onnxruntime(row: Row, corpus: Path) -> None:
+    path = corpus / "models" / f"{row.name}.onnx"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not in the corpus")
+    made = converted(str(path), ConvertOptions(shapes=row.shapes))
+    dynamic = any(tensor.shape_signature for tensor in made.subgraphs[0].tensors)
+    for batch in (1, 3) if dynamic else (1,):
+        given = feeds(made, batch)
+        assert_close(run_tflite(made, given), run_onnx(str(path), given), TOLERANCE)
+    assert kinds(made)["TRANSPOSE"] <= row.transposes
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_networks_that_are_not_supported_yet(name: str, corpus: Path) -> None:
+    with pytest.raises(ConversionError) as caught:
+        convert_onnx(corpus / "models" / f"{name}.onnx", ConvertOptions(shapes={"input": (1, 20)}))
+    for kind in REFUSED[name]:
+        assert f"no lowering for operator {kind}" in str(caught.value)
+
+
+def test_the_demo_network() -> None:
+    """The network of the README's demo: no transposes but at the edge, a dynamic batch, the same answers."""
+    path = Path(__file__).resolve().parents[2] / "examples" / "fashion_mnist" / "model.onnx"
+    made = converted(str(path))
+    assert kinds(made)["TRANSPOSE"] <= 1
+    for batch in (1, 4):
+        given = feeds(made, batch)
+        assert_close(run_tflite(made, given), run_onnx(str(path), given), 1e-4)
