@@ -423,3 +423,17 @@ SHORT = operand(T.INT16, (1, 8, 8, 4), 0.1)
 )
 def test_versions(spec, options, inputs, version):
     assert spec.version(call(spec, options, inputs)) == version
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "inputs", "output"),
+    [
+        (CONV_2D, conv_options(), [activations(0, 8, 8, 4), W, B], result(T.FLOAT32)),
+        (CONV_2D, conv_options(), [image(0, 8, 8, 4), QW, QB], result(T.INT8, 0.1)),
+        (CONV_2D, conv_options(), [activations(0, 8, 8, 4), QW, B], result(T.FLOAT32)),
+        (DEPTHWISE_CONV_2D, depthwise_options(), [activations(0, 8, 8, 4), floats(1, 3, 3, 4)], result(T.FLOAT32)),
+        (TRANSPOSE_CONV, transposed(), [constant([0, 16, 16, 6]), W, activations(0, 8, 8, 4)], result(T.FLOAT32)),
+    ],
+)
+def test_no_images(spec, options, inputs, output):
+    assert check(spec, options, inputs, [output])[0].size == 0

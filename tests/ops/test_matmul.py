@@ -284,3 +284,16 @@ S = operand(T.INT16, (6, 8), 0.1)
 )
 def test_versions(spec, options, inputs, version):
     assert spec.version(call(spec, options, inputs)) == version
+
+
+@pytest.mark.parametrize(
+    ("spec", "options", "inputs", "output"),
+    [
+        (FULLY_CONNECTED, fc(), [activations(0, 8), W, B], result(T.FLOAT32)),
+        (FULLY_CONNECTED, fc(), [rows(0, 8), QW, QB], result(T.INT8, 0.1)),
+        (FULLY_CONNECTED, fc(), [activations(0, 8), QW, B], result(T.FLOAT32)),
+        (BATCH_MATMUL, BatchMatMulOptions(), [activations(0, 3, 8), activations(0, 8, 4)], result(T.FLOAT32)),
+    ],
+)
+def test_no_rows(spec, options, inputs, output):
+    assert check(spec, options, inputs, [output])[0].size == 0

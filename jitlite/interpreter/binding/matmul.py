@@ -128,7 +128,7 @@ def _hybrid_product(
     call: Call, x: TensorInfo, w: TensorInfo, y: TensorInfo, p: Product, bias: NDArray[np.float32], clamp: dict[str, float]
 ) -> Bound:
     """Quantizes every row of the left side at run time, then multiplies integers."""
-    lefts = x.size // (p.rows * p.depth)
+    lefts = x.size // max(p.rows * p.depth, 1)
     made: dict[str, Argument] = {"x": Scratch(x.size), "scales": Scratch(4 * lefts * p.rows), "zero_points": Scratch(4 * lefts * p.rows)}
     row_step, depth_step = (1, p.rows) if p.transposed_left else (p.depth, 1)
     quantize = PREPARE.step(
