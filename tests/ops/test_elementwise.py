@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from oracle import OPTIMIZED, REFERENCE, build, call, check, constant, operand, result, run
 
 import jitlite.interpreter.binding.elementwise  # noqa: F401 - registers the bindings
+from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops import elementwise as ops
 from jitlite.schemas.ops.spec import OpSpec, infer
@@ -120,6 +121,24 @@ def test_every_pair_of_bytes(spec, data):
     (a, b, y), zero_points = [data.draw(scales) for _ in range(3)], [data.draw(st.integers(-128, 127)) for _ in range(3)]
     inputs = [operand(I8, (65536,), a, zero_points[0]), operand(I8, (65536,), b, zero_points[1])]
     check(spec, options(spec), inputs, [result(I8, y, zero_points[2])], threads=(1,), feeds=every_pair())
+
+
+@pytest.mark.parametrize(
+    ("scales", "kernel"),
+    [
+        ((0.013, 0.017, 0.0131), "real_sum_q8"),
+        ((0.05, 0.05, 0.1), "real_sum_q8"),
+        ((0.00599759491160512, 0.009935867041349411, 0.018488667905330658), "sum_q8"),
+        ((0.05, 0.07, 0.1), "sum_q8"),
+    ],
+    ids=str,
+)
+def test_sums_take_float32_only_where_every_pair_of_bytes_agrees(scales, kernel):
+    inputs = [operand(I8, (65536,), scales[0], 3), operand(I8, (65536,), scales[1], -4)]
+    step = BINDINGS[ops.ADD](call(ops.ADD, AddOptions(), inputs, [operand(I8, (65536,), scales[2], 5)]))
+    assert step.kernel == kernel
+    for spec in (ops.ADD, ops.SUB):
+        check(spec, options(spec), inputs, [result(I8, scales[2], 5)], threads=(1,), feeds=every_pair())
 
 
 @settings(max_examples=15)

@@ -11,7 +11,7 @@ from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
-from jitlite.schemas.affine import activation_bounds, quantize_multiplier, quantized_activation_range
+from jitlite.schemas.affine import activation_bounds, multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.elementwise import (
     ABS,
@@ -95,9 +95,27 @@ def _sum_settings(call: Call, left_shift: int, *, sign: int = 1, power: int = 1)
     return np.array([a.zero_point, b.zero_point, left_shift, *sides, *output, sign], np.int64)
 
 
-def _quantized(call: Call, kernel: str, settings: Sequence[int] | NDArray[np.int64]) -> Step:
+def _real_sum_settings(call: Call, exact: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Settings of `real_sum_q8` with which float32 arithmetic gives what `exact` does for every pair of bytes, or None."""
+    a_zero, b_zero, left_shift, a_mantissa, a_shift, b_mantissa, b_shift, mantissa, shift, zero_point, low, high, sign = exact.tolist()
+    values = lookup.byte_values(T.INT8)
+    a = multiply_by_quantized_multiplier(((values - a_zero) << left_shift).astype(np.int32), a_mantissa, a_shift)
+    b = multiply_by_quantized_multiplier(((values - b_zero) << left_shift).astype(np.int32), b_mantissa, b_shift)
+    wanted = np.clip(multiply_by_quantized_multiplier(a[:, None] + sign * b, mantissa, shift).astype(np.int64) + zero_point, low, high)
+    a_scale, b_scale, y_scale = (float(lookup.scale_of(info)) for info in (call.input(0), call.input(1), call.outputs[0]))
+    half = np.float32(0.5)
+    for growth in (1.0, 1 + 2**-23, 1 - 2**-23):
+        a_factor, b_factor = np.float32(a_scale / y_scale * growth), np.float32(sign * b_scale / y_scale * growth)
+        total = ((values - a_zero).astype(np.float32) * a_factor)[:, None] + (values - b_zero).astype(np.float32) * b_factor
+        found = np.clip(np.trunc(total + np.where(total >= 0, half, -half)).astype(np.int64) + zero_point, low, high)
+        if np.abs(total).max() < 2**30 and np.array_equal(found, wanted):
+            return np.array([a_zero, b_zero, a_factor, b_factor, zero_point, low, high], np.float64)
+    return None
+
+
+def _quantized(call: Call, kernel: str, settings: Sequence[int] | NDArray[Any]) -> Step:
     a, b, y = call.input(0), call.input(1), call.outputs[0]
-    return RARE["q8"].step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings, np.int64))
+    return RARE["q8"].step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings))
 
 
 @binds(ADD)
@@ -114,7 +132,9 @@ def _sum(call: Call, kernel: str, sign: int) -> Step:
     if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64):
         return _step(call, kernel, _bounds(call))
     if call.input(0).type is T.INT8:
-        return _quantized(call, "sum_q8", _sum_settings(call, 20, sign=sign))
+        settings = _sum_settings(call, 20, sign=sign)
+        real = _real_sum_settings(call, settings)
+        return _quantized(call, "sum_q8", settings) if real is None else _quantized(call, "real_sum_q8", real)
     raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
 
 

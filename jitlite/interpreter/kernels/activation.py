@@ -7,13 +7,14 @@ import numba
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64p, i64, inline, kernel, span
+from jitlite.interpreter.kernels.bits import bits_of_float, float_of_bits
 from jitlite.interpreter.kernels.broadcast import binary, unary
-from jitlite.interpreter.kernels.transcendental import exp, expm1, logistic, normal_tail, tanh
+from jitlite.interpreter.kernels.transcendental import exp, expm1, log, logistic, normal_tail, tanh
 
 _FAMILY = __name__
 _ZERO, _ONE, _THREE, _SIX = np.float32(0), np.float32(1), np.float32(3), np.float32(6)
 _GELU_SCALE, _GELU_CUBE = np.float32(-2 * math.sqrt(2 / math.pi)), np.float32(0.044715)
-_LEAST = np.float32(-3.4028234663852886e38)
+_I32: Any = np.int32
 _SMALLEST_NORM = np.float32(1e-6)
 
 
@@ -77,16 +78,18 @@ for _name, _function in {
 
 
 def _reduction(function: Any) -> Any:
-    """A function whose sums and comparisons may be taken in any order, which vector code needs."""
-    return numba.njit(error_model="numpy", nogil=True, fastmath={"reassoc", "nnan", "nsz"})(function)
+    """As `inline`, for functions whose sums may be taken in any order, which vector code needs."""
+    return numba.njit(error_model="numpy", nogil=True, fastmath={"reassoc"})(function)
 
 
-@_reduction
+@inline
 def _largest(x: Any, start: int, count: int) -> Any:
-    found = _LEAST
+    """Compares floats as integers of the same order, which vector code can do in any order; positive NaN counts as largest."""
+    found = _I32(-(1 << 31))
     for i in range(start, start + count):
-        found = max(found, x[i])
-    return found
+        bits = bits_of_float(x[i])
+        found = max(found, _I32(bits ^ ((bits >> 31) & 0x7FFFFFFF)))
+    return float_of_bits(_I32(found ^ ((found >> 31) & 0x7FFFFFFF)))
 
 
 @_reduction
@@ -130,7 +133,7 @@ def log_softmax_f32(x: f32p, y: f32p, rows: i64, depth: i64, thread: i64, thread
     for row in range(first, last):
         start = row * depth
         largest, total = _exponentials(x, y, start, depth, _ONE)
-        logarithm = math.log(total)
+        logarithm = log(total)
         for i in range(start, start + depth):
             y[i] = x[i] - largest - logarithm
 

@@ -5,6 +5,7 @@ from typing import Any
 from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elements import by_element_size, xp
+from jitlite.interpreter.kernels.requantize import wide
 
 _FAMILY = __name__
 
@@ -55,6 +56,12 @@ binary(_FAMILY, "logical", (u8p, u8p, u8p, i64p), _logical, _truth_table)
 
 
 @inline
+def _chosen(condition: int, x: int, y: int) -> Any:
+    """The bits of x where the condition holds, else of y; a branch would keep the loads of both from becoming vector loads."""
+    return wide(y) ^ ((wide(x) ^ wide(y)) & -wide(condition != 0))
+
+
+@inline
 def _select_row(condition: u8p, x: Any, y: Any, z: Any, places: Any, steps: Any, at: int, count: int) -> None:
     c_at, x_at, y_at = places
     c_step, x_step, y_step = steps
@@ -65,14 +72,17 @@ def _select_row(condition: u8p, x: Any, y: Any, z: Any, places: Any, steps: Any,
         else:
             for i in range(count):
                 z[at + i] = y[y_at + i * y_step]
-    elif x_step == 1 and y_step == 1:
+    elif y_step == 0:
+        other = y[y_at]
         for i in range(count):
-            chosen, other = x[x_at + i], y[y_at + i]
-            z[at + i] = chosen if condition[c_at + i] != 0 else other
+            z[at + i] = _chosen(condition[c_at + i], x[x_at + i * x_step], other)
+    elif x_step == 0:
+        value = x[x_at]
+        for i in range(count):
+            z[at + i] = _chosen(condition[c_at + i], value, y[y_at + i])
     else:
         for i in range(count):
-            chosen, other = x[x_at + i * x_step], y[y_at + i * y_step]
-            z[at + i] = chosen if condition[c_at + i] != 0 else other
+            z[at + i] = _chosen(condition[c_at + i], x[x_at + i], y[y_at + i])
 
 
 @by_element_size

@@ -24,11 +24,11 @@ def _nearest(value: Any) -> Any:
     bounded: Any = raised if raised < _FAR else _FAR
     whole = narrow(bounded)
     rest = bounded - np.float32(whole)
-    return whole + (rest >= _HALF) - (rest <= -_HALF)
+    return narrow(whole + (rest >= _HALF) - (rest <= -_HALF))
 
 
 def _quantize(
-    x: f32p, y: yp, count: i64, channels: i64, inner: i64, scales: f32p, zero_points: i32p, low: i64, high: i64, thread: i64, threads: i64
+    x: f32p, y: yp, count: i64, channels: i64, inner: i64, scales: f32p, zero_points: i32p, low: i32, high: i32, thread: i64, threads: i64
 ) -> None:
     """Element i belongs to channel (i / inner) mod channels."""
     at, stop = span(count, thread, threads)
@@ -38,7 +38,7 @@ def _quantize(
         scale, zero_point = scales[channel], zero_points[channel]
         end = min((block + 1) * inner, stop)
         for i in range(at, end):
-            y[i] = min(max(_nearest(x[i] / scale) + zero_point, low), high)
+            y[i] = min(max(narrow(_nearest(x[i] / scale) + zero_point), low), high)
         at = end
 
 

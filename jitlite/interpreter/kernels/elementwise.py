@@ -7,7 +7,7 @@ import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32p, f64p, inline
 from jitlite.interpreter.kernels.broadcast import binary, unary
-from jitlite.interpreter.kernels.transcendental import exp
+from jitlite.interpreter.kernels.transcendental import exp, log
 
 _FAMILY = __name__
 _ONE, _ZERO = np.float32(1), np.float32(0)
@@ -98,11 +98,6 @@ def _neg(x: Any) -> Any:
 
 
 @inline
-def _log(x: Any) -> Any:
-    return math.log(x)
-
-
-@inline
 def _sqrt(x: Any) -> Any:
     return math.sqrt(x)
 
@@ -149,5 +144,6 @@ def _sign(x: Any) -> Any:
 
 
 unary(_FAMILY, "exp_f32", (f32p, f32p), exp)
-for _function in (_abs, _neg, _log, _sqrt, _rsqrt, _square, _sin, _cos, _floor, _ceil, _round, _sign):
+unary(_FAMILY, "log_f32", (f32p, f32p), log)
+for _function in (_abs, _neg, _sqrt, _rsqrt, _square, _sin, _cos, _floor, _ceil, _round, _sign):
     unary(_FAMILY, f"{_function.__name__[1:]}_f32", (f32p, f32p), _function)

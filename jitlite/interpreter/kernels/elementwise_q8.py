@@ -5,13 +5,16 @@ Settings are int64 blocks: zero points, then multipliers as (mantissa, shift), t
 
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import i8p, i64, i64p, inline, kernel, span
+import numpy as np
+
+from jitlite.interpreter.kernels.abi import f64p, i8p, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
 
 _FAMILY = __name__
 _UNIT_BITS = 20
+_HALF, _ZERO = np.float32(0.5), np.float32(0)
 _Q8 = (i8p, i8p, i8p, i64p)
 
 
@@ -37,6 +40,26 @@ def _sum(a: Any, b: Any, settings: Any) -> Any:
 
 
 @inline
+def _real_settings(settings: f64p) -> Any:
+    """Settings [a and b zero point, a and b factor, zero point, low, high]."""
+    return settings[0], settings[1], np.float32(settings[2]), np.float32(settings[3]), settings[4], settings[5], settings[6]
+
+
+@inline
+def _nearest(value: Any) -> Any:
+    """The nearest int32, halves away from zero, but for the rounding of the sum with ½; |value| < 2³⁰."""
+    return narrow(value + (_HALF if value >= _ZERO else -_HALF))
+
+
+@inline
+def _real_sum(a: Any, b: Any, settings: Any) -> Any:
+    """The sum in float32; the binding has checked for every pair of bytes that it rounds as the fixed point does."""
+    a_zero_point, b_zero_point, a_factor, b_factor, zero_point, low, high = settings
+    total = np.float32(a - narrow(a_zero_point)) * a_factor + np.float32(b - narrow(b_zero_point)) * b_factor
+    return min(max(narrow(_nearest(total) + narrow(zero_point)), narrow(low)), narrow(high))
+
+
+@inline
 def _squared_difference(a: Any, b: Any, settings: Any) -> Any:
     a_side, b_side, output, _ = settings
     difference = _scaled(a, a_side) - _scaled(b, b_side)
@@ -57,6 +80,7 @@ def _product(a: Any, b: Any, settings: Any) -> Any:
 
 
 binary(_FAMILY, "sum_q8", _Q8, _sum, _sum_settings)
+binary(_FAMILY, "real_sum_q8", (i8p, i8p, i8p, f64p), _real_sum, _real_settings)
 binary(_FAMILY, "squared_difference_q8", _Q8, _squared_difference, _sum_settings)
 binary(_FAMILY, "product_q8", _Q8, _product, _product_settings)
 
