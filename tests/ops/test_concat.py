@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.concat  # noqa: F401 - fills the registry
@@ -40,6 +40,7 @@ def test_concatenation_with_a_constant():
     check(CONCATENATION, ConcatenationOptions(axis=1), [x, y], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8, T.INT16]))
 def test_concatenation_of_any_shapes(data, type):
     shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
@@ -67,6 +68,11 @@ def test_split_v(type, shape, axis, sizes):
     check(SPLIT_V, SplitVOptions(num_splits=len(sizes)), [x, constant(np.array(sizes)), constant(axis)], [like(x)] * len(sizes))
 
 
+def test_split_of_nothing():
+    x = operand(T.FLOAT32, (0, 2))
+    assert infer(Call(SPLIT, SplitOptions(num_splits=3), (constant(0).info(0), x.info(1)), (x.info(2),) * 3)) == [((0, 2), T.FLOAT32)] * 3
+
+
 F32 = operand(T.FLOAT32, (4, 5))
 
 
@@ -89,7 +95,7 @@ F32 = operand(T.FLOAT32, (4, 5))
         (SPLIT, SplitOptions(num_splits=3), [constant(0), F32], "a size that 3 divides"),
         (SPLIT, SplitOptions(num_splits=0), [constant(0), F32], "num_splits above 0"),
         (SPLIT, SplitOptions(num_splits=-2), [constant(0), F32], "num_splits above 0"),
-        (SPLIT, SplitOptions(num_splits=2**31 - 1), [constant(0), operand(T.FLOAT32, (0,))], "at most 0 parts"),
+        (SPLIT, SplitOptions(num_splits=2**31 - 1), [constant(0), operand(T.FLOAT32, (0,))], "num_splits of at most 1 is required"),
         (SPLIT, SplitOptions(num_splits=2), [constant(2), F32], r"an axis in \[-2, 2\)"),
         (SPLIT_V, SplitVOptions(num_splits=2), [F32, constant([1, 2]), constant(0)], "sizes that add up to 4"),
         (SPLIT_V, SplitVOptions(num_splits=2), [F32, constant([5, -1]), constant(0)], "sizes that add up to 4"),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.gather  # noqa: F401 - fills the registry
@@ -41,6 +41,7 @@ def test_gather(type, index, shape, where, axis, batch_dims):
     check(GATHER, GatherOptions(axis=axis, batch_dims=batch_dims), inputs, [like(x)], resolver=OPTIMIZED)
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8]))
 def test_gather_of_any_shape(data, type):
     shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
@@ -110,6 +111,7 @@ def test_top_k_with_int16_positions():
     check(TOPK_V2, None, [x, constant(4)], [like(x), result(T.INT16)], resolver=OPTIMIZED)
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_top_k_sorts(data):
     rows, size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 40))

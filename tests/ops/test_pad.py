@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.pad  # noqa: F401 - fills the registry
@@ -65,6 +65,7 @@ def test_pad_by_int64_operand():
     check(PAD, None, [x, operand(T.INT64, (2, 2), value=[[1, 0], [2, 1]])], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8]))
 def test_pad_of_any_shape(data, type):
     shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=5))
@@ -84,6 +85,7 @@ def test_mirror_pad(type, mode, shape, sides):
     check(MIRROR_PAD, MirrorPadOptions(mode=mode), [x, rows(*sides)], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), mode=st.sampled_from([REFLECT, SYMMETRIC]))
 def test_mirror_pad_of_any_shape(data, mode):
     shape = data.draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.reduce  # noqa: F401 - fills the registry
@@ -106,6 +106,7 @@ def test_quantized_int16_means(shape, axes, scale, y_scale):
     check(MEAN, ReducerOptions(), [x, axes_of(*axes)], [like(x, None, y_scale)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_quantized_means_of_any_shape(data):
     shape = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=5))
@@ -115,6 +116,7 @@ def test_quantized_means_of_any_shape(data):
     check(MEAN, ReducerOptions(), [x, axes_of(*axes)], [y], seed=data.draw(st.integers(0, 99)))
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_reductions_of_any_shape(data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=6))

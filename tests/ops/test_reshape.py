@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.reshape  # noqa: F401 - fills the registry
@@ -91,6 +91,7 @@ def test_transpose(type, shape, axes):
     check(TRANSPOSE, TransposeOptions(), [x, constant(np.array(axes, np.int32))], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8, T.INT16, T.INT64]))
 def test_transpose_of_any_shape(data, type):
     rank = data.draw(st.integers(2, 6))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.slice  # noqa: F401 - fills the registry
@@ -41,6 +41,7 @@ def test_slice_by_int64_operands():
     check(SLICE, None, [x, begin, size], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8, T.INT64]))
 def test_slice_of_any_window(data, type):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
@@ -87,6 +88,7 @@ def test_strided_slice_with_ends_relative_to_begins():
     check(STRIDED_SLICE, StridedSliceOptions(offset=True), [x, indices(2, 1), indices(4, 6), indices(2, 3)], [like(x)], resolver=OPTIMIZED)
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_strided_slice_of_any_window(data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.space  # noqa: F401 - fills the registry
@@ -57,6 +57,7 @@ def test_batch_to_space(type, shape, block, margins):
     check(BATCH_TO_SPACE_ND, BatchToSpaceNDOptions(), [x, constant(np.array(block)), constant(np.array(margins))], [like(x)])
 
 
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_batch_to_space_undoes_space_to_batch(data):
     block = data.draw(st.lists(st.integers(1, 3), min_size=2, max_size=2))

@@ -5,11 +5,15 @@ from itertools import product
 import numpy as np
 
 from jitlite.interpreter.binding.boxes import BOXES, Loop, Operand, element_bytes, strides
-from jitlite.interpreter.binding.registry import Step, binds
+from jitlite.interpreter.binding.registry import Step, binds, kernels
 from jitlite.schemas.dtypes import numpy_dtype
-from jitlite.schemas.ops.pad import BROADCAST_TO, FILL, MIRROR_PAD, PAD, PADV2, RANGE, TILE, multiples, paddings, range_value
+from jitlite.schemas.ops.pad import BROADCAST_TO, FILL, MIRROR_PAD, PAD, PADV2, RANGE, TILE, multiples, paddings
 from jitlite.schemas.ops.spec import Call
-from jitlite.schemas.tables import MirrorPadMode
+from jitlite.schemas.tables import MirrorPadMode, TensorType
+
+SCAN = kernels("scan")
+
+_COUNTED = {TensorType.FLOAT32: "f32", TensorType.INT32: "i32", TensorType.INT64: "i64"}
 
 
 def _padding_value(call: Call) -> Operand:
@@ -84,5 +88,6 @@ def fill(call: Call) -> Step:
 
 @binds(RANGE)
 def range_(call: Call) -> Step:
-    value = range_value(call)
-    return BOXES.copy_bytes(value, call.outputs[0], value.nbytes)
+    y = call.outputs[0]
+    start, step = (call.constant(index).item() for index in (0, 2))
+    return SCAN.step(f"sequence_{_COUNTED[y.type]}", y=y, start=start, step=step, count=y.size)

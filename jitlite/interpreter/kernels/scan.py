@@ -1,8 +1,8 @@
-"""Kernels that scan one axis of a tensor viewed as (outer, size, inner): positions of extremes, running sums, the largest elements."""
+"""Positions of extremes, running sums and the largest elements along one axis of a tensor seen as (outer, size, inner); sequences."""
 
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import f32p, i8p, i16p, i32p, i64, i64p, inline, span, u8p
+from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i16p, i32p, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.elements import INDICES, ip, specialise, xp
 from jitlite.interpreter.kernels.requantize import wide
 
@@ -68,6 +68,27 @@ def _cumulative_sum(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: 
 
 for _name, _pointer in _NUMBERS.items():
     specialise(_cumulative_sum, f"cumulative_sum_{_name}", {xp: _pointer})
+
+
+@kernel
+def sequence_f32(y: f32p, start: f32, step: f32, count: i64, thread: i64, threads: i64) -> None:
+    """The numbers start, start + step, … added up one by one, rounded after each."""
+    if thread == 0:
+        value = start
+        for i in range(count):
+            y[i] = value
+            value += step
+
+
+def _sequence(y: xp, start: i64, step: i64, count: i64, thread: i64, threads: i64) -> None:
+    """The numbers start, start + step, …"""
+    first, stop = span(count, thread, threads)
+    for i in range(first, stop):
+        y[i] = start + i * step
+
+
+specialise(_sequence, "sequence_i32", {xp: i32p})
+specialise(_sequence, "sequence_i64", {xp: i64p})
 
 
 @inline

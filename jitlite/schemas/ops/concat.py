@@ -67,8 +67,9 @@ def _even_sizes(call: Call) -> tuple[int, tuple[int, ...]]:
     x, parts = call.input(1), call.options.num_splits
     axis = normalized_axis(call, integer(call, 0, _AXIS_TYPES), x.rank)
     call.require(parts > 0, f"num_splits above 0 is required, found {parts}")
-    # Counted before the parts are listed: a file may name billions of them.
-    call.require(parts <= max(x.shape[axis], len(call.outputs), 1), f"at most {x.shape[axis]} parts are required, found num_splits {parts}")
+    # Before the parts are listed: an option may name billions of them.
+    most = max(x.shape[axis], len(call.outputs), 1)
+    call.require(parts <= most, f"num_splits of at most {most} is required, found {parts}")
     call.require(x.shape[axis] % parts == 0, f"a size that {parts} divides is required, found {x.shape[axis]} at axis {axis}")
     return axis, (x.shape[axis] // parts,) * parts
 
@@ -89,9 +90,10 @@ def _given_sizes(call: Call) -> tuple[int, tuple[int, ...]]:
 
 
 def _split(call: Call) -> list[tuple[Shape, TensorType]]:
-    axis, sizes = split_sizes(call)
+    parts = call.options.num_splits
+    call.require(not call.outputs or len(call.outputs) == parts, f"{parts} outputs are required, found {len(call.outputs)}")
     x = call.input(1 if call.spec is SPLIT else 0)
-    call.require(not call.outputs or len(call.outputs) == len(sizes), f"{len(sizes)} outputs are required, found {len(call.outputs)}")
+    axis, sizes = split_sizes(call)
     return [((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.type) for size in sizes]
 
 

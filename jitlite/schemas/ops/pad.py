@@ -3,7 +3,6 @@
 from math import ceil, isfinite
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jitlite.schemas.ops.operands import (
     FLOAT8,
@@ -153,16 +152,6 @@ def _range(call: Call) -> list[tuple[Shape, TensorType]]:
     else:
         count = len(range(start, limit, delta))
     return [(bounded(call, (count,)), call.input(0).type)]
-
-
-def range_value(call: Call) -> NDArray[np.generic]:
-    """The output of a RANGE; float32 values are summed one by one, as the reference does."""
-    start, limit, delta = (call.constant(index) for index in range(3))
-    if call.input(0).type is not TensorType.FLOAT32:
-        return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
-    terms = np.full(_float_count(start.item(), limit.item(), delta.item()), delta, np.float32)
-    terms[:1] = start
-    return np.add.accumulate(terms, dtype=np.float32)
 
 
 def _float_count(start: float, limit: float, delta: float) -> int:
