@@ -134,6 +134,13 @@ def test_a_flat_int8_softmax_over_many_classes():
     assert (run(content, [x])[0] == -128).all()
 
 
+@settings(max_examples=30)
+@given(scale=st.floats(2**-10, 1, width=32), depth=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_int8_softmax_to_int16(scale, depth, seed):
+    x = operand(I8, (3, depth), scale, 5)
+    check(ops.SOFTMAX, SoftmaxOptions(beta=1), [x], [result(T.INT16, 1 / 65536, -32768)], seed=seed)
+
+
 @settings(max_examples=60)
 @given(
     scale=st.floats(2**-12, 2, width=32),
@@ -187,7 +194,7 @@ def test_broken_rules_are_named(spec, options, inputs, outputs, message):
     [
         (ops.RELU, None, T.UINT8, result(T.UINT8, 0.5)),
         (ops.TANH, None, T.FLOAT16, result(T.FLOAT16)),
-        (ops.SOFTMAX, SoftmaxOptions(beta=1), I8, result(T.INT16, 1 / 65536, -32768)),
+        (ops.SOFTMAX, SoftmaxOptions(beta=1), T.INT16, result(T.INT16, 1 / 32768)),
         (ops.PRELU, None, T.UINT8, result(T.UINT8, 0.5)),
         (ops.LEAKY_RELU, LeakyReluOptions(alpha=1), T.INT16, result(T.INT16, 0.5)),
         (ops.HARD_SWISH, None, T.UINT8, result(T.UINT8, 0.5)),

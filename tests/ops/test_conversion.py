@@ -69,11 +69,10 @@ def every(type):
 @pytest.mark.parametrize("grid", [(0.05, 3), (0.007, 100), (1.0, 0)], ids=str)
 @pytest.mark.parametrize("target", [I8, U8, I16], ids=lambda item: item.name)
 def test_quantize(target, grid):
-    zero_point = 0 if target is I16 else grid[1]
     ties = (np.arange(-300, 300) + 0.5).astype(np.float32) * np.float32(grid[0])
     near = np.nextafter(ties, np.float32(0))
     for x in (ties, near, np.linspace(-3, 3, 1001, dtype=np.float32), np.array([1e9, -1e9, 3e4, -0.0], np.float32) * np.float32(grid[0])):
-        check(ops.QUANTIZE, None, [operand(F32, x.shape)], [result(target, grid[0], zero_point)], feeds=[x])
+        check(ops.QUANTIZE, None, [operand(F32, x.shape)], [result(target, *grid)], feeds=[x])
 
 
 def test_quantize_of_numbers_beyond_32_bits():
@@ -113,7 +112,7 @@ MOVES = [(source, target) for source, targets in ops.REQUANTIZATIONS.items() if 
 @settings(max_examples=12)
 @given(scales=st.tuples(*[st.floats(2**-7, 0.5, width=32)] * 2), zero_points=st.tuples(st.integers(0, 127), st.integers(0, 127)))
 def test_requantize(source, target, scales, zero_points):
-    zero_points = [0 if type is I16 else zero_point for type, zero_point in zip((source, target), zero_points)]
+    zero_points = (0, 0) if source is target is I16 else zero_points
     x = operand(source, (4, 300), scales[0], zero_points[0], low=-30000 if source in (I16, I32) else None, high=30000)
     check(ops.QUANTIZE, None, [x], [result(target, scales[1], zero_points[1])], threads=(1, 2))
 
@@ -137,7 +136,8 @@ INVALID = [
     (ops.QUANTIZE, None, [f4], [result(I8, 0.5, 128)], "zero points from -128 to 127"),
     (ops.QUANTIZE, None, [f4], [operand(I8, (4,), [0.5] * 3)], "must have 4 scales, found 3"),
     (ops.QUANTIZE, None, [f4], [operand(I8, (4,), [0.5] * 4, axis=1)], "quantized dimension below 1, found 1"),
-    (ops.QUANTIZE, None, [f4], [result(I16, 0.5, 1)], "zero point 0, found"),
+    (ops.QUANTIZE, None, [operand(I16, (4,), 0.5, 1)], [result(I16, 0.5)], "zero point 0, found 1"),
+    (ops.DEQUANTIZE, None, [operand(I16, (4,), 0.5, 1)], [result(F32)], "zero point 0, found 1"),
     (ops.QUANTIZE, None, [operand(I8, (4,))], [result(I8, 0.5)], "must be quantized, found no scale"),
     (ops.QUANTIZE, None, [operand(I8, (4,), [0.5] * 4)], [result(I8, 0.5)], "one scale is required where integers are requantized"),
     (ops.DEQUANTIZE, None, [operand(I8, (4,))], [result(F32)], "must be quantized, found no scale"),

@@ -200,10 +200,11 @@ def softmax(call: Call) -> Step:
     x, y, beta = call.input(0), call.outputs[0], float(np.float32(call.options.beta))
     if x.type is T.FLOAT32:
         return K.step("softmax_f32", **_rows(call), beta=beta)
-    if x.type is T.INT8 and y.type is T.INT8:
+    if x.type is T.INT8:
         _, exponentials, weights = _exponentials(x, beta)
-        return RARE["q8"].step("softmax_q8", **_rows(call), exponentials=exponentials, weights=weights)
-    raise no_kernel(call, "FLOAT32, INT8 (to INT8)")
+        kernel, bits = ("softmax_q8", 8) if y.type is T.INT8 else ("softmax_q8_q16", 16)
+        return RARE["q8"].step(kernel, **_rows(call), exponentials=exponentials, weights=weights, bits=bits)
+    raise no_kernel(call, "FLOAT32, INT8")
 
 
 @binds(LOG_SOFTMAX)

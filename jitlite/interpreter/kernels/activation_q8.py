@@ -3,12 +3,16 @@
 Tables depend on how far an element lies below its row's largest, 0 … 255.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from jitlite.interpreter.kernels.abi import i8p, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.abi import Pointer, i8p, i16p, i32p, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.broadcast import binary
+from jitlite.interpreter.kernels.elements import specialise
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root, logarithm, product, reciprocal, rounding_divide
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
+
+yp = Annotated[Pointer[int], "result"]
+"""Placeholder: a pointer to the results."""
 
 _SUM_BITS = 12
 _LOG_BITS = 22
@@ -51,9 +55,9 @@ def _sum_of_weights(x: Any, start: int, depth: int, largest: int, weights: Any) 
     return min(total, _LARGEST_SUM)
 
 
-@kernel
-def softmax_q8(x: i8p, y: i8p, rows: i64, depth: i64, exponentials: i32p, weights: i32p, thread: i64, threads: i64) -> None:
-    """`exponentials` in Q0.31, -1 for those too small to count; `weights` the same in Q12.19, 0 for those."""
+def _softmax(x: i8p, y: yp, rows: i64, depth: i64, exponentials: i32p, weights: i32p, bits: i64, thread: i64, threads: i64) -> None:
+    """`exponentials` in Q0.31, -1 for those too small to count; `weights` the same in Q12.19, 0 for those; results have `bits`."""
+    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     first, last = span(rows, thread, threads)
     for row in range(first, last):
         start = row * depth
@@ -61,8 +65,12 @@ def softmax_q8(x: i8p, y: i8p, rows: i64, depth: i64, exponentials: i32p, weight
         inverse, exponent = reciprocal(_sum_of_weights(x, start, depth, largest, weights), _SUM_BITS)
         for i in range(start, start + depth):
             exponential = exponentials[largest - x[i]]
-            scaled = rounding_divide(product(inverse, exponential), exponent + 23) - 128
-            y[i] = -128 if exponential < 0 else min(scaled, 127)
+            scaled = rounding_divide(product(inverse, exponential), exponent + 31 - bits) + least
+            y[i] = least if exponential < 0 else min(scaled, most)
+
+
+specialise(_softmax, "softmax_q8", {yp: i8p})
+specialise(_softmax, "softmax_q8_q16", {yp: i16p})
 
 
 @kernel

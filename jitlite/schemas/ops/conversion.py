@@ -79,12 +79,15 @@ def require_grid(call: Call, info: TensorInfo) -> None:
     low, high = INTEGER_RANGE.get(info.type, (0, 0))
     fit = info.type in PACKED or all(low <= zero_point <= high for zero_point in zero_points)
     call.require(fit, f"tensor '{info.name}' must have zero points from {low} to {high}, found {zero_points}")
-    if info.type is T.INT16:
-        call.require(not any(zero_points), f"INT16 tensor '{info.name}' must have zero point 0, found {zero_points}")
     if len(scales) > 1:
         axis = info.quantization.quantized_dimension
         call.require(0 <= axis < info.rank, f"tensor '{info.name}' must have its quantized dimension below {info.rank}, found {axis}")
         call.require(info.shape[axis] == len(scales), f"tensor '{info.name}' must have {info.shape[axis]} scales, found {len(scales)}")
+
+
+def _require_symmetric(call: Call, *infos: TensorInfo) -> None:
+    for info in infos:
+        call.require(info.zero_point == 0, f"INT16 tensor '{info.name}' must have zero point 0, found {info.zero_point}")
 
 
 def _quantize(call: Call) -> Results:
@@ -98,6 +101,8 @@ def _quantize(call: Call) -> Results:
         require_grid(call, x)
         call.require(not is_per_channel(x) and not is_per_channel(y), "one scale is required where integers are requantized, found several")
     require_grid(call, TensorInfo(x.shape, y.type, quantization=y.quantization, name=y.name))
+    if x.type is y.type is T.INT16:
+        _require_symmetric(call, x, y)
     return [(x.shape, y.type)]
 
 
@@ -119,7 +124,9 @@ def _dequantize(call: Call) -> Results:
         call.require(output.type is T.FLOAT32, f"output '{output.name}' must be FLOAT32, found {output.type.name}")
     if x.type not in FLOAT8 | {T.FLOAT16}:
         require_grid(call, x)
-        call.require(x.type is not T.INT16 or not is_per_channel(x), "an INT16 operand must have one scale, found several")
+    if x.type is T.INT16:
+        call.require(not is_per_channel(x), "an INT16 operand must have one scale, found several")
+        _require_symmetric(call, x)
     return [(x.shape, T.FLOAT32)]
 
 
