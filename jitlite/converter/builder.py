@@ -31,12 +31,11 @@ def call_of(node: Node, version: int = 1) -> Call:
 
 
 class Builder:
-    """Appends operators to a graph; new values are named after `prefix`, which is also the new nodes' origin."""
+    """Appends operators to a graph; new values are named after `prefix`."""
 
-    def __init__(self, graph: Graph, prefix: str = "", origin: str = "") -> None:
+    def __init__(self, graph: Graph, prefix: str) -> None:
         self.graph = graph
         self.prefix = prefix
-        self.origin = origin
         self.created: set[Value] = set()
 
     def constant(self, data: Array | Sequence[Any], dtype: DTypeLike | None = None) -> Value:
@@ -65,7 +64,7 @@ class Builder:
         found = infer(Call(spec, options, infos, where=f"{spec.name} of '{self.prefix}'"))
         name = f"{self.prefix};{suffix or spec.name.lower()}"
         outputs = tuple(self.graph.value(name, shape, numpy_dtype(kind)) for shape, kind in found)
-        self.graph.add_node(Node(spec, operands, outputs, name, options=options, origin=self.origin))
+        self.graph.add_node(Node(spec, operands, outputs, name, options=options))
         self.created.update(outputs)
         return outputs
 
@@ -85,6 +84,12 @@ class Builder:
         if x.data is not None:
             return self.constant(x.data.transpose(tuple(permutation)))
         return self.op(TRANSPOSE, x, self.indices(tuple(permutation)), suffix=suffix)
+
+    def as_output(self, value: Value) -> Value:
+        """The value where it can become one more graph output under a name of its own, else a copy made by RESHAPE."""
+        if value.producer is not None and value not in self.graph.outputs:
+            return value
+        return self.op(RESHAPE, value, self.indices(value.dims))
 
     def like(self, x: Value, number: float | Array) -> Value:
         """A constant of the same element type as `x`."""

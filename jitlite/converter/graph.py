@@ -77,7 +77,7 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One operator. ONNX nodes carry `attributes`, TFLite nodes `options`; `origin` names the ONNX nodes it came from."""
+    """One operator. ONNX nodes carry `attributes`, TFLite nodes `options`."""
 
     op: OnnxOp | OpSpec
     inputs: tuple[Value | None, ...]
@@ -85,7 +85,6 @@ class Node:
     name: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     options: Table | None = None
-    origin: str = ""
 
     @property
     def kind(self) -> str:

@@ -9,7 +9,6 @@ from jitlite.converter.lowerings.context import Context, check_type
 from jitlite.converter.lowerings.registry import lowering_for
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.spec import NeedsValue
 
 assert lowerings.__all__
@@ -45,7 +44,7 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
 def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Problems) -> Sequence[Value]:
     assert isinstance(node.op, OnnxOp)
     function = lowering_for(node.op)
-    if problems.is_tainted(node.inputs):
+    if problems.is_tainted((*node.inputs, *node.outputs)):
         problems.tainted.update(node.outputs)
         return ()
     for value in node.inputs:
@@ -75,10 +74,8 @@ def _copied(target: Graph, constant: Value) -> Value:
 
 
 def _output(target: Graph, wanted: Value, found: Value) -> Value:
-    """The graph output, under exactly its ONNX name; a value that already has another public name is copied by a RESHAPE."""
-    if found.producer is None or found in target.outputs:
-        copy = Builder(target, wanted.name, wanted.name)
-        found = copy.op(RESHAPE, found, copy.indices(found.dims))
-    if found.name != wanted.name:
-        target.rename(found, wanted.name)
-    return found
+    """The graph output, under exactly its ONNX name."""
+    made = Builder(target, wanted.name).as_output(found)
+    if made.name != wanted.name:
+        target.rename(made, wanted.name)
+    return made

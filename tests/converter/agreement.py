@@ -19,7 +19,7 @@ from jitlite.schemas.verify import verify
 from jitlite.schemas.write import write_model
 
 Array = NDArray[Any]
-IR_VERSION = 8
+IR_VERSION = 10
 TOLERANCE = 1e-4
 
 
@@ -59,9 +59,9 @@ def run_onnx(model: onnx.ModelProto | str, feeds: Mapping[str, Array]) -> list[A
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run(None, dict(feeds))
 
 
-def run_tflite(model: Model, feeds: Mapping[str, Array], reference: bool = False) -> list[Array]:
+def run_tflite(model: Model, feeds: Mapping[str, Array]) -> list[Array]:
     """LiteRT's results through the signature, resized to the feeds' shapes."""
-    kind = OpResolverType.BUILTIN_REF if reference else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     engine = Interpreter(model_content=write_model(model), experimental_op_resolver_type=kind, num_threads=1)
     signature = model.signature_defs[0]
     tensors = model.subgraphs[0].tensors

@@ -255,6 +255,14 @@ def test_operator_agrees_with_onnxruntime(
     check_node(kind, *operands, constant=constant, opset=opset, **attributes)
 
 
+@pytest.mark.parametrize("newer", [21, 25])
+@pytest.mark.parametrize(("kind", "operands", "constant", "opset", "attributes"), [*ARITHMETIC, *LOGIC, *PRODUCTS])
+def test_operator_of_newer_opsets(
+    kind: str, operands: tuple[Array, ...], constant: tuple[int, ...], opset: int, newer: int, attributes: dict[str, Any]
+) -> None:
+    check_node(kind, *operands, constant=constant, opset=newer, **attributes)
+
+
 @pytest.mark.parametrize(("sizes", "opset"), [([2, 1], 11), ([1, 1, 1], 11), (None, 11), ([1, 2], 13), (None, 13)])
 def test_split(sizes: list[int] | None, opset: int) -> None:
     count = 3 if sizes is None else len(sizes)

@@ -21,7 +21,7 @@ class Context(Builder):
     """A builder that knows the ONNX node being lowered. Operands keep their ONNX axis order; a lowering transposes what needs another."""
 
     def __init__(self, graph: Graph, node: Node, operands: Sequence[Value | None]) -> None:
-        super().__init__(graph, node.outputs[0].name, node.name or node.outputs[0].name)
+        super().__init__(graph, node.outputs[0].name)
         self.node = node
         self.operands = operands
 

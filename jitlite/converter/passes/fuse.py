@@ -220,7 +220,7 @@ def reshape_after_elements(graph: Graph, node: Node) -> str | None:
         value if value is None or value.data is not None or value.producer is None else value.producer.input(0) for value in node.inputs
     ]
     shape = graph.constant(np.asarray(y.dims, np.int32), f"{y.name};shape")
-    graph.add_node(Node(node.op, tuple(operands), (moved,), node.name, options=node.options, origin=node.origin))
+    graph.add_node(Node(node.op, tuple(operands), (moved,), node.name, options=node.options))
     graph.become(node, RESHAPE, [moved, shape])
     return None
 

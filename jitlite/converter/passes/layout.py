@@ -110,7 +110,7 @@ class Relayout:
         if order == identity(len(order)):
             return x
         if (x, order) not in self.reordered:
-            builder = Builder(self.target, name, x.producer.origin if x.producer else "")
+            builder = Builder(self.target, name)
             still = moves_nothing(x.dims, order)
             made = builder.reshape(x, [x.dims[axis] for axis in order]) if still else builder.transpose(x, order)
             if made is not x:
@@ -129,7 +129,7 @@ class Relayout:
     def emit(self, node: Node, operands: Sequence[Value | None], options: Table | None, permutations: Sequence[Permutation]) -> None:
         """Adds the node's operator over new operands; output k is seen through permutations[k]."""
         assert isinstance(node.op, OpSpec)
-        builder = Builder(self.target, node.outputs[0].name, node.origin)
+        builder = Builder(self.target, node.outputs[0].name)
         made = builder.ops(node.op, *operands, options=None if options is None else options.copy())
         for old, new, permutation in zip(node.outputs, made, permutations, strict=True):
             assert tuple(new.dims[axis] for axis in permutation) == old.dims, f"'{old.name}' must keep shape {old.dims}"
@@ -196,9 +196,8 @@ def wanted_orders(source: Graph) -> dict[Value, set[Permutation]]:
 
 
 def _output(walk: Relayout, old: Value) -> Value:
-    """The graph output, made anew where the value at hand is an input (channels-last inputs that are returned)."""
-    new = walk.logical(old)
-    assert new.producer is not None, f"graph output '{old.name}' must be made by a node"
+    """The graph output under exactly its name."""
+    new = Builder(walk.target, old.name).as_output(walk.logical(old))
     if new.name != old.name:
         walk.target.rename(new, old.name)
     return new
