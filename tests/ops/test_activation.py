@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import OPTIMIZED, build, call, check, operand, result, run
 
 import jitlite.interpreter.binding.activation  # noqa: F401 - registers the bindings
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
@@ -12,6 +11,7 @@ from jitlite.schemas.ops import activation as ops
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import ActivationFunctionType, GeluOptions, L2NormOptions, LeakyReluOptions, SoftmaxOptions, TensorType
 from jitlite.schemas.write import write_model
+from tests.ops.oracle import OPTIMIZED, build, call, check, operand, result, run
 
 T = TensorType
 F32, I8 = T.FLOAT32, T.INT8

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import build, call, check, operand, result, run
 
 import jitlite.interpreter.binding.comparison  # noqa: F401 - registers the bindings
 from jitlite.schemas.dtypes import numpy_dtype
@@ -13,6 +12,7 @@ from jitlite.schemas.ops import comparison as ops
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import TensorType
 from jitlite.schemas.write import write_model
+from tests.ops.oracle import build, call, check, operand, result, run
 
 T = TensorType
 F32, I32, I64, I8, BOOL = T.FLOAT32, T.INT32, T.INT64, T.INT8, T.BOOL

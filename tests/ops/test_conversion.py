@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import build, call, check, constant, operand, result, run
 
 import jitlite.interpreter.binding.conversion  # noqa: F401 - registers the bindings
 from jitlite.schemas.dtypes import numpy_dtype
@@ -13,6 +12,7 @@ from jitlite.schemas.ops import conversion as ops
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import CastOptions, TensorType
 from jitlite.schemas.write import write_model
+from tests.ops.oracle import build, call, check, constant, operand, result, run
 
 T = TensorType
 F32, I8, U8, I16, I32 = T.FLOAT32, T.INT8, T.UINT8, T.INT16, T.INT32

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import OPTIMIZED, REFERENCE, build, call, check, constant, operand, result, run
 
 import jitlite.interpreter.binding.elementwise  # noqa: F401 - registers the bindings
 from jitlite.interpreter.binding.registry import BINDINGS
@@ -16,6 +15,7 @@ from jitlite.schemas.ops.spec import OpSpec, infer
 from jitlite.schemas.tables import ActivationFunctionType as Fused
 from jitlite.schemas.tables import AddOptions, DivOptions, MulOptions, SubOptions, TensorType
 from jitlite.schemas.write import write_model
+from tests.ops.oracle import OPTIMIZED, REFERENCE, build, call, check, constant, operand, result, run
 
 T = TensorType
 F32, I32, I64, I8 = T.FLOAT32, T.INT32, T.INT64, T.INT8
