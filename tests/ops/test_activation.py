@@ -91,7 +91,7 @@ def test_every_byte(spec, options, grids):
     check(spec, options, [operand(I8, x.shape, *grids[0])], [output], feeds=[x], **special(spec, options))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     x_scale=st.floats(2**-12, 0.5, width=32),
     y_scale=st.floats(2**-8, 0.5, width=32),
@@ -134,14 +134,14 @@ def test_a_flat_int8_softmax_over_many_classes():
     assert (run(content, [x])[0] == -128).all()
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(scale=st.floats(2**-10, 1, width=32), depth=st.integers(1, 40), seed=st.integers(0, 1000))
 def test_int8_softmax_to_int16(scale, depth, seed):
     x = operand(I8, (3, depth), scale, 5)
     check(ops.SOFTMAX, SoftmaxOptions(beta=1), [x], [result(T.INT16, 1 / 65536, -32768)], seed=seed)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     scale=st.floats(2**-12, 2, width=32),
     zero_point=st.integers(-128, 127),

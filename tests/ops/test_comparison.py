@@ -55,7 +55,7 @@ def test_special_floats_and_large_integers(spec):
     check(spec, None, [operand(I64, (25,))] * 2, [result(BOOL)], feeds=feeds)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(scales=st.tuples(*[st.floats(2**-10, 0.96875, width=32)] * 2), zero_points=st.tuples(*[st.integers(-128, 127)] * 2))
 def test_every_pair_of_bytes(scales, zero_points):
     a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))
@@ -117,7 +117,7 @@ def test_select_v2(type, shapes):
     check(ops.SELECT_V2, None, inputs, [result(type)], tolerance=0)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_select(data):
     output = data.draw(st.lists(st.integers(1, 4), max_size=5))

@@ -109,7 +109,7 @@ MOVES = [(source, target) for source, targets in ops.REQUANTIZATIONS.items() if 
 
 
 @pytest.mark.parametrize(("source", "target"), MOVES, ids=lambda item: item.name)
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(scales=st.tuples(*[st.floats(2**-7, 0.5, width=32)] * 2), zero_points=st.tuples(st.integers(0, 127), st.integers(0, 127)))
 def test_requantize(source, target, scales, zero_points):
     zero_points = (0, 0) if source is target is I16 else zero_points

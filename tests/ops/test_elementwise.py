@@ -114,7 +114,7 @@ def every_pair():
 
 
 @pytest.mark.parametrize("spec", [ops.ADD, ops.SUB, ops.MUL, ops.SQUARED_DIFFERENCE], ids=lambda item: item.name)
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_every_pair_of_bytes(spec, data):
     scales = st.floats(2**-10, 1.0, width=32)
@@ -141,7 +141,7 @@ def test_sums_take_float32_only_where_every_pair_of_bytes_agrees(scales, kernel)
         check(spec, options(spec), inputs, [result(I8, scales[2], 5)], threads=(1,), feeds=every_pair())
 
 
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 @given(a=st.floats(2**-6, 1.0, width=32), b=st.floats(2**-6, 1.0, width=32), zero_points=st.tuples(*[st.integers(-128, 127)] * 3))
 def test_every_quotient_of_bytes(a, b, zero_points):
     """Beyond 31 bits of right shift the reference's own result is undefined; the output scale keeps below that."""
@@ -266,7 +266,7 @@ def test_add_n(type, count):
     check(ops.ADD_N, None, [operand(type, (3, 40))] * count, [result(type)])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_broadcast(data):
     output = data.draw(st.lists(st.integers(1, 4), max_size=6))

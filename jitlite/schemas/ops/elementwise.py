@@ -8,6 +8,7 @@ from jitlite.schemas.affine import activation_bounds
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.shapes import broadcast_shapes
 from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, Shape, TensorInfo, define
+from jitlite.schemas.table import Table
 from jitlite.schemas.tables import (
     AbsOptions,
     ActivationFunctionType,
@@ -44,8 +45,6 @@ MAX_BROADCAST_RANK = 8
 
 QUANTIZED = frozenset({T.INT8, T.UINT8, T.INT16})
 """The types whose arithmetic needs a scale and a zero point."""
-
-MULTIPLIED = types(T.FLOAT32, T.FLOAT16, T.INT32, T.UINT32, T.INT64, T.COMPLEX64, T.INT16, T.INT8, T.UINT8)
 
 FREE = Quant(QuantKind.FREE)
 SAME = Quant(QuantKind.SAME)
@@ -155,6 +154,9 @@ def _binary(allowed: Types, *, quantized: Types = QUANTIZED, plain_int16: bool =
     return infer
 
 
+_extremum = _binary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8), quantized=types())
+
+
 def _add_version(call: Call) -> int:
     x = call.input(0)
     if x.type is T.INT16:
@@ -188,12 +190,16 @@ def _mul_version(call: Call) -> int:
     return 2 if a.type is T.INT8 else 1
 
 
-def _minimum_version(call: Call) -> int:
+def _extremum_version(call: Call) -> int:
     if call.input(0).type is T.INT16:
         return 4
     if is_wide_broadcast(call):
         return 3
     return 2 if call.input(0).type is T.INT8 else 1
+
+
+def _div_version(call: Call) -> int:
+    return 2 if is_wide_broadcast(call) else 1
 
 
 def _abs_version(call: Call) -> int:
@@ -214,226 +220,79 @@ def _add_n(call: Call) -> Results:
     return [(x.shape, x.type)]
 
 
-ADD = define(
-    OpSpec(
-        "ADD",
-        BuiltinOperator.ADD,
-        inputs=("input1", "input2"),
-        infer=_binary(types(T.FLOAT32, T.FLOAT16, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8), plain_int16=True, fused=True),
-        options=AddOptions,
-        quant=FREE,
-        version=_add_version,
-        max_version=6,
-    )
-)
-SUB = define(
-    OpSpec(
-        "SUB",
-        BuiltinOperator.SUB,
-        inputs=("input1", "input2"),
-        infer=_binary(types(T.FLOAT32, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8), fused=True),
-        options=SubOptions,
-        quant=FREE,
-        version=_sub_version,
-        max_version=5,
-    )
-)
-MUL = define(
-    OpSpec(
-        "MUL",
-        BuiltinOperator.MUL,
-        inputs=("input1", "input2"),
-        infer=_binary(MULTIPLIED, plain_int16=True, fused=True),
-        options=MulOptions,
-        quant=FREE,
-        version=_mul_version,
-        max_version=8,
-    )
-)
-DIV = define(
-    OpSpec(
-        "DIV",
-        BuiltinOperator.DIV,
-        inputs=("input1", "input2"),
-        infer=_binary(types(T.FLOAT32, T.INT32, T.INT16, T.INT8, T.UINT8), fused=True),
-        options=DivOptions,
-        quant=FLOAT,
-        version=lambda call: 2 if is_wide_broadcast(call) else 1,
-        max_version=2,
-    )
-)
-POW = define(
-    OpSpec(
-        "POW",
-        BuiltinOperator.POW,
-        inputs=("base", "exponent"),
-        infer=_binary(types(T.FLOAT32, T.INT32)),
-        options=PowOptions,
-        quant=FLOAT,
-    )
-)
+def _define_binary(
+    name: str,
+    options: type[Table],
+    infer: Inference,
+    quant: Quant = FLOAT,
+    version: Callable[[Call], int] = lambda call: 1,
+    max_version: int = 1,
+) -> OpSpec:
+    code = BuiltinOperator[name]
+    return define(OpSpec(name, code, ("input1", "input2"), infer, options=options, quant=quant, version=version, max_version=max_version))
 
 
-def _define_extremum(name: str) -> OpSpec:
-    return define(
-        OpSpec(
-            name,
-            BuiltinOperator[name],
-            inputs=("input1", "input2"),
-            infer=_binary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8), quantized=types()),
-            options=MaximumMinimumOptions,
-            quant=SAME,
-            version=_minimum_version,
-            max_version=4,
-        )
-    )
+def _define_unary(
+    name: str, infer: Inference, options: type[Table] | None = None, quant: Quant = FLOAT, versions: dict[TensorType, int] | None = None
+) -> OpSpec:
+    """Defines an operator of one operand; `versions` lists the types that need more than version 1."""
+    versions, code = versions or {}, BuiltinOperator[name]
+    version, most = version_by_type(versions), max(versions.values(), default=1)
+    return define(OpSpec(name, code, ("input",), infer, options=options, quant=quant, version=version, max_version=most))
 
 
-MINIMUM = _define_extremum("MINIMUM")
-MAXIMUM = _define_extremum("MAXIMUM")
-SQUARED_DIFFERENCE = define(
-    OpSpec(
-        "SQUARED_DIFFERENCE",
-        BuiltinOperator.SQUARED_DIFFERENCE,
-        inputs=("input1", "input2"),
-        infer=_binary(types(T.FLOAT32, T.INT32, T.INT8)),
-        options=SquaredDifferenceOptions,
-        quant=FREE,
-        version=version_by_type({T.INT8: 2}),
-        max_version=2,
-    )
+_ARITHMETIC = types(T.FLOAT32, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8)
+_SCALED = types(T.FLOAT32, T.INT16, T.INT8)
+
+ADD = _define_binary("ADD", AddOptions, _binary(_ARITHMETIC | {T.FLOAT16}, plain_int16=True, fused=True), FREE, _add_version, 6)
+SUB = _define_binary("SUB", SubOptions, _binary(_ARITHMETIC, fused=True), FREE, _sub_version, 5)
+MUL = _define_binary(
+    "MUL", MulOptions, _binary(_ARITHMETIC | {T.FLOAT16, T.UINT32, T.COMPLEX64}, plain_int16=True, fused=True), FREE, _mul_version, 8
 )
-FLOOR_DIV = define(
-    OpSpec(
-        "FLOOR_DIV",
-        BuiltinOperator.FLOOR_DIV,
-        inputs=("dividend", "divisor"),
-        infer=_binary(types(T.FLOAT32, T.INT32, T.INT16, T.INT8), quantized=types()),
-        options=FloorDivOptions,
-        quant=FLOAT,
-        version=version_by_type({T.FLOAT32: 2, T.INT16: 3, T.INT8: 3}),
-        max_version=3,
-    )
+DIV = _define_binary("DIV", DivOptions, _binary(_ARITHMETIC - {T.INT64}, fused=True), FLOAT, _div_version, 2)
+POW = _define_binary("POW", PowOptions, _binary(types(T.FLOAT32, T.INT32)))
+MINIMUM = _define_binary("MINIMUM", MaximumMinimumOptions, _extremum, SAME, _extremum_version, 4)
+MAXIMUM = _define_binary("MAXIMUM", MaximumMinimumOptions, _extremum, SAME, _extremum_version, 4)
+SQUARED_DIFFERENCE = _define_binary(
+    "SQUARED_DIFFERENCE", SquaredDifferenceOptions, _binary(types(T.FLOAT32, T.INT32, T.INT8)), FREE, version_by_type({T.INT8: 2}), 2
 )
-FLOOR_MOD = define(
-    OpSpec(
-        "FLOOR_MOD",
-        BuiltinOperator.FLOOR_MOD,
-        inputs=("dividend", "divisor"),
-        infer=_binary(types(T.FLOAT32, T.INT32, T.INT64, T.INT16, T.INT8), quantized=types()),
-        options=FloorModOptions,
-        quant=FLOAT,
-        version=version_by_type({T.INT16: 2, T.INT8: 2}),
-        max_version=2,
-    )
+FLOOR_DIV = _define_binary(
+    "FLOOR_DIV",
+    FloorDivOptions,
+    _binary(types(T.FLOAT32, T.INT32, T.INT16, T.INT8), quantized=types()),
+    version=version_by_type({T.FLOAT32: 2, T.INT16: 3, T.INT8: 3}),
+    max_version=3,
 )
-ADD_N = define(OpSpec("ADD_N", BuiltinOperator.ADD_N, inputs=("input", "inputs*"), infer=_add_n, options=AddNOptions, quant=FLOAT))
+FLOOR_MOD = _define_binary(
+    "FLOOR_MOD",
+    FloorModOptions,
+    _binary(types(T.FLOAT32, T.INT32, T.INT64, T.INT16, T.INT8), quantized=types()),
+    version=version_by_type({T.INT16: 2, T.INT8: 2}),
+    max_version=2,
+)
+ADD_N = define(OpSpec("ADD_N", BuiltinOperator.ADD_N, ("input", "inputs*"), _add_n, options=AddNOptions, quant=FLOAT))
 
 ABS = define(
     OpSpec(
         "ABS",
         BuiltinOperator.ABS,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.INT32, T.INT16, T.INT8), plain_int16=True),
+        ("input",),
+        unary(_SCALED | {T.INT32}, plain_int16=True),
         options=AbsOptions,
         quant=FREE,
         version=_abs_version,
         max_version=5,
     )
 )
-NEG = define(
-    OpSpec(
-        "NEG",
-        BuiltinOperator.NEG,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64, T.INT16, T.INT8), quantized=types()),
-        options=NegOptions,
-        quant=FLOAT,
-    )
-)
-EXP = define(
-    OpSpec(
-        "EXP",
-        BuiltinOperator.EXP,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.INT16, T.INT8)),
-        options=ExpOptions,
-        quant=FREE,
-        version=version_by_type({T.INT8: 2, T.INT16: 2}),
-        max_version=2,
-    )
-)
-LOG = define(
-    OpSpec(
-        "LOG",
-        BuiltinOperator.LOG,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.INT16, T.INT8)),
-        quant=FREE,
-        version=version_by_type({T.INT8: 2, T.INT16: 2}),
-        max_version=2,
-    )
-)
-SQRT = define(
-    OpSpec(
-        "SQRT",
-        BuiltinOperator.SQRT,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.INT16, T.INT8)),
-        quant=FREE,
-        version=version_by_type({T.INT8: 2, T.INT16: 2}),
-        max_version=2,
-    )
-)
-RSQRT = define(
-    OpSpec(
-        "RSQRT",
-        BuiltinOperator.RSQRT,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.INT16, T.INT8)),
-        quant=FREE,
-        version=version_by_type({T.INT8: 2, T.INT16: 3}),
-        max_version=3,
-    )
-)
-SQUARE = define(
-    OpSpec("SQUARE", BuiltinOperator.SQUARE, inputs=("input",), infer=unary(types(T.FLOAT32)), options=SquareOptions, quant=FLOAT)
-)
-SIN = define(
-    OpSpec(
-        "SIN",
-        BuiltinOperator.SIN,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.FLOAT16)),
-        quant=FLOAT,
-        version=version_by_type({T.FLOAT16: 2}),
-        max_version=2,
-    )
-)
-COS = define(
-    OpSpec(
-        "COS",
-        BuiltinOperator.COS,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.FLOAT16)),
-        options=CosOptions,
-        quant=FLOAT,
-        version=version_by_type({T.FLOAT16: 2}),
-        max_version=2,
-    )
-)
-FLOOR = define(OpSpec("FLOOR", BuiltinOperator.FLOOR, inputs=("input",), infer=unary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16)), quant=FLOAT))
-CEIL = define(OpSpec("CEIL", BuiltinOperator.CEIL, inputs=("input",), infer=unary(types(T.FLOAT32)), quant=FLOAT))
-ROUND = define(OpSpec("ROUND", BuiltinOperator.ROUND, inputs=("input",), infer=unary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16)), quant=FLOAT))
-SIGN = define(
-    OpSpec(
-        "SIGN",
-        BuiltinOperator.SIGN,
-        inputs=("input",),
-        infer=unary(types(T.FLOAT32, T.FLOAT64, T.INT32)),
-        options=SignOptions,
-        quant=FLOAT,
-        version=version_by_type({T.INT32: 2}),
-        max_version=2,
-    )
-)
+NEG = _define_unary("NEG", unary(_SCALED | {T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64}, quantized=types()), NegOptions)
+EXP = _define_unary("EXP", unary(_SCALED), ExpOptions, FREE, {T.INT8: 2, T.INT16: 2})
+LOG = _define_unary("LOG", unary(_SCALED), None, FREE, {T.INT8: 2, T.INT16: 2})
+SQRT = _define_unary("SQRT", unary(_SCALED), None, FREE, {T.INT8: 2, T.INT16: 2})
+RSQRT = _define_unary("RSQRT", unary(_SCALED), None, FREE, {T.INT8: 2, T.INT16: 3})
+SQUARE = _define_unary("SQUARE", unary(types(T.FLOAT32)), SquareOptions)
+SIN = _define_unary("SIN", unary(types(T.FLOAT32, T.FLOAT16)), None, FLOAT, {T.FLOAT16: 2})
+COS = _define_unary("COS", unary(types(T.FLOAT32, T.FLOAT16)), CosOptions, FLOAT, {T.FLOAT16: 2})
+FLOOR = _define_unary("FLOOR", unary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16)))
+CEIL = _define_unary("CEIL", unary(types(T.FLOAT32)))
+ROUND = _define_unary("ROUND", unary(types(T.FLOAT32, T.FLOAT16, T.BFLOAT16)))
+SIGN = _define_unary("SIGN", unary(types(T.FLOAT32, T.FLOAT64, T.INT32)), SignOptions, FLOAT, {T.INT32: 2})
