@@ -11,7 +11,6 @@ from jitlite.schemas.ops.spec import Call
 from jitlite.schemas.tables import TensorType
 
 K = kernels("gather")
-SCAN = kernels("scan")
 
 _INDICES = {TensorType.INT32: "i32", TensorType.INT64: "i64"}
 _RANKED = {
@@ -95,7 +94,8 @@ def top_k(call: Call) -> Step:
     suffix = _RANKED.get(x.type)
     if suffix is None:
         raise no_kernel(call, " or ".join(ranked.name for ranked in _RANKED))
-    index = "i16" if positions.type is TensorType.INT16 else "i32"
+    if positions.type is not TensorType.INT32:
+        raise no_kernel(call, "INT32 positions and any")
     k, size = values.shape[-1], x.shape[-1]
     rows = prod(x.shape[:-1]) if k else 0
-    return SCAN.step(f"top_k_{suffix}_{index}", x=x, values=values, positions=positions, rows=rows, size=size, k=k)
+    return kernels("top_k").step(f"top_k_{suffix}", x=x, values=values, positions=positions, rows=rows, size=size, k=k)

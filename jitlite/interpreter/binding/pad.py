@@ -11,8 +11,6 @@ from jitlite.schemas.ops.pad import BROADCAST_TO, FILL, MIRROR_PAD, PAD, PADV2, 
 from jitlite.schemas.ops.spec import Call
 from jitlite.schemas.tables import MirrorPadMode, TensorType
 
-SCAN = kernels("scan")
-
 _COUNTED = {TensorType.FLOAT32: "f32", TensorType.INT32: "i32", TensorType.INT64: "i64"}
 
 
@@ -90,4 +88,4 @@ def fill(call: Call) -> Step:
 def range_(call: Call) -> Step:
     y = call.outputs[0]
     start, step = (call.constant(index).item() for index in (0, 2))
-    return SCAN.step(f"sequence_{_COUNTED[y.type]}", y=y, start=start, step=step, count=y.size)
+    return kernels("sequences").step(f"sequence_{_COUNTED[y.type]}", y=y, start=start, step=step, count=y.size)

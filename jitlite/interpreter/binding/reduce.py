@@ -26,14 +26,12 @@ from jitlite.schemas.ops.reduce import (
 from jitlite.schemas.ops.spec import Call, Shape
 from jitlite.schemas.tables import TensorType
 
-K = kernels("reduce")
-Q8 = kernels("reduce_q8")
-SCAN = kernels("scan")
-
+# Families are named where a call needs them, so that a model compiles those of its types alone.
+_FAMILIES = {TensorType.FLOAT32: "reduce", TensorType.INT32: "reduce_int", TensorType.INT64: "reduce_int"}
 _NUMBERS = {TensorType.FLOAT32: "f32", TensorType.INT32: "i32", TensorType.INT64: "i64"}
 _QUANTIZED = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8", TensorType.INT16: "qs16"}
 _COMPARED = {TensorType.FLOAT32: "f32", TensorType.INT8: "i8", TensorType.UINT8: "u8", TensorType.INT32: "i32", TensorType.BOOL: "u8"}
-_NAMES = {SUM: "sum", MEAN: "mean", REDUCE_PROD: "prod", REDUCE_MAX: "max", REDUCE_MIN: "min", REDUCE_ANY: "any", REDUCE_ALL: "all"}
+_NAMES = {SUM: "sum", MEAN: "mean", REDUCE_PROD: "prod", REDUCE_MAX: "max", REDUCE_MIN: "min", REDUCE_ANY: "max", REDUCE_ALL: "min"}
 _NEUTRAL = {SUM: 0, REDUCE_PROD: 1, REDUCE_ANY: False, REDUCE_ALL: True}
 _LARGEST_PROD_SHIFT = 7
 
@@ -93,20 +91,21 @@ def reduce(call: Call) -> Step:
         return _of_nothing(call)
     name, loops = _NAMES[call.spec], _loops(x.shape, reduced_axes(call))
     if call.spec in (REDUCE_ANY, REDUCE_ALL):
-        return K.step(f"{name}_u8", x=x, y=y, **loops)
+        return kernels("reduce_q8").step(f"{name}_qu8", x=x, y=y, **loops)
     if x.type in _QUANTIZED:
         return _quantized(call, name, loops)
     if x.type not in _NUMBERS:
         raise no_kernel(call, " or ".join(known.name for known in (*_NUMBERS, *_QUANTIZED)))
+    family, kernel = kernels(_FAMILIES[x.type]), f"{name}_{_NUMBERS[x.type]}"
     if call.spec is MEAN and x.type is not TensorType.FLOAT32:
-        return K.step(f"mean_{_NUMBERS[x.type]}", x=x, y=y, sums=Scratch(8 * y.size), **loops)
-    return K.step(f"{name}_{_NUMBERS[x.type]}", x=x, y=y, **loops)
+        return family.step(kernel, x=x, y=y, sums=Scratch(8 * y.size), **loops)
+    return family.step(kernel, x=x, y=y, **loops)
 
 
 def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step:
-    x, y, suffix = call.input(0), call.outputs[0], _QUANTIZED[call.input(0).type]
+    x, y, suffix, family = call.input(0), call.outputs[0], _QUANTIZED[call.input(0).type], kernels("reduce_q8")
     if call.spec in (REDUCE_MAX, REDUCE_MIN):
-        return Q8.step(f"{name}_{suffix}", x=x, y=y, **loops)
+        return family.step(f"{name}_{suffix}", x=x, y=y, **loops)
     if not (x.is_quantized and y.is_quantized) or (call.spec is REDUCE_PROD and x.type is TensorType.UINT8):
         raise no_kernel(call, "FLOAT32, INT32, INT64 and quantized INT8 and INT16 (UINT8 too for sums and means)")
     low, high = INTEGER_RANGE[y.type]
@@ -117,12 +116,12 @@ def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step:
         if shift > _LARGEST_PROD_SHIFT:
             raise call.unsupported(f"scales whose ratio is below {2**_LARGEST_PROD_SHIFT} are supported, found {x.scale} and {y.scale}")
         points = {"x_zero_point": x.zero_point, "y_zero_point": y.zero_point}
-        return Q8.step(f"prod_{suffix}", x=x, y=y, mantissa=mantissa, shift=shift, **points, **bounds, **loops)
+        return family.step(f"prod_{suffix}", x=x, y=y, mantissa=mantissa, shift=shift, **points, **bounds, **loops)
     count = x.size // y.size
     mantissa, shift = quantize_multiplier(x.scale / y.scale)
     if call.spec is MEAN:
         mantissa, shift = _divided(mantissa, shift, count)
-    return Q8.step(
+    return family.step(
         f"sum_{suffix}",
         x=x,
         y=y,
@@ -148,7 +147,7 @@ def extreme_position(call: Call) -> Step:
     x, y, axis = call.input(0), call.outputs[0], running_axis(call)
     if x.type not in _COMPARED:
         raise no_kernel(call, " or ".join(known.name for known in _COMPARED))
-    return SCAN.step(
+    return kernels("extremes").step(
         f"extreme_position_{_COMPARED[x.type]}_{'i64' if y.type is TensorType.INT64 else 'i32'}",
         x=x,
         y=y,
@@ -164,7 +163,7 @@ def cumulative_sum(call: Call) -> Step:
     x, y, axis = call.input(0), call.outputs[0], running_axis(call)
     if x.type not in _NUMBERS:
         raise no_kernel(call, " or ".join(known.name for known in _NUMBERS))
-    return SCAN.step(
+    return kernels("sequences").step(
         f"cumulative_sum_{_NUMBERS[x.type]}",
         x=x,
         y=y,

@@ -1,47 +1,16 @@
-"""Reductions of numbers and truth values. Parameters are those of `reduction`; `outputs` is the number of outputs."""
+"""Reductions of float32. Parameters are those of `reduction`; `outputs` is the number of outputs."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.abi import f32p, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.blocks import stack_like
-from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import reduction, vector_sums
+from jitlite.interpreter.kernels.reduction import add, greater, lesser, multiply, reduction, register, vector_sums
 
 _single: Any = np.float32
 _PARTS = 64
-
-
-@inline
-def _add(a: Any, b: Any) -> Any:
-    return a + b
-
-
-@inline
-def _multiply(a: Any, b: Any) -> Any:
-    return a * b
-
-
-@inline
-def _greater(a: Any, b: Any) -> Any:
-    return b if b > a else a
-
-
-@inline
-def _lesser(a: Any, b: Any) -> Any:
-    return b if b < a else a
-
-
-@inline
-def _either(a: Any, b: Any) -> Any:
-    return a | b
-
-
-@inline
-def _both(a: Any, b: Any) -> Any:
-    return a & b
 
 
 def _side_by_side(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -75,33 +44,12 @@ def _side_by_side(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return fold
 
 
-_sum_single = reduction(_add, _side_by_side(_add), vector_sums)
+_sum = reduction(add, _side_by_side(add), vector_sums)
 
-
-def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any]) -> None:
-    if pointer is f32p:
-        reduce = _sum_single if combine is _add else reduction(combine, _side_by_side(combine))
-    else:
-        reduce = reduction(combine)
-
-    def reduce_all(
-        x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
-    ) -> None:
-        start, stop = span(outputs, thread, threads)
-        reduce(x, y, kept, reduced, lanes, run, depth, start, stop)
-
-    specialise(reduce_all, name, {xp: pointer})
-
-
-_NUMBERS: dict[str, Any] = {"f32": f32p, "i32": i32p, "i64": i64p}
-
-for _suffix, _pointer in _NUMBERS.items():
-    for _name, _combine in {"sum": _add, "prod": _multiply, "max": _greater, "min": _lesser}.items():
-        _make(f"{_name}_{_suffix}", _pointer, _combine)
-_make("any_u8", u8p, _either)
-_make("all_u8", u8p, _both)
-
-_sum_integers = reduction(_add)
+register(__name__, "sum_f32", f32p, _sum)
+register(__name__, "prod_f32", f32p, reduction(multiply))
+register(__name__, "max_f32", f32p, reduction(greater, _side_by_side(greater)))
+register(__name__, "min_f32", f32p, reduction(lesser, _side_by_side(lesser)))
 
 
 @kernel
@@ -109,22 +57,7 @@ def mean_f32(
     x: f32p, y: f32p, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
 ) -> None:
     start, stop = span(outputs, thread, threads)
-    _sum_single(x, y, kept, reduced, lanes, run, depth, start, stop)
+    _sum(x, y, kept, reduced, lanes, run, depth, start, stop)
     count = _single(run * depth)
     for i in range(start, stop):
         y[i] = y[i] / count
-
-
-def _mean(
-    x: xp, sums: i64p, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
-) -> None:
-    """Quotients are truncated."""
-    start, stop = span(outputs, thread, threads)
-    _sum_integers(x, sums, kept, reduced, lanes, run, depth, start, stop)
-    count = run * depth
-    for i in range(start, stop):
-        y[i] = sums[i] // count if sums[i] >= 0 else -(-sums[i] // count)
-
-
-specialise(_mean, "mean_i32", {xp: i32p})
-specialise(_mean, "mean_i64", {xp: i64p})

@@ -5,23 +5,13 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import i8p, i16p, i32, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import loop_offset, reduction, row_by_row, vector_sums
+from jitlite.interpreter.kernels.reduction import greater, lesser, loop_offset, reduction, register, row_by_row, vector_sums
 from jitlite.interpreter.kernels.requantize import narrow, requantize, wide
 
 
 @inline
 def _add(a: Any, b: Any) -> Any:
     return narrow(narrow(a) + narrow(b))
-
-
-@inline
-def _greater(a: Any, b: Any) -> Any:
-    return b if b > a else a
-
-
-@inline
-def _lesser(a: Any, b: Any) -> Any:
-    return b if b < a else a
 
 
 @inline
@@ -95,23 +85,12 @@ def _prod(
         y[at] = min(max(result, low), high)
 
 
-def _make(name: str, pointer: Any, combine: Callable[[Any, Any], Any]) -> None:
-    reduce = reduction(combine)
-
-    def reduce_all(
-        x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
-    ) -> None:
-        start, stop = span(outputs, thread, threads)
-        reduce(x, y, kept, reduced, lanes, run, depth, start, stop)
-
-    specialise(reduce_all, name, {xp: pointer})
-
-
+_MAX, _MIN = reduction(greater), reduction(lesser)
 _QUANTIZED: dict[str, Any] = {"qs8": i8p, "qu8": u8p, "qs16": i16p}
 
 for _suffix, _pointer in _QUANTIZED.items():
     _make_sum(f"sum_{_suffix}", _pointer, vector_sums if _suffix == "qs8" else row_by_row)
     if _suffix != "qu8":
         specialise(_prod, f"prod_{_suffix}", {xp: _pointer})
-    _make(f"max_{_suffix}", _pointer, _greater)
-    _make(f"min_{_suffix}", _pointer, _lesser)
+    register(__name__, f"max_{_suffix}", _pointer, _MAX)
+    register(__name__, f"min_{_suffix}", _pointer, _MIN)

@@ -9,11 +9,10 @@ the reduced ones. No loop is empty.
 from collections.abc import Callable
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import i64, i64p, inline
-from jitlite.interpreter.kernels.elements import xp
-from jitlite.interpreter.kernels.vectors import LANES, add, load, store
-
-_FEW_LANES = 16
+from jitlite.interpreter.kernels.abi import i64, i64p, inline, span
+from jitlite.interpreter.kernels.elements import specialise, xp
+from jitlite.interpreter.kernels.vectors import LANES, load, store
+from jitlite.interpreter.kernels.vectors import add as add_vectors
 
 
 @inline
@@ -27,6 +26,26 @@ def loop_offset(loops: i64p, index: i64) -> i64:
         at += index % loops[loop] * loops[count + loop]
         index //= loops[loop]
     return at
+
+
+@inline
+def add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+@inline
+def multiply(a: Any, b: Any) -> Any:
+    return a * b
+
+
+@inline
+def greater(a: Any, b: Any) -> Any:
+    return b if b > a else a
+
+
+@inline
+def lesser(a: Any, b: Any) -> Any:
+    return b if b < a else a
 
 
 def in_order(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -43,21 +62,13 @@ def in_order(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
 
 def row_by_row(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """A function that writes `width` neighbouring outputs, four rounds of the reduced loops at a time."""
+    """A function that writes `width` neighbouring outputs, one round of the reduced loops after the other."""
 
     @inline
     def reduce_lanes(x: xp, acc: Any, at: i64, width: i64, base: i64, reduced: i64p, depth: i64) -> None:
         for i in range(width):
             acc[at + i] = x[base + i]
-        first = 1
-        if width >= _FEW_LANES:
-            while first + 4 <= depth:
-                r0, r1 = base + loop_offset(reduced, first), base + loop_offset(reduced, first + 1)
-                r2, r3 = base + loop_offset(reduced, first + 2), base + loop_offset(reduced, first + 3)
-                for i in range(width):
-                    acc[at + i] = combine(combine(combine(combine(acc[at + i], x[r0 + i]), x[r1 + i]), x[r2 + i]), x[r3 + i])
-                first += 4
-        for d in range(first, depth):
+        for d in range(1, depth):
             source = base + loop_offset(reduced, d)
             for i in range(width):
                 acc[at + i] = combine(acc[at + i], x[source + i])
@@ -78,8 +89,8 @@ def vector_sums(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
             s2, s3 = load(x, first + 2 * LANES), load(x, first + 3 * LANES)
             for d in range(1, depth):
                 source = first + loop_offset(reduced, d)
-                s0, s1 = add(s0, load(x, source)), add(s1, load(x, source + LANES))
-                s2, s3 = add(s2, load(x, source + 2 * LANES)), add(s3, load(x, source + 3 * LANES))
+                s0, s1 = add_vectors(s0, load(x, source)), add_vectors(s1, load(x, source + LANES))
+                s2, s3 = add_vectors(s2, load(x, source + 2 * LANES)), add_vectors(s3, load(x, source + 3 * LANES))
             target = at + lane
             store(acc, target, s0)
             store(acc, target + LANES, s1)
@@ -120,3 +131,16 @@ def reduction(
             at += width
 
     return reduce
+
+
+def register(module: str, name: str, pointer: Any, reduce: Callable[..., Any]) -> None:
+    """Registers the kernel `name` of a family's module: a reduction whose outputs are what it accumulates."""
+
+    def reduce_all(
+        x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
+    ) -> None:
+        start, stop = span(outputs, thread, threads)
+        reduce(x, y, kept, reduced, lanes, run, depth, start, stop)
+
+    reduce_all.__module__ = module
+    specialise(reduce_all, name, {xp: pointer})
