@@ -139,8 +139,6 @@ def import_graph(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> tuple[G
     for sparse in model.graph.sparse_initializer:
         known[sparse.values.name] = graph.constant(_densify(sparse), sparse.values.name)
     for info in graph_inputs(model):
-        if not info.type.HasField("tensor_type"):
-            raise ConversionError(f"input '{info.name}': a tensor is required, found {info.type.WhichOneof('value') or 'nothing'}")
         dtype = element_dtype(info.type.tensor_type.elem_type, f"input '{info.name}'")
         known[info.name] = graph.add_input(graph.value(info.name, shapes[info.name], dtype))
     add_nodes(graph, model.graph.node, known, opset_versions(model))

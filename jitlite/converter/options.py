@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import SupportsIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,6 @@ class ConvertOptions:
     each constant that folding may create.
     """
 
-    shapes: Mapping[str, Sequence[int | str | None]] = field(default_factory=dict)
+    shapes: Mapping[str, Sequence[SupportsIndex | str | None]] = field(default_factory=dict)
     nhwc_inputs: bool = False
     fold_limit_bytes: int = 64 << 20

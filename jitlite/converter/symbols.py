@@ -6,6 +6,8 @@ caller.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
 import onnx
 
@@ -51,8 +53,8 @@ def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
         raise ConversionError(f"shapes: the model's inputs are {', '.join(inputs)}; found {', '.join(unknown)}")
     known: dict[str, int] = {}
     for name, given in options.shapes.items():
-        for dim, wanted in zip(inputs[name], given, strict=True):
-            if isinstance(dim, str) and isinstance(wanted, int) and wanted >= 0 and known.setdefault(dim, wanted) != wanted:
+        for dim, wanted in zip(inputs[name], map(_size, given), strict=True):
+            if isinstance(dim, str) and wanted is not None and known.setdefault(dim, wanted) != wanted:
                 raise ConversionError(f"shapes: dimension '{dim}' must have one size, found {known[dim]} and {wanted}")
     bound: dict[str, tuple[int | None, ...]] = {}
     missing = []
@@ -70,8 +72,10 @@ def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
     return InputShapes(bound)
 
 
-def _declared(info: onnx.ValueInfoProto, given: Sequence[int | str | None] | None) -> list[int | str]:
+def _declared(info: onnx.ValueInfoProto, given: Sequence[SupportsIndex | str | None] | None) -> list[int | str]:
     """Each dimension as a number or the name of an unknown; `given` fills in an input that declares no shape at all."""
+    if not info.type.HasField("tensor_type"):
+        raise ConversionError(f"input '{info.name}': a tensor is required, found {info.type.WhichOneof('value') or 'nothing'}")
     tensor = info.type.tensor_type
     if not tensor.HasField("shape"):
         if given is None:
@@ -81,7 +85,7 @@ def _declared(info: onnx.ValueInfoProto, given: Sequence[int | str | None] | Non
         return [f"{info.name}[{axis}]" for axis in range(len(given))]
     dims = [_dim(info.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)]
     if given is not None:
-        fits = len(given) == len(dims) and all(isinstance(dim, str) or not _is_size(size) or dim == size for dim, size in zip(dims, given))
+        fits = len(given) == len(dims) and all(isinstance(dim, str) or _size(wanted) in (None, dim) for dim, wanted in zip(dims, given))
         if not fits:
             raise ConversionError(
                 f"shapes: input '{info.name}' is declared ({', '.join(map(str, dims))}), found ({', '.join(map(str, given))})"
@@ -89,8 +93,10 @@ def _declared(info: onnx.ValueInfoProto, given: Sequence[int | str | None] | Non
     return dims
 
 
-def _is_size(wanted: int | str | None) -> bool:
-    return isinstance(wanted, int) and wanted >= 0
+def _size(wanted: SupportsIndex | str | None) -> int | None:
+    """The number asked for; None where the model's dimension is to be kept. TypeError for what is no whole number."""
+    number = -1 if wanted is None or isinstance(wanted, str) else index(wanted)
+    return number if number >= 0 else None
 
 
 def _dim(name: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -> int | str:

@@ -144,11 +144,22 @@ def test_huge_folded_constant_stays_unfolded() -> None:
         (("n", 3, 4, 4), {"x": (1, 3)}, ["declared (n, 3, 4, 4)"]),
         (("n", 3, 4, 4), {"z": (1, 3)}, ["inputs are x", "found z"]),
         (("n", "s", "s"), {"x": (1, 3, 4)}, ["'s' must have one size"]),
+        (("n", "s", "s"), {"x": np.array([1, 3, 4])}, ["'s' must have one size"]),
     ],
 )
 def test_input_shapes(shape: tuple[int | str, ...], given: dict[str, tuple[int, ...]] | None, wanted: list[str]) -> None:
     message = refused(onnx_model([node("Relu", "x", "y")], {"x": (shape, np.float32)}, ["y"]), ConvertOptions(shapes=given or {}))
     assert all(part in message for part in wanted), message
+
+
+def test_sizes_must_be_whole_numbers() -> None:
+    with pytest.raises(TypeError):
+        convert_onnx(small_model(), ConvertOptions(shapes={"x": (1, 3.0, 4, 4)}))  # type: ignore[dict-item]
+
+
+def test_results_that_only_folding_gives() -> None:
+    model = onnx_model([node("NonZero", "x", "y")], {"x": ((2, 3), np.float32)}, ["y"])
+    assert "node 'NonZero_y' (NonZero, opset 17): a result that folds into a constant is required" in refused(model)
 
 
 def test_input_without_shape() -> None:

@@ -32,6 +32,12 @@ def reshape(ctx: Context, node: Node) -> Value:
     return ctx.reshape(ctx.input(0), _output_shape(node))
 
 
+@lowers("Constant", "ConstantOfShape", "EyeLike", "NonZero", "Range", "Shape", "Size")
+def only_folded(ctx: Context, node: Node) -> Value:
+    """Folding has replaced these where their results are known and not too large."""
+    raise Unlowerable("a result that folds into a constant is required, found one that depends on run-time values or is too large")
+
+
 @lowers("Identity", "Dropout")
 def identity(ctx: Context, node: Node) -> Value:
     ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found the mask in use")
