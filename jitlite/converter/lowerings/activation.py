@@ -60,7 +60,7 @@ def clip(ctx: Context, node: Node) -> Value:
     return x if most == np.inf else ctx.binary(MINIMUM, x, most)
 
 
-@lowers("LeakyRelu")
+@lowers("LeakyRelu", since=6)
 def leaky_relu(ctx: Context, node: Node) -> Value:
     return ctx.op(LEAKY_RELU, ctx.input(0), options=LeakyReluOptions(alpha=attribute(node, "alpha", 0.01)))
 
