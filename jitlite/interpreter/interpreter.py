@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.plan import PythonOperator
 from jitlite.interpreter.program import Program, ProgramOptions
-from jitlite.interpreter.registry import load_bindings, prepare_kernels
+from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas.dtypes import has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import tensor_data
@@ -217,7 +217,6 @@ class Interpreter:
         options = ProgramOptions(
             custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors
         )
-        prepare_kernels(self._model)
         self._options = options
         self._main = SubgraphSession(self._model, 0, options)
         self._sessions = {0: self._main}

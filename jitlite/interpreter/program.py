@@ -41,9 +41,16 @@ def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list
 
 @dataclass(slots=True)
 class _Prepared:
+    """A stage ready to run.
+
+    `values` are those it was planned with, `key` tells them from others; `arenas` counts the memory's arenas up to its own.
+    """
+
     stage: Stage
     runner: StageRunner
+    values: dict[int, NDArray[Any]]
     key: bytes
+    arenas: int
     following: _Prepared | None = None
 
 
@@ -56,7 +63,7 @@ class Program:
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options))
-        self._first = self._prepare(self._planner.first_stage(inputs), b"")
+        self._first = self._prepare(self._planner.first_stage(inputs), {}, b"")
         self._last = self._first
 
     def _lasting(self, stage: Stage) -> list[TensorInfo]:
@@ -69,13 +76,14 @@ class Program:
         numbers.update(index for index, info in stage.tensors.items() if info.is_variable)
         return [stage.tensors[index] for index in sorted(numbers) if index in stage.tensors]
 
-    def _prepare(self, stage: Stage, key: bytes) -> _Prepared:
+    def _prepare(self, stage: Stage, values: dict[int, NDArray[Any]], key: bytes) -> _Prepared:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
         scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes)
         for info in lasting:
             if info.value is not None and info.index not in self.memory.addresses:
                 self.memory.place_constant(info)
-        return _Prepared(stage, StageRunner(self.memory, stage.steps, scratches), key)
+        runner = StageRunner(self.memory, stage.steps, scratches)
+        return _Prepared(stage, runner, values, key, len(self.memory.arenas))
 
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
         """True for a result whose memory the last step, an operator in Python, brings itself."""
@@ -90,7 +98,7 @@ class Program:
     def _continue(self, prepared: _Prepared) -> _Prepared:
         """The stage behind `prepared`, planned anew unless what it depends on is unchanged."""
         stage, tensors = prepared.stage, dict(prepared.stage.tensors)
-        values: dict[int, NDArray[Any]] = {}
+        values = dict(prepared.values) if stage.start == stage.stop else {}
         if stage.awaits is not None:
             info = tensors[stage.awaits]
             values[stage.awaits] = self.memory.array(info).copy()
@@ -103,7 +111,8 @@ class Program:
         if following is not None and following.key == key and stage.awaits is not None:
             return following
         self._forget(stage)
-        prepared.following = self._prepare(self._planner.next_stage(stage.stop, tensors, values), key)
+        del self.memory.arenas[prepared.arenas :]
+        prepared.following = self._prepare(self._planner.next_stage(stage.stop, tensors, values), values, key)
         return prepared.following
 
     def _forget(self, stage: Stage) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
@@ -77,6 +77,15 @@ class TableBuilder:
         return int(argument)
 
 
+def _families(steps: Sequence[Step]) -> Iterator[str]:
+    """The kernel families of steps and of those nested in them."""
+    for step in steps:
+        yield step.family
+        for argument in step.arguments.values():
+            if isinstance(argument, Nested):
+                yield from _families(argument.steps)
+
+
 @dataclass(slots=True)
 class NativeSegment:
     """Steps one native call walks; `block` is that call's argument block."""
@@ -102,7 +111,8 @@ class StageRunner:
     def __init__(self, memory: Memory, steps: Sequence[PlannedStep], scratches: dict[int, int]) -> None:
         self._memory = memory
         self._builder = TableBuilder(memory, scratches)
-        self._walk = Entry(load(["executor"])["executor"].addresses["run_steps"])
+        native = [planned.step for planned in steps if isinstance(planned.step, Step)]
+        self._walk = Entry(load({"executor", *_families(native)})["executor"].addresses["run_steps"])
         self.segments: list[NativeSegment | HostSegment] = []
         waiting: list[PlannedStep] = []
         for planned in steps:

@@ -25,7 +25,14 @@ _NUMPY: dict[TensorType, str] = {
     TensorType.COMPLEX128: "complex128",
 }
 _FROM_NUMPY = {np.dtype(name): tensor_type for tensor_type, name in _NUMPY.items()}
-_BITS = {TensorType.INT4: 4, TensorType.UINT4: 4, TensorType.INT2: 2, TensorType.BFLOAT16: 16, TensorType.FLOAT8_E4M3FN: 8, TensorType.FLOAT8_E5M2: 8}
+_BITS = {
+    TensorType.INT4: 4,
+    TensorType.UINT4: 4,
+    TensorType.INT2: 2,
+    TensorType.BFLOAT16: 16,
+    TensorType.FLOAT8_E4M3FN: 8,
+    TensorType.FLOAT8_E5M2: 8,
+}
 
 INTEGER_RANGE: dict[TensorType, tuple[int, int]] = {
     TensorType.INT4: (-8, 7),

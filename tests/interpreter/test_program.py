@@ -14,6 +14,7 @@ from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.elementwise import ADD, MUL
 from jitlite.schemas.ops.pad import FILL, RANGE
 from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.tables import (
     AddOptions,
     FillOptions,
@@ -22,6 +23,7 @@ from jitlite.schemas.tables import (
     MulOptions,
     RangeOptions,
     ReshapeOptions,
+    SliceOptions,
     TensorType,
     WhileOptions,
 )
@@ -96,10 +98,10 @@ def run_time_shape_model() -> bytes:
 
 def test_a_shape_known_only_at_run_time():
     interpreter = Interpreter(model_content=run_time_shape_model())
-    reference = LiteRT(model_content=run_time_shape_model(), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
     x = np.linspace(-3, 3, 12, dtype=np.float32).reshape(2, 6)
     for shape in ([3, 4], [12, 1], [3, 4], [-1, 2]):
         values = x, np.array(shape, np.int32)
+        reference = LiteRT(model_content=run_time_shape_model(), experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
         (found,), (expected,) = run(interpreter, *values), run(reference, *values)
         np.testing.assert_array_equal(found, expected)
         assert interpreter.get_output_details()[0]["shape"].tolist() == list(expected.shape)
@@ -210,3 +212,26 @@ def test_operators_on_constants_run_while_planning():
     (found,) = run(interpreter, np.array([1, 10], np.float32))
     assert found.tolist() == [11.0, 220.0]
     assert [label for _, label, _ in interpreter.profile()] == ["MUL"]
+
+
+def test_an_operator_with_two_run_time_shapes():
+    model = new_model()
+    g = GraphBuilder(model)
+    x, begin, size = g.input((5, 4)), g.input((2,), INT32), g.input((2,), INT32)
+    cut = g.op(SLICE, [x, begin, size], [g.tensor((1, 1), shape_signature=[-1, -1])], SliceOptions())
+    g.finish(g.op(RELU, [cut], [g.tensor((1, 1), shape_signature=[-1, -1])]))
+    interpreter = Interpreter(model_content=content(model))
+    values = np.arange(20, dtype=np.float32).reshape(5, 4)
+    for (row, column), (rows, columns) in [((1, 0), (2, 3)), ((1, 1), (2, 3)), ((0, 0), (5, 4)), ((1, 0), (2, 3))]:
+        (found,) = run(interpreter, values, np.array([row, column], np.int32), np.array([rows, columns], np.int32))
+        np.testing.assert_array_equal(found, values[row : row + rows, column : column + columns])
+
+
+def test_replanning_for_new_run_time_shapes_frees_memory():
+    interpreter = Interpreter(model_content=run_time_shape_model())
+    x = np.ones((2, 6), np.float32)
+    sizes = set()
+    for shape in ([3, 4], [12, 1], [4, 3], [6, 2]) * 5:
+        run(interpreter, x, np.array(shape, np.int32))
+        sizes.add(interpreter.arena_bytes())
+    assert len(sizes) == 1

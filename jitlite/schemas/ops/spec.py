@@ -76,8 +76,8 @@ class NeedsValue(Exception):  # noqa: N818 - a signal of shape inference, not an
 class Call:
     """One operator with its operands, as shape inference, version rules and binding see it.
 
-    `outputs` holds what the file declares of the results (types and quantization; its shapes are only a hint); it is empty while a converter
-    is still building the operator.
+    `outputs` holds what the file declares of the results (types and quantization; its shapes are only a hint); it is empty while a
+    converter is still building the operator.
     """
 
     spec: "OpSpec"
