@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.graph import Graph, Node, Shape, Value
-from jitlite.converter.runtime_version import METADATA, metadata_bytes, minimum_runtime
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
+from jitlite.schemas.runtime_version import record_minimum_runtime
 from jitlite.schemas.tables import (
     BUILTIN_OPTIONS_2,
     Buffer,
     BuiltinOperator,
-    Metadata,
     Model,
     Operator,
     SignatureDef,
@@ -84,13 +83,13 @@ def emit(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], signatures
         signature_key=SIGNATURE,
         subgraph_index=0,
     )
-    emitter.buffers.append(Buffer(data=metadata_bytes(minimum_runtime(emitter.codes))))
-    return Model(
+    model = Model(
         version=3,
         operator_codes=[new_operator_code(code, version) for code, version in emitter.codes],
         subgraphs=[subgraph],
         description="jitlite",
         buffers=emitter.buffers,
-        metadata=[Metadata(name=METADATA, buffer=len(emitter.buffers) - 1)],
         signature_defs=[signature],
     )
+    record_minimum_runtime(model)
+    return model

@@ -1,15 +1,13 @@
-"""Removes what nothing refers to any more, or what a changed model makes wrong: tensors, operator codes, buffers and metadata."""
+"""Removes what nothing refers to any more: tensors, operator codes and buffers."""
 
 from collections.abc import Collection, Iterator
 
+from jitlite.schemas.runtime_version import record_minimum_runtime
 from jitlite.schemas.tables import BlockwiseQuantization, Model, MultiAxisQuantization, SubGraph
-
-STALE_METADATA = frozenset({"min_runtime_version"})
-"""Metadata about the operator versions of the model they were written for."""
 
 
 def compact(model: Model, first_new_tensor: int) -> None:
-    """Drops unused tensors, operator codes and buffers, and STALE_METADATA, in place.
+    """Drops unused tensors, operator codes and buffers in place, and records the oldest runtime for those operators that stay.
 
     Main subgraph tensors from `first_new_tensor` on whose name another tensor has get a number behind it.
     """
@@ -20,8 +18,8 @@ def compact(model: Model, first_new_tensor: int) -> None:
     places[-1] = -1
     _renumber_tensors(model, places)
     graph.tensors = [graph.tensors[old] for old in kept]
-    model.metadata = [entry for entry in model.metadata if entry.name not in STALE_METADATA]
     _drop_codes(model)
+    record_minimum_runtime(model)
     _drop_buffers(model)
 
 

@@ -83,6 +83,7 @@ class _Writer:
     def __init__(self, size: int) -> None:
         self.builder = flatbuffers.Builder(size)
         self.orders: dict[type[Table], tuple[Slot, ...]] = {}
+        self.shared: dict[tuple[int, bytes], int] = {}
 
     def table(self, value: Table) -> int:
         """Writes a table after everything it refers to and returns its offset."""
@@ -122,13 +123,21 @@ class _Writer:
         if slot.kind is Kind.RAW:
             return self._paste(memoryview(item).cast("B"), None, slot)
         if slot.kind in (Kind.NUMBERS, Kind.CHOICES):
-            return self._paste(struct.pack(f"<{len(item)}{slot.format}", *item), None, slot)
+            return self._numbers(struct.pack(f"<{len(item)}{slot.format}", *item), slot)
         if slot.kind is Kind.TABLES:
             return self._tables(slot, item)
         expected = tuple(slot.codes) or (slot.target,)
         if type(item) not in expected:
             raise TypeError(f"a table that belongs here required, found {type(item).__name__}")
         return self.table(item)
+
+    def _numbers(self, data: bytes, slot: Slot) -> int:
+        """Writes a vector of numbers, once however many tables hold the same: most per-channel zero points are all zeros."""
+        key = slot.item_bytes, data
+        place = self.shared.get(key)
+        if place is None:
+            place = self.shared[key] = self._paste(data, None, slot)
+        return place
 
     def _paste(self, data: bytes | memoryview, count: int | None, slot: Slot) -> int:
         """Writes a vector whose bytes are ready; a text counts one item less than it has bytes."""

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,11 @@ from jitlite.schemas import Model, read_model, verify
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.model import builtin_code, constant_indices, operator_name
+from jitlite.schemas.runtime_version import METADATA, minimum_runtime
 from jitlite.schemas.tables import SubGraph, Tensor, TensorType
 from jitlite.tools.ports import Port
 from jitlite.tools.runners import OnnxModel
 from jitlite.tools.support import unsupported_operators
-
-MIN_RUNTIME = "min_runtime_version"
 
 
 def describe_tflite(path: Path) -> dict[str, Any]:
@@ -138,17 +136,13 @@ def _is_quantized(tensor: Tensor) -> bool:
 def stated_runtime(model: Model) -> str | None:
     """The oldest runtime that loads the model, as its metadata say."""
     for entry in model.metadata:
-        if entry.name == MIN_RUNTIME:
+        if entry.name == METADATA:
             return bytes(model.buffers[entry.buffer].data).split(b"\0")[0].decode("ascii", "replace")
     return None
 
 
 def needed_runtime(model: Model) -> str | None:
-    """The oldest runtime that has the operator versions of the model; None where that is not known."""
-    if find_spec("onnx") is None:
-        return None
-    from jitlite.converter.runtime_version import minimum_runtime
-
+    """The oldest runtime that has the operator versions of the model; None where none of them is known."""
     codes = [(builtin_code(code), code.version) for code in model.operator_codes]
     return minimum_runtime(codes) or None
 

@@ -11,7 +11,8 @@ from jitlite.quantization.observers import Range
 from jitlite.quantization.parameters import TensorParams
 from jitlite.quantization.prepare import unpack_constants
 from jitlite.schemas.errors import UnsupportedError
-from jitlite.schemas.model import operator_code_of, tensor_data
+from jitlite.schemas.model import builtin_code, operator_code_of, tensor_data
+from jitlite.schemas.runtime_version import minimum_runtime
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     BuiltinOperator,
@@ -75,7 +76,9 @@ def test_the_float_model_stays_as_it_is_and_everything_else_survives(recipe):
     assert [entry.tensor_index for entry in signature.outputs] == found.subgraphs[0].outputs
     assert tensors[signature.outputs[0].tensor_index].name == "probabilities"
     assert found.description == "a classifier"
-    assert [entry.name for entry in found.metadata] == ["notes"]
+    assert [entry.name for entry in found.metadata] == ["notes", "min_runtime_version"]
+    needed = minimum_runtime((builtin_code(code), code.version) for code in found.operator_codes)
+    assert bytes(found.buffers[found.metadata[1].buffer].data).rstrip(b"\0") == needed.encode() != b""
     assert bytes(found.buffers[found.metadata[0].buffer].data) == b"labels"
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from jitlite.schemas.tables import BuiltinOperator
+from jitlite.schemas.model import builtin_code
+from jitlite.schemas.tables import Buffer, BuiltinOperator, Metadata, Model
 
 METADATA = "min_runtime_version"
 METADATA_BYTES = 16
@@ -131,5 +132,9 @@ def minimum_runtime(codes: Iterable[tuple[BuiltinOperator, int]]) -> str:
     return ".".join(map(str, newest))
 
 
-def metadata_bytes(version: str) -> bytes:
-    return version.encode("ascii").ljust(METADATA_BYTES, b"\0")
+def record_minimum_runtime(model: Model) -> None:
+    """Writes the oldest runtime for the model's operator versions into its metadata, in place of what stood there."""
+    codes = ((builtin_code(code), code.version) for code in model.operator_codes)
+    model.metadata = [entry for entry in model.metadata if entry.name != METADATA]
+    model.buffers.append(Buffer(data=minimum_runtime(codes).encode("ascii").ljust(METADATA_BYTES, b"\0")))
+    model.metadata.append(Metadata(name=METADATA, buffer=len(model.buffers) - 1))
