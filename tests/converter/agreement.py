@@ -60,9 +60,17 @@ def run_onnx(model: onnx.ModelProto | str, feeds: Mapping[str, Array]) -> list[A
 
 
 def run_tflite(model: Model, feeds: Mapping[str, Array]) -> list[Array]:
-    """LiteRT's results through the signature, resized to the feeds' shapes."""
-    kind = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    engine = Interpreter(model_content=write_model(model), experimental_op_resolver_type=kind, num_threads=1)
+    """LiteRT's results through the signature, resized to the feeds' shapes.
+
+    Every tensor keeps memory of its own: LiteRT 2.3 otherwise lets an operator that works in place overwrite a tensor
+    which a RESHAPE shares and others still read.
+    """
+    engine = Interpreter(
+        model_content=write_model(model),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+        num_threads=1,
+    )
     signature = model.signature_defs[0]
     tensors = model.subgraphs[0].tensors
     for entry in signature.inputs:
