@@ -15,6 +15,7 @@ from jitlite.schemas.dtypes import byte_size, tensor_type
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.control import IF
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.tables import TensorType
 
 if TYPE_CHECKING:
     from jitlite.interpreter.program import ProgramOptions
@@ -83,7 +84,9 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     if not (taken.is_native and other.is_native and _same(taken.outputs, other.outputs)):
         return None
     call.require(len(taken.outputs) == len(call.outputs), f"{len(call.outputs)} branch outputs are required, found {len(taken.outputs)}")
-    results = tuple(replace(info, shape=found.shape, type=found.type) for info, found in zip(call.outputs, taken.outputs))
+    for info, found in zip(call.outputs, taken.outputs):
+        call.require(info.type is found.type, f"branch outputs of type {info.type.name} are required, found {found.type.name}")
+    results = tuple(replace(info, shape=found.shape) for info, found in zip(call.outputs, taken.outputs))
     first, second = taken.steps(arguments, results), other.steps(arguments, results)
     step = K.step(
         "run_branch",
@@ -99,11 +102,12 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
 
 def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(len(call.inputs))]
-    state = tuple(replace(info, shape=found.shape, type=found.type) for info, found in zip(call.outputs, arguments))
+    _require_condition(planner, call)
+    state = call.outputs
     test, body = (_Inlined(planner, index, call, arguments) for index in _subgraphs(call))
     if not (test.is_native and body.is_native and _same(body.outputs, state)):
         return None
-    call.require(len(test.outputs) == 1, f"one output of the condition is required, found {len(test.outputs)}")
+    call.require(test.outputs[0].size == 1, f"a condition with one element is required, found shape {test.outputs[0].shape}")
     test_steps, body_steps = test.steps(state, ()), body.steps(state, state)
     step = K.step(
         "run_loop",
@@ -115,7 +119,14 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
         trace=Trace(),
         budget=budget,
     )
-    return replace(call, outputs=state), [*map(_copy, arguments, state), step]
+    return call, [*map(_copy, arguments, state), step]
+
+
+def _require_condition(planner: Planner, call: Call) -> None:
+    """InvalidModelError unless the subgraph that tests a WHILE returns one tensor of truth values."""
+    graph = planner.model.subgraphs[call.options.cond_subgraph_index]
+    types = [graph.tensors[index].type.name for index in graph.outputs]
+    call.require(types == [TensorType.BOOL.name], f"one output of type BOOL is required of the condition, found {types}")
 
 
 def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
@@ -146,7 +157,10 @@ def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
     def run_while(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         state = [array for array in arrays if array is not None]
         for _ in range(options.loop_budget):
-            if not run_subgraph(first, state)[0].reshape(-1)[0]:
+            (condition,) = run_subgraph(first, state)
+            if condition.size != 1:
+                raise ExecutionError(f"{call.where}: a condition with one element is required, found shape {condition.shape}")
+            if not condition.item():
                 return state
             state = run_subgraph(second, state)
         raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")

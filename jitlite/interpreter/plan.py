@@ -23,7 +23,7 @@ from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, 
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
 
 FOLD_LIMIT_BYTES = 1 << 28
-"""Results of operators on constants are computed while planning unless they are larger than this."""
+"""Results of operators on constants are computed while planning until a stage holds this many bytes of them; the rest is run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Stage:
     """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
 
     `awaits` is the tensor whose value decides a shape of operator `stop`; None where the stage ends behind an operator in Python.
+    `folded_bytes` are those of the results that were computed while planning, this stage's and the ones before it.
     """
 
     start: int
@@ -62,6 +63,7 @@ class Stage:
     steps: list[PlannedStep] = field(default_factory=list)
     awaits: int | None = None
     is_last: bool = True
+    folded_bytes: int = 0
 
 
 class Slots:
@@ -143,7 +145,8 @@ class Planner:
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
-        stage = Stage(start, start, dict(tensors))
+        earlier = [tensors[index].value for op in self.graph.operators[:start] for index in op.outputs]
+        stage = Stage(start, start, dict(tensors), folded_bytes=sum(value.nbytes for value in earlier if value is not None))
         unsupported: list[UnsupportedError] = []
         for node in range(start, len(self.graph.operators)):
             try:
@@ -197,9 +200,9 @@ class Planner:
         if self.label(op) in self.custom and builtin_code(self.model.operator_codes[op.opcode_index]) is BuiltinOperator.CUSTOM:
             return self._plan_custom(stage, node)
         call = self._call(stage, node, values)
+        call = replace(call, outputs=self._resolved(call, infer(call)))
         if call.spec in (IF, WHILE):
             return self._add(stage, node, *self.control(self, call))
-        call = replace(call, outputs=self._resolved(call, infer(call)))
         if call.spec.value is not None:
             stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
             return False
@@ -208,16 +211,18 @@ class Planner:
             raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
         bound = binding(call)
         steps = bound if isinstance(bound, HostStep) else [bound] if isinstance(bound, Step) else list(bound)
-        if not isinstance(steps, HostStep) and self._is_constant(call):
+        if not isinstance(steps, HostStep) and self._is_constant(stage, call):
             for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
                 stage.tensors[index] = replace(info, value=value)
+                stage.folded_bytes += value.nbytes
             return False
         return self._add(stage, node, call, steps)
 
-    def _is_constant(self, call: Call) -> bool:
+    def _is_constant(self, stage: Stage, call: Call) -> bool:
+        """True for an operator on constants whose results still fit the stage's allowance."""
         size = sum(byte_size(info.type, info.shape) for info in call.outputs)
         known = all(info is None or (info.value is not None and not info.is_variable) for info in call.inputs)
-        return known and size <= FOLD_LIMIT_BYTES
+        return known and stage.folded_bytes + size <= FOLD_LIMIT_BYTES
 
     def _resolved(self, call: Call, results: Sequence[tuple[tuple[int, ...], TensorType]]) -> tuple[TensorInfo, ...]:
         outputs = []

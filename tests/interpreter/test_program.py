@@ -214,6 +214,20 @@ def test_operators_on_constants_run_while_planning():
     assert [label for _, label, _ in interpreter.profile()] == ["MUL"]
 
 
+def test_results_known_while_planning_stay_within_an_allowance(monkeypatch):
+    monkeypatch.setattr("jitlite.interpreter.plan.FOLD_LIMIT_BYTES", 16)
+    model = new_model()
+    g = GraphBuilder(model)
+    chain = [g.constant([1, 2])]
+    for _ in range(4):
+        chain.append(g.op(ADD, [chain[-1], g.constant([10, 20])], [g.tensor((2,))], AddOptions()))
+    g.finish(g.op(MUL, [g.input((2,)), chain[-1]], [g.tensor((2,))], MulOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    (found,) = run(interpreter, np.array([1, 10], np.float32))
+    assert found.tolist() == [41.0, 820.0]
+    assert [label for _, label, _ in interpreter.profile()] == ["ADD", "ADD", "MUL"]
+
+
 def test_an_operator_with_two_run_time_shapes():
     model = new_model()
     g = GraphBuilder(model)
