@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.plan import PythonOperator
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.registry import load_bindings
-from jitlite.schemas.dtypes import has_numpy_dtype, numpy_dtype
+from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import tensor_data
 from jitlite.schemas.ops.spec import TensorInfo
@@ -81,8 +81,9 @@ class SubgraphSession:
         if index not in self.shapes:
             raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
         wanted = tuple(int(dim) for dim in shape)
-        if any(dim < 0 for dim in wanted):
-            raise ValueError(f"tensor {index}: sizes of at least 0 are required, found {wanted}")
+        limit = INTEGER_RANGE[TensorType.INT32][1]
+        if any(not 0 <= dim <= limit for dim in wanted):
+            raise ValueError(f"tensor {index}: sizes from 0 to {limit} are required, found {wanted}")
         tensor = self.graph.tensors[index]
         if strict:
             signature = tensor.shape_signature or tensor.shape
@@ -220,7 +221,6 @@ class Interpreter:
         self._options = options
         self._main = SubgraphSession(self._model, 0, options)
         self._sessions = {0: self._main}
-        self._is_allocated = False
 
     @property
     def model(self) -> Model:

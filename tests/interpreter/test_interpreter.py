@@ -110,6 +110,9 @@ def test_misuse_is_told():
         interpreter.invoke()
     with pytest.raises(ValueError, match="one of the inputs"):
         interpreter.resize_tensor_input(2, [1])
+    for size in (-1, 2**31):
+        with pytest.raises(ValueError, match=f"sizes from 0 to {2**31 - 1} are required, found .*{size}"):
+            interpreter.resize_tensor_input(0, [1, size])
     with pytest.raises(ValueError, match="fits"):
         interpreter.resize_tensor_input(0, [1, 4], strict=True)
     interpreter.allocate_tensors()
