@@ -137,7 +137,7 @@ class Planner:
     def _empty_constant(self, index: int) -> TensorInfo:
         """A tensor without data that nothing produces: legal only when it has no elements."""
         info = self.tensor(index)
-        if prod(info.shape) or not info.shape:
+        if prod(info.shape):
             raise InvalidModelError(
                 f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither"
             )
@@ -225,6 +225,7 @@ class Planner:
         return known and stage.folded_bytes + size <= FOLD_LIMIT_BYTES
 
     def _resolved(self, call: Call, results: Sequence[tuple[tuple[int, ...], TensorType]]) -> tuple[TensorInfo, ...]:
+        call.require(len(results) == len(call.outputs), f"{len(results)} outputs are required, found {len(call.outputs)}")
         outputs = []
         for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
             call.require(info.type is type, f"output {position} of type {type.name} is required, found {info.type.name}")

@@ -175,7 +175,7 @@ class StageRunner:
         where = f"operator {planned.node} ({planned.label})"
         inputs = [None if info is None else self._memory.array(info) for info in planned.inputs]
         try:
-            results = planned.step.run(inputs)
+            results = tuple(planned.step.run(inputs))
         except JitliteError:
             raise
         except Exception as error:

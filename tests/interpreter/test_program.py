@@ -75,6 +75,20 @@ def test_a_python_step_that_fails_is_named():
         run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": broken}), np.zeros(4, np.float32))
 
 
+def test_a_python_step_that_returns_nothing_is_named():
+    with pytest.raises(ExecutionError, match=r"operator 1 \(Cumulate\): the Python operator failed: TypeError"):
+        run(
+            Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": PythonOperator(lambda arrays: None)}),
+            np.zeros(4, np.float32),
+        )
+
+
+def test_a_python_step_whose_inference_miscounts_is_refused():
+    operator = PythonOperator(lambda arrays: [arrays[0]], lambda call: [])
+    with pytest.raises(InvalidModelError, match=r"Cumulate.*0 outputs are required, found 1"):
+        Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": operator}).allocate_tensors()
+
+
 def test_a_python_step_of_another_dtype_is_refused():
     wrong = PythonOperator(lambda arrays: [np.zeros(4, np.int32)])
     with pytest.raises(ExecutionError, match="float32 is required, found int32"):
