@@ -1,6 +1,5 @@
 """Reading ONNX attributes, and operands that older opsets spelled as attributes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,13 +24,6 @@ def attribute(node: Node, name: str, default: Any = None) -> Any:
     if isinstance(value, onnx.TensorProto):
         return decode_tensor(value)
     return list(value) if found.type in (AttributeProto.INTS, AttributeProto.FLOATS) else value
-
-
-def with_attributes(node: Node, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The node's attributes with some replaced, or removed where the change is None."""
-    merged = {name: value for name, value in node.attributes.items() if name not in changes}
-    merged.update({name: helper.make_attribute(name, value) for name, value in changes.items() if value is not None})
-    return merged
 
 
 def constant_operand(node: Node, index: int) -> Array | None:

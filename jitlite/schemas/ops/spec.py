@@ -8,7 +8,6 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
@@ -229,8 +228,3 @@ def infer(call: Call) -> list[tuple[Shape, TensorType]]:
         found = type(call.options).__name__ if call.options is not None else "none"
         raise call.invalid(f"options {spec.options.__name__} are required, found {found}")
     return list(spec.infer(call))
-
-
-def constant_info(value: NDArray[np.generic], type: TensorType, name: str = "") -> TensorInfo:
-    """A TensorInfo of a constant."""
-    return TensorInfo(tuple(value.shape), type, value, name=name)
