@@ -154,3 +154,20 @@ def test_intermediates_are_kept_on_request_and_change_nothing(corpus):
     for op in keeping.model.subgraphs[0].operators:
         expected = reference.get_tensor(op.outputs[0])
         np.testing.assert_allclose(keeping.get_tensor(op.outputs[0]), expected, atol=1e-4 * max(1e-6, np.abs(expected).max()))
+
+
+def test_variables_keep_their_values_between_runs_until_they_are_reset():
+    model = new_model()
+    g = GraphBuilder(model)
+    total = g.tensor((2,), is_variable=True)
+    g.finish(g.op(ADD, [g.input((2,)), total], [g.tensor((2,))], AddOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    interpreter.allocate_tensors()
+    interpreter.tensor(total)()[:] = [5, 7]
+    interpreter.set_tensor(1, np.array([1, 2], np.float32))
+    for _ in range(2):
+        interpreter.invoke()
+        assert interpreter.get_tensor(2).tolist() == [6.0, 9.0]
+    interpreter.reset_all_variables()
+    interpreter.invoke()
+    assert interpreter.get_tensor(2).tolist() == [1.0, 2.0]
