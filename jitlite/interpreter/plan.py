@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.registry import BINDINGS, HostStep, Step
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.model import builtin_code, tensor_data
+from jitlite.schemas.model import builtin_code, printable, tensor_data
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
@@ -110,7 +110,7 @@ class Planner:
     def where(self, node: int) -> str:
         op = self.graph.operators[node]
         output = self.graph.tensors[op.outputs[0]].name if op.outputs else ""
-        return f"subgraph {self.subgraph}, operator {node} ({self.label(op)} '{output}')"
+        return f"subgraph {self.subgraph}, operator {node} ({printable(self.label(op))} '{printable(output)}')"
 
     def label(self, op: Operator) -> str:
         code = self.model.operator_codes[op.opcode_index]
@@ -179,7 +179,9 @@ class Planner:
         spec = self.spec(op)
         if spec is None or code.version > spec.max_version:
             known = "" if spec is None else f"; versions up to {spec.max_version} are supported"
-            raise UnsupportedError(f"{self.where(node)}: operator {self.label(op)} version {code.version} is not supported{known}")
+            raise UnsupportedError(
+                f"{self.where(node)}: operator {printable(self.label(op))} version {code.version} is not supported{known}"
+            )
         inputs = []
         for index in op.inputs:
             info = stage.tensors.get(index) if index >= 0 else None

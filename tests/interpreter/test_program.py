@@ -21,6 +21,7 @@ from jitlite.schemas.tables import (
     IfOptions,
     LessOptions,
     MulOptions,
+    QuantizationParameters,
     RangeOptions,
     ReshapeOptions,
     SliceOptions,
@@ -93,6 +94,26 @@ def test_a_python_step_of_another_dtype_is_refused():
     wrong = PythonOperator(lambda arrays: [np.zeros(4, np.int32)])
     with pytest.raises(ExecutionError, match="float32 is required, found int32"):
         run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": wrong}), np.zeros(4, np.float32))
+
+
+def test_names_in_errors_cannot_steer_a_terminal():
+    model = new_model()
+    g = GraphBuilder(model)
+    g.finish(g.op("Cumu\x1b[2J", [g.input((4,))], [g.tensor((4,))]))
+    with pytest.raises(UnsupportedError, match="Cumu") as caught:
+        Interpreter(model_content=content(model)).allocate_tensors()
+    assert "\x1b" not in str(caught.value)
+
+
+def test_sums_at_scales_far_apart_plan_without_a_warning():
+    model = new_model()
+    g = GraphBuilder(model)
+    inputs = [g.input((4,), TensorType.INT8), g.input((4,), TensorType.INT8)]
+    result = g.op(ADD, inputs, [g.tensor((4,), TensorType.INT8)], AddOptions())
+    for index, scale in zip((*inputs, result), (1e30, 1.0, 1e-30)):
+        g.graph.tensors[index].quantization = QuantizationParameters(scale=[scale], zero_point=[0])
+    g.finish(result)
+    Interpreter(model_content=content(model)).allocate_tensors()
 
 
 def test_an_unknown_custom_operator_is_named():

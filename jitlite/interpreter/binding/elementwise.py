@@ -95,6 +95,7 @@ def _sum_settings(call: Call, left_shift: int, *, sign: int = 1, power: int = 1)
     return np.array([a.zero_point, b.zero_point, left_shift, *sides, *output, sign], np.int64)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _real_sum_settings(call: Call, exact: NDArray[np.int64]) -> NDArray[np.float64] | None:
     """Settings of `real_sum_q8` with which float32 arithmetic gives what `exact` does for every pair of bytes, or None."""
     a_zero, b_zero, left_shift, a_mantissa, a_shift, b_mantissa, b_shift, mantissa, shift, zero_point, low, high, sign = exact.tolist()
