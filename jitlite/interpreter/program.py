@@ -34,7 +34,7 @@ def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list
     """Runs steps whose inputs are all constants; returns the outputs' values."""
     planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
     memory = Memory()
-    scratches = allocate(memory, planned, outputs, limit_bytes=1 << 40)
+    scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
     StageRunner(memory, planned, scratches).run()
     return [memory.array(info).copy() for info in outputs]
 

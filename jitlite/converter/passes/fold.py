@@ -154,7 +154,7 @@ def _evaluate(node: Node, opsets: dict[str, int]) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             results = ReferenceEvaluator(_graph_of(node), opsets=opsets).run(names, feeds)
-    except Exception:
+    except Exception:  # the evaluator raises whatever its operators do; the node then stays and is lowered or reported
         return None
     if not all(isinstance(result, (np.ndarray, np.generic)) for result in results):
         return None
