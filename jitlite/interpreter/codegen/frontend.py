@@ -1,9 +1,9 @@
 """Kernels → LLVM IR, through Numba. The one module that relies on Numba's internals.
 
-It relies on: `cfunc(...)._library._final_module` holding the function and everything it calls as an llvmlite module; the native function's
-linkage name starting with `_ZN` and taking (return slot, exception slot, arguments…) and returning a 32-bit status; array views made by
-`carray` referring to the run-time symbol NRT_MemInfo_call_dtor alone. `tests/interpreter/test_codegen.py` checks each of these; Numba 0.63.1
-(the oldest allowed) and 0.68.1 (the newest) pass.
+It relies on: `cfunc(...)._library._final_module` holding the function and everything it calls as an llvmlite module; the native
+function's linkage name starting with `_ZN` and taking (return slot, exception slot, arguments…) and returning a 32-bit status; array
+views made by `carray` referring to the run-time symbol NRT_MemInfo_call_dtor alone. `tests/interpreter/test_codegen.py` checks each of
+these; Numba 0.63.1 (the oldest allowed) and 0.68.1 (the newest) pass.
 """
 
 import json
