@@ -23,6 +23,7 @@ from jitlite.interpreter.kernels.tile import (
     split,
     store_f32,
     store_qs8,
+    store_rows_qs8,
     store_scaled,
     tile_of,
 )
@@ -169,12 +170,7 @@ def conv_2d_qs8(x: i8p, w: i8p, channels: i32p, y: i8p, outside: i8p, sizes: i64
             at = pixel * s.out_c + filters.result
             if pixels == ROWS:
                 tile = _sum_inner(x, s, window, w, filters) if is_inner else _sum_any(x, s, six, w, filters, outside, 0)
-                store_qs8(tile.c0, channels, panel, limits, y, at, filters.width)
-                store_qs8(tile.c1, channels, panel, limits, y, at + s.out_c, filters.width)
-                store_qs8(tile.c2, channels, panel, limits, y, at + 2 * s.out_c, filters.width)
-                store_qs8(tile.c3, channels, panel, limits, y, at + 3 * s.out_c, filters.width)
-                store_qs8(tile.c4, channels, panel, limits, y, at + 4 * s.out_c, filters.width)
-                store_qs8(tile.c5, channels, panel, limits, y, at + 5 * s.out_c, filters.width)
+                store_rows_qs8(tile, channels, panel, limits, y, at, s.out_c, filters.width)
             else:
                 store_qs8(_sum_one(x, s, window, w, filters, outside, 0), channels, panel, limits, y, at, filters.width)
         pixel += pixels

@@ -23,6 +23,7 @@ from jitlite.interpreter.kernels.tile import (
     split,
     store_f32,
     store_qs8,
+    store_rows_qs8,
     store_scaled,
     tile_of,
 )
@@ -158,6 +159,19 @@ def _shares(x: i8p, place: Place, p: Product, left: i32, right: i32) -> Shares:
     )
 
 
+@forced
+def _without(tile: Tile, removed: Vector, shares: Shares) -> Tile:
+    """The tile plus what it lacks."""
+    return Tile(
+        add(tile.c0, add(removed, splat(shares.s0))),
+        add(tile.c1, add(removed, splat(shares.s1))),
+        add(tile.c2, add(removed, splat(shares.s2))),
+        add(tile.c3, add(removed, splat(shares.s3))),
+        add(tile.c4, add(removed, splat(shares.s4))),
+        add(tile.c5, add(removed, splat(shares.s5))),
+    )
+
+
 @kernel
 def matmul_qs8(
     x: i8p,
@@ -185,12 +199,7 @@ def matmul_qs8(
             removed = multiply(splat(narrow(-left)), load(sums, source * COLUMNS))
             if place.height == ROWS:
                 tile = _six(x, place, p, w, source)
-                store_qs8(add(tile.c0, add(removed, splat(shares.s0))), channels, panel, limits, y, at, width)
-                store_qs8(add(tile.c1, add(removed, splat(shares.s1))), channels, panel, limits, y, at + n, width)
-                store_qs8(add(tile.c2, add(removed, splat(shares.s2))), channels, panel, limits, y, at + 2 * n, width)
-                store_qs8(add(tile.c3, add(removed, splat(shares.s3))), channels, panel, limits, y, at + 3 * n, width)
-                store_qs8(add(tile.c4, add(removed, splat(shares.s4))), channels, panel, limits, y, at + 4 * n, width)
-                store_qs8(add(tile.c5, add(removed, splat(shares.s5))), channels, panel, limits, y, at + 5 * n, width)
+                store_rows_qs8(_without(tile, removed, shares), channels, panel, limits, y, at, n, width)
             else:
                 total = add(_one(x, place, p, w, source), add(removed, splat(shares.s0)))
                 store_qs8(total, channels, panel, limits, y, at, width)

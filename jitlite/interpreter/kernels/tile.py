@@ -197,6 +197,34 @@ def store_qs8(sums: Vector, channels: i32p, panel: i64, limits: i32p, y: i8p, at
 
 
 @forced
+def requantized(tile: Tile, channels: i32p, panel: i64, limits: i32p) -> Tile:
+    """The sums plus the panel's bias, requantized; arguments as of `store_qs8`."""
+    base = panel * 3 * COLUMNS
+    bias, mantissa, shift = load(channels, base), load(channels, base + COLUMNS), load(channels, base + 2 * COLUMNS)
+    zero_point, low, high = splat(limits[0]), splat(limits[1]), splat(limits[2])
+    return Tile(
+        clamp(add(scale_down(add(tile.c0, bias), mantissa, shift), zero_point), low, high),
+        clamp(add(scale_down(add(tile.c1, bias), mantissa, shift), zero_point), low, high),
+        clamp(add(scale_down(add(tile.c2, bias), mantissa, shift), zero_point), low, high),
+        clamp(add(scale_down(add(tile.c3, bias), mantissa, shift), zero_point), low, high),
+        clamp(add(scale_down(add(tile.c4, bias), mantissa, shift), zero_point), low, high),
+        clamp(add(scale_down(add(tile.c5, bias), mantissa, shift), zero_point), low, high),
+    )
+
+
+@forced
+def store_rows_qs8(tile: Tile, channels: i32p, panel: i64, limits: i32p, y: i8p, at: i64, step: i64, count: i64) -> None:
+    """`store_qs8` for ROWS rows `step` apart. What all rows need is loaded before the first store, which could overwrite it."""
+    done = requantized(tile, channels, panel, limits)
+    put_s8(y, at, done.c0, count)
+    put_s8(y, at + step, done.c1, count)
+    put_s8(y, at + 2 * step, done.c2, count)
+    put_s8(y, at + 3 * step, done.c3, count)
+    put_s8(y, at + 4 * step, done.c4, count)
+    put_s8(y, at + 5 * step, done.c5, count)
+
+
+@forced
 def store_scaled(sums: Vector, factor: f32, channels: f32p, panel: i64, low: f32, high: f32, y: f32p, at: i64, count: i64) -> None:
     """Stores integer sums times `factor` and the panel's scales, plus its bias, clamped.
 

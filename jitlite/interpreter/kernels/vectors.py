@@ -198,19 +198,18 @@ def scale_down(typing: Any, value: Any, mantissa: Any, shift: Any) -> Any:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        zero, one = _many(_I32, 0), _many(_I64, 1)
+        zero, one = _many(_I32, 0), _many(_I32, 1)
         is_left = builder.icmp_signed(">", values[2], zero)
         left = builder.select(is_left, values[2], zero)
-        right = builder.sext(builder.select(is_left, zero, builder.sub(zero, values[2])), _wide(_I64))
+        right = builder.select(is_left, zero, builder.sub(zero, values[2]))
         shifted = builder.sext(builder.shl(values[0], left), _wide(_I64))
         product = builder.mul(shifted, builder.sext(values[1], _wide(_I64)))
-        high = builder.ashr(builder.add(product, _many(_I64, 1 << 30)), _many(_I64, 31))
+        # |shifted · mantissa| < 2^62, so the rounded high half fits int32.
+        high = builder.trunc(builder.lshr(builder.add(product, _many(_I64, 1 << 30)), _many(_I64, 31)), _wide(_I32))
         mask = builder.sub(builder.shl(one, right), one)
-        is_negative = builder.zext(builder.icmp_signed("<", high, _many(_I64, 0)), _wide(_I64))
-        threshold = builder.add(builder.lshr(mask, one), is_negative)
+        threshold = builder.sub(builder.lshr(mask, one), builder.ashr(high, _many(_I32, 31)))
         rounded_up = builder.icmp_signed(">", builder.and_(high, mask), threshold)
-        result = builder.add(builder.ashr(high, right), builder.zext(rounded_up, _wide(_I64)))
-        return builder.trunc(result, _wide(_I32))
+        return builder.sub(builder.ashr(high, right), builder.sext(rounded_up, _wide(_I32)))
 
     return _INTEGERS(value, mantissa, shift), generate
 
