@@ -16,6 +16,7 @@ from jitlite.interpreter.binding.panels import (
     limits,
     multipliers,
     pack,
+    pack_s8,
     panels,
     scales,
     tap_sums,
@@ -121,7 +122,7 @@ def _conv_2d_qs8(call: Call, s: Windows) -> Bound:
     return CONV.step(
         "conv_2d_qs8",
         x=x,
-        w=pack(w, s.groups),
+        w=pack_s8(w, s.groups),
         channels=interleave(_folded_bias(w, bias, x.zero_point, 0), *scale, groups=s.groups),
         y=y,
         outside=np.full(s.in_c, x.zero_point, np.int8),
@@ -152,7 +153,7 @@ def conv_2d(call: Call) -> Bound:
         sums = np.ascontiguousarray(by_panel(_channel_sums(w, 0), groups))
         return [
             quantize,
-            CONV.step("conv_2d_f32_qc8w", w=pack(w, groups), sums=sums, channels=channels, y=y, sizes=s.sizes(), **made, **clamp),
+            CONV.step("conv_2d_f32_qc8w", w=pack_s8(w, groups), sums=sums, channels=channels, y=y, sizes=s.sizes(), **made, **clamp),
         ]
     raise no_kernel(call, _TYPES)
 
@@ -213,7 +214,7 @@ def transpose_conv(call: Call) -> Bound:
         return TRANSPOSE.step(
             "transpose_conv_qs8",
             x=x,
-            w=pack(w),
+            w=pack_s8(w),
             tap_sums=tap_sums(w),
             channels=interleave(bias_or_zeros(bias, s.out_c, np.int32), *multipliers(x, weight, y, s.out_c)),
             y=y,

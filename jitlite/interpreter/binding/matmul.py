@@ -17,8 +17,10 @@ from jitlite.interpreter.binding.panels import (
     is_int8,
     limits,
     pack,
+    pack_s8,
     panels,
     real_multipliers,
+    run_bytes,
     scales,
     tap_sums,
 )
@@ -72,6 +74,10 @@ class Product:
         """A constant right side in panels [right sides · panels, depth, COLUMNS]."""
         return pack(self._by_column(right), self.right_count)
 
+    def packed_s8(self, right: NDArray[np.generic]) -> NDArray[np.int8]:
+        """The same for INT8, in quads."""
+        return pack_s8(self._by_column(right), self.right_count)
+
     def column_sums(self, right: NDArray[np.generic]) -> Int32s:
         return tap_sums(self._by_column(right), self.right_count)
 
@@ -93,8 +99,9 @@ def _packed_s8(w: TensorInfo, p: Product) -> tuple[list[Step], dict[str, Argumen
     """Arguments `w` and `sums`, and the step that makes them where the right side is not constant."""
     if is_constant(w):
         assert w.value is not None
-        return [], {"w": p.packed(w.value), "sums": p.column_sums(w.value)}
-    packed, sums = Scratch(p.packed_elements), Scratch(4 * p.packed_elements // p.depth)
+        return [], {"w": p.packed_s8(w.value), "sums": p.column_sums(w.value)}
+    columns = p.right_count * panels(p.columns)
+    packed, sums = Scratch(columns * run_bytes(p.depth)), Scratch(4 * columns * COLUMNS)
     step = PREPARE.step("pack_s8", source=w, target=packed, sums=sums, sizes=p.pack_sizes)
     return [step], {"w": packed, "sums": sums}
 

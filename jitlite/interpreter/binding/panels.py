@@ -35,6 +35,25 @@ def pack(weights: Array, groups: int = 1) -> Array:
     return np.ascontiguousarray(np.moveaxis(by_panel(last, groups), -2, 0))
 
 
+def run_bytes(depth: int) -> int:
+    """Bytes of a packed INT8 run of `depth` channels, for one panel."""
+    return (1 + -(-depth // 4)) * 4 * COLUMNS
+
+
+def pack_s8(weights: Array, groups: int = 1) -> NDArray[np.int8]:
+    """INT8 weights [channels, taps..., depth] as [groups · panels, taps..., 1 + quads, COLUMNS, 4].
+
+    A run's first level holds int32: minus 128 times the sums of its weights. Quads have zeros behind the last channel.
+    """
+    depth = weights.shape[-1]
+    levels = pack(weights, groups)
+    runs = np.zeros((*levels.shape[:-2], -(-depth // 4) * 4, COLUMNS), np.int8)
+    runs[..., :depth, :] = levels
+    quads = runs.reshape(*levels.shape[:-2], -1, 4, COLUMNS).swapaxes(-1, -2)
+    offsets = np.ascontiguousarray(-128 * levels.sum(-2, dtype=np.int32), "<i4").view(np.int8)
+    return np.concatenate([offsets.reshape(*levels.shape[:-2], 1, COLUMNS, 4), quads], axis=-3)
+
+
 def tap_sums(weights: Array, groups: int = 1) -> Array:
     """Sums of INT8 weights [channels, taps..., depth] over depth, as int32 [groups · panels, taps..., COLUMNS]."""
     return pack(weights.astype(np.int32).sum(-1, dtype=np.int32), groups)

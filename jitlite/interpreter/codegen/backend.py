@@ -4,6 +4,7 @@ import re
 
 import llvmlite.binding as llvm
 
+from jitlite.interpreter.codegen.isa import definitions
 from jitlite.interpreter.codegen.target import Target
 
 _ALLOWED = re.compile(
@@ -41,7 +42,7 @@ def optimise(texts: list[str], exported: set[str], target: Target) -> tuple[llvm
     )
     header = f'target datalayout = "{machine.target_data}"\ntarget triple = "{target.triple}"\n'
     module = _parse("", header)
-    for text in texts:
+    for text in [*texts, definitions(target)]:
         module.link_in(_parse(text, header))
     for function in module.functions:
         if not function.is_declaration and function.name not in exported:

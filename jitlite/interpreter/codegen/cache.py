@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent.parent
 """The folder of the jitlite package."""
 
 _IMPORT = re.compile(r"^\s*from jitlite\.(interpreter\.(?:kernels|codegen)[\w.]*) import (\([^)]*\)|[^#\n]*)", re.MULTILINE)
-_GENERATOR = ("frontend", "backend", "link")
+_GENERATOR = ("frontend", "backend", "isa", "link")
 _COMPILERS = ("numba", "llvmlite")
 
 

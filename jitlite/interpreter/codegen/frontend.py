@@ -6,6 +6,7 @@ views made by `carray` referring to the run-time symbol NRT_MemInfo_call_dtor al
 these; Numba 0.63.1 (the oldest allowed) and 0.68.1 (the newest) pass.
 """
 
+import ctypes
 import json
 import re
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import llvmlite.binding as llvm
 from numba import cfunc, types
 from numba.core.registry import cpu_target
 
+from jitlite.interpreter.codegen.isa import DOT4
 from jitlite.interpreter.kernels.abi import KERNELS
 
 MANIFEST = "kernel_manifest"
@@ -83,6 +85,8 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
     returns_status = get_type_hints(function).get("return") is not type(None)
     signature = (types.int32 if returns_status else types.void)(*[p.numba_type for p in declared], types.int64, types.int64)
     fastmath = set(getattr(function, "fastmath", ())) or False
+    # Numba resolves every symbol of what it compiles, but this code never runs: the address only has to exist.
+    llvm.add_symbol(DOT4, ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value)
     compiled = cfunc(signature, nopython=True, error_model="numpy", boundscheck=False, fastmath=fastmath)(function)
     module = compiled._library._final_module
     defined = [f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external]

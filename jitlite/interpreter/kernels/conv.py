@@ -20,6 +20,7 @@ from jitlite.interpreter.kernels.tile import (
     forced,
     next_rows,
     rows_from,
+    run_size,
     split,
     store_f32,
     store_qs8,
@@ -59,10 +60,10 @@ def _panels(s: Windows) -> i64:
 
 
 @inline
-def _filters(s: Windows, panel: i64) -> Filters:
+def _filters(s: Windows, w: Numbers, panel: i64) -> Filters:
     panels, channels, depth = _panels(s) // s.groups, s.out_c // s.groups, s.in_c // s.groups
     group, first = panel // panels, panel % panels * COLUMNS
-    at = panel * s.window_h * s.window_w * depth * COLUMNS
+    at = panel * s.window_h * s.window_w * run_size(w, depth)
     return Filters(group * depth, depth, at, group * channels + first, min(COLUMNS, channels - first))
 
 
@@ -82,7 +83,7 @@ def _six(s: Windows, pixel: i64) -> Six:
 def _sum_inner(x: Numbers, s: Windows, window: Window, w: Numbers, filters: Filters) -> Tile:
     """The sums of ROWS neighbouring windows inside the image, the first of which is given."""
     tile = tile_of(zeros_like(w))
-    is_joined = s.dilation_w == 1 and s.groups == 1
+    is_joined = s.dilation_w == 1 and s.groups == 1 and run_size(w, 1) == COLUMNS
     runs = 1 if is_joined else s.window_w
     depth = filters.depth * s.window_w if is_joined else filters.depth
     at = filters.at
@@ -91,7 +92,7 @@ def _sum_inner(x: Numbers, s: Windows, window: Window, w: Numbers, filters: Filt
         for run in range(runs):
             rows = rows_from(x, row + run * s.dilation_w * s.in_c, s.stride_w * s.in_c)
             tile = add_rows(tile, rows, 1, depth, w, at)
-            at += depth * COLUMNS
+            at += run_size(w, depth)
     return tile
 
 
@@ -111,7 +112,7 @@ def _sum_any(x: Numbers, s: Windows, six: Six, w: Numbers, filters: Filters, out
                 advance(under(x, s, six.w5, tap_y, tap_x, advance(outside, six.w5.batch * step)), filters.channel),
             )
             tile = add_rows(tile, rows, 1, filters.depth, w, at)
-            at += filters.depth * COLUMNS
+            at += run_size(w, filters.depth)
     return tile
 
 
@@ -123,7 +124,7 @@ def _sum_one(x: Numbers, s: Windows, window: Window, w: Numbers, filters: Filter
         for tap_x in range(s.window_w):
             place = under(x, s, window, tap_y, tap_x, advance(outside, window.batch * step))
             total = add_row(total, advance(place, filters.channel), 1, filters.depth, w, at)
-            at += filters.depth * COLUMNS
+            at += run_size(w, filters.depth)
     return total
 
 
@@ -138,7 +139,7 @@ def conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, outside: f32p, sizes: i64
         is_inner = pixels == ROWS and are_inner(s, window, pixel)
         six = _six(s, pixel)
         for panel in range(first, last):
-            filters = _filters(s, panel)
+            filters = _filters(s, w, panel)
             at = pixel * s.out_c + filters.result
             if pixels == ROWS:
                 tile = _sum_inner(x, s, window, w, filters) if is_inner else _sum_any(x, s, six, w, filters, outside, 0)
@@ -166,7 +167,7 @@ def conv_2d_qs8(x: i8p, w: i8p, channels: i32p, y: i8p, outside: i8p, sizes: i64
         is_inner = pixels == ROWS and are_inner(s, window, pixel)
         six = _six(s, pixel)
         for panel in range(first, last):
-            filters = _filters(s, panel)
+            filters = _filters(s, w, panel)
             at = pixel * s.out_c + filters.result
             if pixels == ROWS:
                 tile = _sum_inner(x, s, window, w, filters) if is_inner else _sum_any(x, s, six, w, filters, outside, 0)
@@ -223,7 +224,7 @@ def conv_2d_f32_qc8w(
         pixel, pixels = next_rows(start, pixel, stop)
         six = _six(s, pixel)
         for panel in range(first, last):
-            filters = _filters(s, panel)
+            filters = _filters(s, w, panel)
             at = pixel * s.out_c + filters.result
             if pixels == ROWS:
                 tile = _sum_any(x, s, six, w, filters, outside, s.in_c)

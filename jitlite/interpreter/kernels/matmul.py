@@ -20,6 +20,7 @@ from jitlite.interpreter.kernels.tile import (
     put_s8,
     put_s32,
     rows_from,
+    run_size,
     split,
     store_f32,
     store_qs8,
@@ -77,12 +78,12 @@ def _place(p: Product, batches: i64p, start: i64, row: i64, stop: i64) -> Place:
 def _six(x: Numbers, place: Place, p: Product, w: Numbers, panel: i64) -> Tile:
     """The products of ROWS rows with a panel, counted over all right sides."""
     rows = rows_from(x, place.at, p.row_step)
-    return add_rows(tile_of(zeros_like(w)), rows, p.depth_step, p.depth, w, panel * p.depth * COLUMNS)
+    return add_rows(tile_of(zeros_like(w)), rows, p.depth_step, p.depth, w, panel * run_size(w, p.depth))
 
 
 @forced
 def _one(x: Numbers, place: Place, p: Product, w: Numbers, panel: i64) -> Vector:
-    return add_row(zeros_like(w), advance(x, place.at), p.depth_step, p.depth, w, panel * p.depth * COLUMNS)
+    return add_row(zeros_like(w), advance(x, place.at), p.depth_step, p.depth, w, panel * run_size(w, p.depth))
 
 
 @inline

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64, i8p, i32, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, single
+from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, run_size, single
 
 double: Any = np.float64
 
@@ -31,6 +32,20 @@ def _pack_panel(source: Numbers, target: Numbers, sizes: i64p, panel: i64) -> No
 
 
 @inline
+def _pack_quads(source: i8p, target: i8p, sizes: i64p, panel: i64) -> None:
+    """Packs one panel's quads, which follow its first level; `sizes` as above."""
+    channels, depth, channel_step, depth_step, group_step = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
+    panels = (channels + COLUMNS - 1) // COLUMNS
+    first = (panel % panels) * COLUMNS
+    count = min(COLUMNS, channels - first)
+    at = panel // panels * group_step + first * channel_step
+    for k in range((depth + 3) // 4 * 4):
+        level = (k // 4 + 1) * 4 * COLUMNS + k % 4
+        for j in range(COLUMNS):
+            target[level + 4 * j] = source[at + j * channel_step + k * depth_step] if j < count and k < depth else 0
+
+
+@inline
 def _panels(sizes: i64p, thread: i64, threads: i64) -> tuple[i64, i64]:
     return span(sizes[0] * ((sizes[1] + COLUMNS - 1) // COLUMNS), thread, threads)
 
@@ -48,12 +63,16 @@ def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, thre
     start, stop = _panels(sizes, thread, threads)
     depth = sizes[2]
     for panel in range(start, stop):
-        _pack_panel(source, target, sizes, panel)
+        first = panel * run_size(target, depth)
+        _pack_quads(source, advance(target, first), sizes, panel)
         for j in range(COLUMNS):
             total = narrow(0)
             for k in range(depth):
-                total = narrow(total + target[(panel * depth + k) * COLUMNS + j])
+                total = narrow(total + target[first + (k // 4 + 1) * 4 * COLUMNS + 4 * j + k % 4])
             sums[panel * COLUMNS + j] = total
+            offset = narrow(total * narrow(-128))
+            for byte in range(4):
+                target[first + 4 * j + byte] = (offset >> narrow(8 * byte)) & 255
 
 
 @inline

@@ -11,10 +11,11 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from jitlite.interpreter.kernels.abi import Function, Pointer, f32, f32p, i8p, i32, i32p, i64, inline
 from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.quads import dot4, gather_quad, load_quad, load_words
 from jitlite.interpreter.kernels.vectors import (
     LANES,
     Vector,
@@ -110,9 +111,21 @@ def tile_of(value: Vector) -> Tile:
     return Tile(value, value, value, value, value, value)
 
 
-@forced
-def add_rows(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
-    """The tile plus the products of rows, whose elements are `step` apart, with `depth` levels of a panel from index `at`."""
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def run_size(typing: Any, w: Any, depth: Any) -> Any:
+    """Elements of a panel that a run of `depth` channels takes: `jitlite.interpreter.kernels.quads` says how INT8 is packed."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        levels, kind = values[1], values[1].type
+        if w.dtype == types.int8:
+            quads = builder.lshr(builder.add(levels, ir.Constant(kind, 3)), ir.Constant(kind, 2))
+            levels = builder.shl(builder.add(quads, ir.Constant(kind, 1)), ir.Constant(kind, 2))
+        return builder.mul(levels, ir.Constant(kind, COLUMNS))
+
+    return types.int64(w, types.int64), generate
+
+
+def _add_rows_f32(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
     c0, c1, c2, c3, c4, c5 = tile.c0, tile.c1, tile.c2, tile.c3, tile.c4, tile.c5
     for k in range(depth):
         b = load(w, at + k * COLUMNS)
@@ -126,12 +139,67 @@ def add_rows(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64)
     return Tile(c0, c1, c2, c3, c4, c5)
 
 
-@forced
-def add_row(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
-    """The same for one row."""
+def _add_rows_s8(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
+    start = load_words(w, at)
+    c0, c1, c2 = add(tile.c0, start), add(tile.c1, start), add(tile.c2, start)
+    c3, c4, c5 = add(tile.c3, start), add(tile.c4, start), add(tile.c5, start)
+    whole = depth // 4 * 4 if step == 1 else 0
+    for k in range(0, whole, 4):
+        b = load_words(w, at + (k + 4) * COLUMNS)
+        c0 = dot4(c0, load_quad(rows.r0, k), b)
+        c1 = dot4(c1, load_quad(rows.r1, k), b)
+        c2 = dot4(c2, load_quad(rows.r2, k), b)
+        c3 = dot4(c3, load_quad(rows.r3, k), b)
+        c4 = dot4(c4, load_quad(rows.r4, k), b)
+        c5 = dot4(c5, load_quad(rows.r5, k), b)
+    for k in range(whole, depth, 4):
+        b = load_words(w, at + (k + 4) * COLUMNS)
+        c0 = dot4(c0, gather_quad(rows.r0, k, step, depth), b)
+        c1 = dot4(c1, gather_quad(rows.r1, k, step, depth), b)
+        c2 = dot4(c2, gather_quad(rows.r2, k, step, depth), b)
+        c3 = dot4(c3, gather_quad(rows.r3, k, step, depth), b)
+        c4 = dot4(c4, gather_quad(rows.r4, k, step, depth), b)
+        c5 = dot4(c5, gather_quad(rows.r5, k, step, depth), b)
+    return Tile(c0, c1, c2, c3, c4, c5)
+
+
+def _add_row_f32(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
     for k in range(depth):
         total = multiply_add(splat(row[k * step]), load(w, at + k * COLUMNS), total)
     return total
+
+
+def _add_row_s8(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
+    total = add(total, load_words(w, at))
+    whole = depth // 4 * 4 if step == 1 else 0
+    for k in range(0, whole, 4):
+        total = dot4(total, load_quad(row, k), load_words(w, at + (k + 4) * COLUMNS))
+    for k in range(whole, depth, 4):
+        total = dot4(total, gather_quad(row, k, step, depth), load_words(w, at + (k + 4) * COLUMNS))
+    return total
+
+
+def add_rows(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
+    """The tile plus the products of rows, whose elements are `step` apart, with a run of a panel from index `at`; for kernels only."""
+    raise NotImplementedError
+
+
+def add_row(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
+    """The same for one row."""
+    raise NotImplementedError
+
+
+_FORCED = {"error_model": "numpy", "nogil": True, "forceinline": True}
+
+
+@overload(add_rows, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
+def _choose_rows(tile: Any, rows: Any, step: Any, depth: Any, w: Any, at: Any) -> Function:
+    return _add_rows_s8 if w.dtype == types.int8 else _add_rows_f32
+
+
+@overload(add_row, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
+def _choose_row(total: Any, row: Any, step: Any, depth: Any, w: Any, at: Any) -> Function:
+    return _add_row_s8 if w.dtype == types.int8 else _add_row_f32
 
 
 @forced

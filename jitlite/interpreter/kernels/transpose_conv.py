@@ -17,6 +17,7 @@ from jitlite.interpreter.kernels.tile import (
     Tile,
     add_rows,
     forced,
+    run_size,
     shift_rows,
     split,
     store_f32,
@@ -84,7 +85,7 @@ def _gather(x: Numbers, s: Windows, comb: Comb, w: Numbers, panel: i64, outside:
                     _under(x, s, row_at, column + 4, outside),
                     _under(x, s, row_at, column + 5, outside),
                 )
-                at = ((panel * s.window_h + tap_y) * s.window_w + tap_x) * s.in_c * COLUMNS
+                at = ((panel * s.window_h + tap_y) * s.window_w + tap_x) * run_size(w, s.in_c)
                 tile = add_rows(tile, rows, 1, s.in_c, w, at)
     return tile
 
