@@ -193,12 +193,12 @@ _FORCED = {"error_model": "numpy", "nogil": True, "forceinline": True}
 
 
 @overload(add_rows, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
-def _choose_rows(tile: Any, rows: Any, step: Any, depth: Any, w: Any, at: Any) -> Function:
+def _choose_rows(tile: Any, rows: Any, step: Any, depth: Any, w: Any, at: Any) -> Any:
     return _add_rows_s8 if w.dtype == types.int8 else _add_rows_f32
 
 
 @overload(add_row, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
-def _choose_row(total: Any, row: Any, step: Any, depth: Any, w: Any, at: Any) -> Function:
+def _choose_row(total: Any, row: Any, step: Any, depth: Any, w: Any, at: Any) -> Any:
     return _add_row_s8 if w.dtype == types.int8 else _add_row_f32
 
 
