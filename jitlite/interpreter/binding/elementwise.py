@@ -43,6 +43,7 @@ from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("elementwise")
+UNARY = kernels("unary")
 RARE = {"int": kernels("elementwise_int"), "q8": kernels("elementwise_q8")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
@@ -241,7 +242,7 @@ def _bind_unary(spec: OpSpec, kernel: str) -> None:
         x = call.input(0)
         if x.type is not T.FLOAT32:
             raise no_kernel(call, "FLOAT32")
-        return K.step(f"{kernel}_f32", x=x, y=call.outputs[0], count=x.size)
+        return UNARY.step(f"{kernel}_f32", x=x, y=call.outputs[0], count=x.size)
 
     binds(spec)(bind)
 

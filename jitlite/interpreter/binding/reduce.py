@@ -121,7 +121,7 @@ def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step:
     mantissa, shift = quantize_multiplier(x.scale / y.scale)
     if call.spec is MEAN:
         mantissa, shift = _divided(mantissa, shift, count)
-    return family.step(
+    return kernels("sum_q8").step(
         f"sum_{suffix}",
         x=x,
         y=y,

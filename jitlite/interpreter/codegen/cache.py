@@ -77,6 +77,11 @@ def sources(family: str) -> list[str]:
     return sorted(found)
 
 
+def source_bytes(family: str) -> int:
+    """The size of a family's own source: a guess at how long it takes to compile."""
+    return len(_source(f"interpreter.kernels.{family}")[0])
+
+
 @cache
 def compiler_versions() -> str:
     """Installed compilers and their versions, read from folder names; empty where one is missing."""

@@ -1,4 +1,4 @@
-"""Compiles kernel families into the cache, each in a process of its own."""
+"""Compiles kernel families into the cache, in processes of their own."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from jitlite.interpreter.codegen.cache import PACKAGE, cache_folder, compiler_versions, file_name
+from jitlite.interpreter.codegen.cache import PACKAGE, cache_folder, compiler_versions, file_name, source_bytes
 from jitlite.interpreter.codegen.target import Target, requested_target
 from jitlite.schemas.errors import JitliteError, UnsupportedError
 
@@ -18,42 +19,56 @@ _NUMBA_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_BOUNDSCHECK": "0", "NUMBA_DISABLE_JI
 
 
 def compile_families(families: Sequence[str]) -> None:
-    """Compiles families into the cache, as many at a time as there are processors; a progress bar shows on a terminal.
+    """Compiles families into the cache with as many processes as there are processors; a progress bar shows on a terminal.
 
     UnsupportedError where Numba is missing; JitliteError with the compiler's own words where a kernel does not compile.
     """
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+    from concurrent.futures import ThreadPoolExecutor
 
     if not compiler_versions():
         raise UnsupportedError(
             f"kernels {', '.join(families)}: Numba is required to compile them on this machine, found none; pip install 'jitlite[jit]'"
         )
-    with (
-        tempfile.TemporaryDirectory(dir=cache_folder()) as folder,
-        _progress(len(families)) as advance,
-        ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool,
-    ):
-        jobs = [pool.submit(_compile, family, Path(folder) / family) for family in families]
-        try:
-            for job in as_completed(jobs):
-                advance(job.result())
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    waiting = deque(sorted(families, key=source_bytes, reverse=True))
+    count = min(len(families), os.cpu_count() or 1)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder, _progress(len(families)) as advance, ThreadPoolExecutor(count) as pool:
+        for job in [pool.submit(_work, waiting, Path(folder) / str(number), advance) for number in range(count)]:
+            job.result()
 
 
-def _compile(family: str, output: Path) -> str:
-    """Compiles one family and moves it into its place in the cache; returns its name."""
+def _next(waiting: deque[str]) -> str | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _work(waiting: deque[str], scratch: Path, advance: Callable[[str], None]) -> None:
+    """Compiles waiting families one after the other in one process, which keeps what they share; after an error none waits any more."""
     target = requested_target() or Target("host", "", "")
-    command = [sys.executable, "-m", "jitlite.interpreter.codegen", family, str(output), target.triple, target.cpu, target.features]
     search = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | _NUMBA_SETTINGS | {"PYTHONPATH": os.pathsep.join(search)}
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).decode(errors="replace").strip()
-        raise JitliteError(f"kernels {family}: compiling failed with exit status {done.returncode}:\n{said}")
-    os.replace(output, cache_folder() / file_name(family))
-    return family
+    command = [sys.executable, "-m", "jitlite.interpreter.codegen", target.triple, target.cpu, target.features]
+    with (
+        open(f"{scratch}.log", "w+", errors="replace") as log,
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            while (family := _next(waiting)) is not None:
+                process.stdin.write(f"{family}\t{scratch}\n")
+                process.stdin.flush()
+                if process.stdout.readline().strip() != family:
+                    log.seek(0)
+                    raise JitliteError(f"kernels {family}: compiling failed with exit status {process.wait()}:\n{log.read().strip()}")
+                os.replace(scratch, cache_folder() / file_name(family))
+                advance(family)
+            process.stdin.close()
+        except BaseException:
+            waiting.clear()
+            process.kill()
+            raise
 
 
 @contextmanager

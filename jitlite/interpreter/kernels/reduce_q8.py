@@ -1,17 +1,11 @@
-"""Reductions of 8- and 16-bit numbers. Parameters are those of `reduction`; `outputs` is the number of outputs."""
+"""Products and extremes of 8- and 16-bit numbers. Parameters are those of `reduction`; `outputs` is the number of outputs."""
 
-from collections.abc import Callable
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import i8p, i16p, i32, i32p, i64, i64p, inline, span, u8p
+from jitlite.interpreter.kernels.abi import i8p, i16p, i32, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import greater, lesser, loop_offset, reduction, register, row_by_row, vector_sums
-from jitlite.interpreter.kernels.requantize import narrow, requantize, wide
-
-
-@inline
-def _add(a: Any, b: Any) -> Any:
-    return narrow(narrow(a) + narrow(b))
+from jitlite.interpreter.kernels.reduction import greater, lesser, loop_offset, reduction, register
+from jitlite.interpreter.kernels.requantize import narrow, wide
 
 
 @inline
@@ -20,37 +14,6 @@ def _rescaled(x: i64, mantissa: i32, shift: i32) -> Any:
     short = wide(32767) if mantissa >= 0x7FFF0000 else (wide(mantissa) + wide(1 << 15)) >> wide(16)
     places = wide(15 - shift)
     return narrow((wide(x) * short + (wide(1) << (places - wide(1)))) >> places)
-
-
-def _make_sum(name: str, pointer: Any, lanes_reducer: Callable[..., Any]) -> None:
-    sum_up = reduction(_add, None, lanes_reducer)
-
-    def reduce_all(
-        x: xp,
-        sums: i32p,
-        y: xp,
-        kept: i64p,
-        reduced: i64p,
-        lanes: i64,
-        run: i64,
-        depth: i64,
-        outputs: i64,
-        offset: i64,
-        mantissa: i32,
-        shift: i32,
-        zero_point: i32,
-        low: i32,
-        high: i32,
-        thread: i64,
-        threads: i64,
-    ) -> None:
-        """Sums less `offset`, rescaled; a mean's divisor is part of the multiplier."""
-        start, stop = span(outputs, thread, threads)
-        sum_up(x, sums, kept, reduced, lanes, run, depth, start, stop)
-        for i in range(start, stop):
-            y[i] = requantize(narrow(sums[i] - offset), mantissa, shift, zero_point, low, high)
-
-    specialise(reduce_all, name, {xp: pointer})
 
 
 def _prod(
@@ -89,7 +52,6 @@ _MAX, _MIN = reduction(greater), reduction(lesser)
 _QUANTIZED: dict[str, Any] = {"qs8": i8p, "qu8": u8p, "qs16": i16p}
 
 for _suffix, _pointer in _QUANTIZED.items():
-    _make_sum(f"sum_{_suffix}", _pointer, vector_sums if _suffix == "qs8" else row_by_row)
     if _suffix != "qu8":
         specialise(_prod, f"prod_{_suffix}", {xp: _pointer})
     register(__name__, f"max_{_suffix}", _pointer, _MAX)
