@@ -253,7 +253,7 @@ for _spec in (SQUARE, SIN, COS, FLOOR, CEIL, ROUND):
 
 def _plain(call: Call, kernel: str) -> Step:
     x = call.input(0)
-    family = K if x.type is T.FLOAT32 else RARE["int"]
+    family = UNARY if x.type is T.FLOAT32 else RARE["int"]
     return family.step(f"{kernel}_{_SUFFIXES[x.type]}", x=x, y=call.outputs[0], count=x.size)
 
 
