@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -190,7 +189,8 @@ class Interpreter:
     """Runs a .tflite model.
 
     `model_path` or `model_content` (bytes) names the model. `custom_operators` maps custom operator names to `PythonOperator`s.
-    `arena_limit_bytes` bounds tensor memory. JitliteError for a model that is damaged or asks for something unsupported.
+    `arena_limit_bytes` bounds the tensor memory of each planned stage. JitliteError for a model that is damaged or asks for something
+    unsupported.
     """
 
     def __init__(
@@ -306,5 +306,5 @@ class Interpreter:
         signature = signatures[signature_key]
         number = signature.subgraph_index
         if number not in self._sessions:
-            self._sessions[number] = SubgraphSession(self._model, number, replace(self._options))
+            self._sessions[number] = SubgraphSession(self._model, number, self._options)
         return SignatureRunner(signature, self._sessions[number])
