@@ -1,9 +1,13 @@
-"""Vectors of LANES numbers as kernel values: float32, or int32 (which 8-bit numbers become when they are loaded).
+"""Vectors of LANES numbers as kernel values: float32, or int32 (which 8- and 16-bit numbers become when they are loaded).
 
-Loads and stores need no alignment beyond the element's. What the operations compute does not depend on the target, except that
-`multiply_add` rounds float32 once where the target fuses it and twice where it does not.
+A vector is what the target makes of it: one register of 512 bits, two of 256 or four of 128. `+ - * /` take two vectors of one type, `&`,
+`|`, `^`, `<<` and `>>` (arithmetic) two of int32, `-x` one; comparisons give a mask for `select`. Loads and stores need no alignment
+beyond the element's. What the operations compute does not depend on the target, except that `multiply_add` rounds float32 once where the
+target fuses it and twice where it does not.
 """
 
+import operator
+from collections.abc import Callable
 from math import nextafter
 from typing import Any
 
@@ -11,7 +15,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.extending import intrinsic, register_model
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, register_model
 
 LANES = 16
 
@@ -30,14 +35,19 @@ class Lanes(types.Type):  # type: ignore[misc]  # numba is untyped
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is untyped
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.element).get_value_type(), LANES))
+        super().__init__(
+            manager,
+            kind,
+            ir.VectorType(ir.IntType(1) if kind.element == types.boolean else manager.lookup(kind.element).get_value_type(), LANES),
+        )
 
 
 Vector = Any
 """A vector of LANES numbers, for annotations."""
 
-_FLOATS, _INTEGERS = Lanes(types.float32), Lanes(types.int32)
-_LOADED = {types.float32: _FLOATS, types.int32: _INTEGERS, types.int8: _INTEGERS}
+_FLOATS, _INTEGERS, _MASK = Lanes(types.float32), Lanes(types.int32), Lanes(types.boolean)
+_NARROW = (types.int8, types.uint8, types.int16, types.uint16)
+_LOADED = {types.float32: _FLOATS, types.int32: _INTEGERS} | dict.fromkeys(_NARROW, _INTEGERS)
 
 
 def _wide(kind: ir.Type) -> ir.VectorType:
@@ -57,7 +67,7 @@ def _place(context: Any, builder: Any, pointer: Any, values: Any) -> tuple[Any, 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def load(typing: Any, pointer: Any, at: Any) -> Any:
-    """The LANES elements from index `at` of a float32, int32 or int8 pointer."""
+    """The LANES elements from index `at` of a float32 or 32-, 16- or 8-bit integer pointer."""
     kind = _LOADED.get(getattr(pointer, "dtype", None))
     if kind is None:
         return None
@@ -65,20 +75,22 @@ def load(typing: Any, pointer: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         address, vector, alignment = _place(context, builder, pointer, values)
         loaded = builder.load(address, typ=vector, align=alignment)
-        return builder.sext(loaded, _wide(_I32)) if pointer.dtype == types.int8 else loaded
+        if pointer.dtype not in _NARROW:
+            return loaded
+        return (builder.sext if pointer.dtype.signed else builder.zext)(loaded, _wide(_I32))
 
     return kind(pointer, types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def store(typing: Any, pointer: Any, at: Any, vector: Any) -> Any:
-    """Stores LANES elements from index `at` on; int32 are cut to the low byte for an int8 pointer."""
+    """Stores LANES elements from index `at` on; int32 are cut to the low bits for a pointer to narrower integers."""
     if _LOADED.get(getattr(pointer, "dtype", None)) != vector:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         address, kind, alignment = _place(context, builder, pointer, values)
-        value = builder.trunc(values[2], kind) if pointer.dtype == types.int8 else values[2]
+        value = builder.trunc(values[2], kind) if pointer.dtype in _NARROW else values[2]
         builder.store(value, address, align=alignment)
         return context.get_dummy_value()
 
@@ -236,3 +248,172 @@ def scale_exactly(typing: Any, value: Any, scales: Any, at: Any) -> Any:
         return builder.fptosi(builder.fadd(product, builder.select(is_negative, builder.fneg(half), half)), _wide(_I32))
 
     return _INTEGERS(value, scales, types.int64), generate
+
+
+def _call(builder: Any, name: str, *values: Any) -> Any:
+    """A call of an LLVM intrinsic whose operands and result have one vector type."""
+    kind = values[0].type
+    suffix = "f32" if kind.element == ir.FloatType() else "i32"
+    target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * len(values)), f"llvm.{name}.v{LANES}{suffix}")
+    return builder.call(target, values)
+
+
+def _operator(
+    symbol: Callable[..., Any], kinds: tuple[Lanes, ...], result: Lanes | None, emit: Callable[[Any, Lanes, Any, Any], Any]
+) -> None:
+    """Lets kernels write `symbol` between two vectors of one of `kinds`; the result has their type unless `result` says otherwise."""
+
+    @infer_global(symbol)
+    class Between(AbstractTemplate):  # type: ignore[misc]  # numba is untyped
+        def generic(self, args: Any, kws: Any) -> Any:
+            if len(args) == 2 and args[0] in kinds and args[0] == args[1]:
+                return signature(result or args[0], *args)
+            return None
+
+    @lower_builtin(symbol, Lanes, Lanes)  # type: ignore[untyped-decorator]  # numba is untyped
+    def lower(context: Any, builder: Any, found: Any, values: Any) -> Any:
+        return emit(builder, found.args[0], *values)
+
+
+def _either(on_floats: str, on_integers: str) -> Callable[[Any, Lanes, Any, Any], Any]:
+    return lambda builder, kind, a, b: getattr(builder, on_floats if kind == _FLOATS else on_integers)(a, b)
+
+
+def _comparison(sign: str) -> Callable[[Any, Lanes, Any, Any], Any]:
+    def emit(builder: Any, kind: Lanes, a: Any, b: Any) -> Any:
+        compare = builder.icmp_signed if kind == _INTEGERS else builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
+        return compare(sign, a, b)
+
+    return emit
+
+
+_operator(operator.add, (_FLOATS, _INTEGERS), None, _either("fadd", "add"))
+_operator(operator.sub, (_FLOATS, _INTEGERS), None, _either("fsub", "sub"))
+_operator(operator.mul, (_FLOATS, _INTEGERS), None, _either("fmul", "mul"))
+_operator(operator.truediv, (_FLOATS,), None, _either("fdiv", ""))
+_operator(operator.and_, (_INTEGERS, _MASK), None, _either("", "and_"))
+_operator(operator.or_, (_INTEGERS, _MASK), None, _either("", "or_"))
+_operator(operator.xor, (_INTEGERS, _MASK), None, _either("", "xor"))
+_operator(operator.lshift, (_INTEGERS,), None, _either("", "shl"))
+_operator(operator.rshift, (_INTEGERS,), None, _either("", "ashr"))
+for _symbol, _sign in (
+    (operator.lt, "<"),
+    (operator.le, "<="),
+    (operator.gt, ">"),
+    (operator.ge, ">="),
+    (operator.eq, "=="),
+    (operator.ne, "!="),
+):
+    _operator(_symbol, (_FLOATS, _INTEGERS), _MASK, _comparison(_sign))
+
+
+@infer_global(operator.neg)
+class _Negated(AbstractTemplate):  # type: ignore[misc]  # numba is untyped
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(args[0], args[0]) if len(args) == 1 and args[0] in (_FLOATS, _INTEGERS) else None
+
+
+@lower_builtin(operator.neg, Lanes)  # type: ignore[untyped-decorator]  # numba is untyped
+def _negate(context: Any, builder: Any, found: Any, values: Any) -> Any:
+    return (builder.fneg if found.args[0] == _FLOATS else builder.neg)(values[0])
+
+
+def _function(kinds: tuple[Lanes, ...], operands: int, result: Lanes | None, emit: Callable[..., Any], text: str) -> Any:
+    """A function of `operands` vectors of one of `kinds`; `emit(builder, kind, *values)` makes its code."""
+
+    def typed(*args: Any) -> Any:
+        if args[0] not in kinds or any(other != args[0] for other in args):
+            return None
+        return (result or args[0])(*args), lambda context, builder, found, values: emit(builder, args[0], *values)
+
+    if operands == 1:
+
+        def made(typing: Any, a: Any) -> Any:
+            return typed(a)
+    else:
+
+        def made(typing: Any, a: Any, b: Any) -> Any:  # type: ignore[misc]  # two forms of one function
+            return typed(a, b)
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+_BOTH = (_FLOATS, _INTEGERS)
+minimum = _function(
+    _BOTH,
+    2,
+    None,
+    lambda b, kind, x, y: _call(b, "smin", x, y) if kind == _INTEGERS else b.select(b.fcmp_ordered("<", x, y), x, y),
+    "The smaller of two numbers; where one is NaN, the second.",
+)
+maximum = _function(
+    _BOTH,
+    2,
+    None,
+    lambda b, kind, x, y: _call(b, "smax", x, y) if kind == _INTEGERS else b.select(b.fcmp_ordered(">", x, y), x, y),
+    "The larger of two numbers; where one is NaN, the second.",
+)
+copysign = _function((_FLOATS,), 2, None, lambda b, kind, x, y: _call(b, "copysign", x, y), "The first's magnitude with the second's sign.")
+absolute = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "fabs", x), "The magnitude.")
+square_root = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "sqrt", x), "The square root, rounded to nearest.")
+rounded_down = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "floor", x), "The largest whole number not above.")
+rounded_up = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "ceil", x), "The smallest whole number not below.")
+rounded = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "rint", x), "The nearest whole number, halves to even.")
+truncated = _function((_FLOATS,), 1, None, lambda b, kind, x: _call(b, "trunc", x), "The whole number next towards 0.")
+as_integers = _function(
+    (_FLOATS,),
+    1,
+    _INTEGERS,
+    lambda b, kind, x: b.fptosi(x, _wide(_I32)),
+    "Cut to int32; lanes must lie within int32 (others give any number).",
+)
+bits_of = _function((_FLOATS,), 1, _INTEGERS, lambda b, kind, x: b.bitcast(x, _wide(_I32)), "The bits of float32 as int32.")
+floats_of = _function((_INTEGERS,), 1, _FLOATS, lambda b, kind, x: b.bitcast(x, _wide(ir.FloatType())), "The float32 with these bits.")
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def select(typing: Any, mask: Any, yes: Any, no: Any) -> Any:
+    """Lanes of `yes` where the mask holds, of `no` elsewhere."""
+    if mask != _MASK or yes != no:
+        return None
+    return yes(mask, yes, no), lambda context, builder, found, values: builder.select(*values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def any_of(typing: Any, mask: Any) -> Any:
+    """True when the mask holds somewhere."""
+    if mask != _MASK:
+        return None
+
+    def generate(context: Any, builder: Any, found: Any, values: Any) -> Any:
+        bits = builder.bitcast(values[0], ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
+
+    return types.boolean(mask), generate
+
+
+def _across(name: str, on_floats: str, on_integers: str, text: str) -> Any:
+    def made(typing: Any, value: Any) -> Any:
+        if value not in _BOTH:
+            return None
+
+        def generate(context: Any, builder: Any, found: Any, values: Any) -> Any:
+            kind = values[0].type
+            is_sum_of_floats = value == _FLOATS and on_floats == "fadd"
+            operands = [ir.Constant(kind.element, -0.0), values[0]] if is_sum_of_floats else [values[0]]
+            operation = on_floats if value == _FLOATS else on_integers
+            suffix = "f32" if value == _FLOATS else "i32"
+            function_type = ir.FunctionType(kind.element, [operand.type for operand in operands])
+            target = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.vector.reduce.{operation}.v{LANES}{suffix}")
+            return builder.call(target, operands, fastmath=("reassoc",) if is_sum_of_floats else ())
+
+        return value.element(value), generate
+
+    made.__name__, made.__doc__ = name, text
+    return intrinsic(made)
+
+
+sum_across = _across("sum_across", "fadd", "add", "The sum of all lanes, in any order; int32 wraps.")
+largest_across = _across("largest_across", "fmax", "smax", "The largest lane; NaN is left out.")
+smallest_across = _across("smallest_across", "fmin", "smin", "The smallest lane; NaN is left out.")
