@@ -1,10 +1,9 @@
 """Runs one operator in LiteRT's reference kernels and in jitlite, on the same random data, and compares the results.
 
 A test describes the operator's operands with `operand(...)`: those with a `value` become constants of the model, the others get random
-run-time data. `check` does the rest; `build`, `reference`, `run` and `random_values` are its parts.
+run-time data. `check` does the rest; `build`, `random_values`, `reference` and `tests.ops.execution.run` are its parts.
 """
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,16 +13,14 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 from numpy.typing import NDArray
 
-from jitlite.interpreter.program import Program, ProgramOptions
-from jitlite.interpreter.segments import Entry, NativeSegment
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
-from jitlite.schemas.read import read_model
 from jitlite.schemas.table import Table
 from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, Model, Operator, QuantizationParameters, SubGraph, Tensor, TensorType
-from jitlite.schemas.verify import verify
 from jitlite.schemas.write import write_model
+from tests.ops.execution import Case, record
+from tests.ops.execution import run as run
 
 Array = NDArray[Any]
 
@@ -34,9 +31,6 @@ OPTIMIZED = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 FLOAT_CORNERS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 6.0, 1e-6, -1e-6, 88.0, -88.0, 1000.0, -1000.0)
 UNKNOWN = (-1,)
 """The shape of an output operand that inference is to find."""
-
-POISON = 0xA5
-"""Fills memory before a run, so that an element no thread writes shows."""
 
 
 @dataclass(frozen=True)
@@ -167,68 +161,6 @@ def reference(model: bytes, feeds: Sequence[Array], resolver: OpResolverType = R
     return [lite.get_tensor(detail["index"]) for detail in lite.get_output_details()]
 
 
-def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-    """jitlite's results; with `threads` > 1 every kernel runs once as each of so many threads, one after the other."""
-    decoded = verify(read_model(model))
-    graph = decoded.subgraphs[0]
-    infos = {}
-    for index in graph.inputs:
-        tensor = graph.tensors[index]
-        infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
-    program = Program(decoded, 0, infos, ProgramOptions())
-    if not any(tensor.is_variable for tensor in graph.tensors):
-        for arena in program.memory.arenas:
-            arena.fill(POISON)
-    for index, value in zip(graph.inputs, feeds, strict=True):
-        found = program.array(index)
-        if found is not None:
-            found[...] = value
-    if threads == 1:
-        program.run()
-    else:
-        _run_as_threads(program, threads)
-    results = [program.array(index) for index in graph.outputs]
-    return [np.array(result) for result in results]
-
-
-def _run_as_threads(program: Program, threads: int) -> None:
-    prepared = program._first
-    while True:
-        for segment in prepared.runner.segments:
-            if isinstance(segment, NativeSegment):
-                for kernel, block in segment.table.tolist():
-                    entry = ctypes.cast(kernel, Entry)
-                    for thread in range(threads):
-                        status = entry(block, thread, threads)
-                        assert status == 0, f"thread {thread} of {threads}: status {status}"
-            else:
-                prepared.runner._run_host(segment.planned)
-        if prepared.stage.is_last:
-            break
-        prepared = program._continue(prepared)
-    program._last = prepared
-
-
-def assert_close(found: Array, expected: Array, tolerance: float, floor: float = 1e-3) -> None:
-    """Floats: |found - expected| ≤ tolerance · max(|expected|, floor), infinities and NaNs alike; everything else: equality."""
-    assert found.shape == expected.shape, f"shape {expected.shape} is required, found {found.shape}"
-    assert found.dtype == expected.dtype, f"dtype {expected.dtype} is required, found {found.dtype}"
-    if expected.dtype.kind in "fc":
-        finite = np.isfinite(expected)
-        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-        with np.errstate(invalid="ignore", over="ignore"):
-            near = np.abs(found - expected) <= tolerance * np.maximum(np.abs(expected), floor)
-        right = np.where(finite, near, same)
-    else:
-        right = found == expected
-    if not right.all():
-        wrong = np.argwhere(~np.atleast_1d(right))
-        place = tuple(wrong[0]) if found.ndim else ()
-        raise AssertionError(
-            f"{len(wrong)} of {found.size} elements differ; at {place}: {expected[place]!r} is required, found {found[place]!r}"
-        )
-
-
 def check(
     spec: OpSpec,
     options: Table | None,
@@ -250,16 +182,9 @@ def check(
     rng = np.random.default_rng(seed)
     if feeds is None:
         feeds = [random_values(item, rng) for item in inputs if item is not None and item.value is None]
-    expected = reference(content, feeds, resolver)
-    first: list[Array] = []
-    for count in threads:
-        found = run(content, feeds, count)
-        for result, wanted in zip(found, expected, strict=True):
-            assert_close(result, wanted, tolerance, floor)
-        first = first or found
-        for result, once in zip(found, first, strict=True):
-            assert result.tobytes() == once.tobytes(), f"{count} threads give other results than {threads[0]}"
-    return first
+    case = Case(content, list(feeds), reference(content, feeds, resolver), tolerance, floor, tuple(threads))
+    record(case)
+    return case.check()
 
 
 def like(item: Operand, type: TensorType | None = None, scale: float | None = None, zero_point: int = 0) -> Operand:

@@ -1,6 +1,7 @@
-"""Compiles kernel families: `python -m jitlite.interpreter.codegen TRIPLE CPU FEATURES` (the triple may be "host").
+"""Compiles kernel families: `python -m jitlite.interpreter.codegen TARGET...`, each `triple/cpu/features` or `host`.
 
-Each line of standard input names a family and, behind a tab, the file to write; the family is repeated on standard output when it is done.
+Each line of standard input names a family and, behind tabs, the file to write for each target; the family is repeated on standard output
+when it is done.
 """
 
 import sys
@@ -12,12 +13,14 @@ from jitlite.interpreter.codegen.link import link
 from jitlite.interpreter.codegen.target import Target, host_target
 
 
-def main(triple: str, cpu: str, features: str) -> None:
-    target = host_target() if triple == "host" else Target(triple, cpu, features)
+def main(*names: str) -> None:
+    targets = [host_target() if name == "host" else Target(*name.split("/", 2)) for name in names]
     for line in sys.stdin:
-        family, output = line.rstrip("\n").split("\t")
-        code = emit_object(*lower_family(family), target)
-        Path(output).write_bytes(link(code) if target.is_elf else code)
+        family, *outputs = line.rstrip("\n").split("\t")
+        lowered = lower_family(family)
+        for target, output in zip(targets, outputs, strict=True):
+            code = emit_object(*lowered, target)
+            Path(output).write_bytes(link(code) if target.is_elf else code)
         print(family, flush=True)
 
 

@@ -13,7 +13,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-from jitlite.interpreter.codegen.target import machine_fingerprint, requested_target
+from jitlite.interpreter.codegen.target import Target, machine_fingerprint, requested_target
 from jitlite.schemas.errors import JitliteError
 
 PACKAGE = Path(__file__).resolve().parent.parent.parent
@@ -102,8 +102,8 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()[:20]
 
 
-def _stem(family: str) -> str:
-    target = requested_target()
+def _stem(family: str, target: Target | None = None) -> str:
+    target = target or requested_target()
     machine = repr(target) if target else machine_fingerprint()
     texts = [part for module in sources(family) for part in (module.encode(), _source(module)[0])]
     return f"{family}-{_digest(machine.encode(), *texts)}"
@@ -113,9 +113,12 @@ def _suffix() -> str:
     return "so" if sys.platform.startswith("linux") else "o"
 
 
-def file_name(family: str) -> str:
-    """The name of the library the installed compilers make of a family: a shared library on Linux, object code elsewhere."""
-    return f"{_stem(family)}-{_digest(compiler_versions().encode())}.{_suffix()}"
+def file_name(family: str, target: Target | None = None) -> str:
+    """The name of the library the installed compilers make of a family: a shared library on Linux, object code elsewhere.
+
+    `target` is by default the one in effect.
+    """
+    return f"{_stem(family, target)}-{_digest(compiler_versions().encode())}.{_suffix()}"
 
 
 def find(family: str) -> Path | None:

@@ -18,10 +18,11 @@ from jitlite.schemas.errors import JitliteError, UnsupportedError
 _NUMBA_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_BOUNDSCHECK": "0", "NUMBA_DISABLE_JIT": "0", "NUMBA_DEBUGINFO": "0"}
 
 
-def compile_families(families: Sequence[str]) -> None:
+def compile_families(families: Sequence[str], targets: Sequence[Target] = ()) -> None:
     """Compiles families into the cache with as many processes as there are processors; a progress bar shows on a terminal.
 
-    UnsupportedError where Numba is missing; JitliteError with the compiler's own words where a kernel does not compile.
+    They are compiled for each of `targets`, by default for the one in effect: JITLITE_TARGET or this machine. UnsupportedError where
+    Numba is missing; JitliteError with the compiler's own words where a kernel does not compile.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -31,8 +32,9 @@ def compile_families(families: Sequence[str]) -> None:
         )
     waiting = deque(sorted(families, key=source_bytes, reverse=True))
     count = min(len(families), os.cpu_count() or 1)
+    chosen: Sequence[Target | None] = targets or [requested_target()]
     with tempfile.TemporaryDirectory(dir=cache_folder()) as folder, _progress(len(families)) as advance, ThreadPoolExecutor(count) as pool:
-        for job in [pool.submit(_work, waiting, Path(folder) / str(number), advance) for number in range(count)]:
+        for job in [pool.submit(_work, waiting, Path(folder) / str(number), advance, chosen) for number in range(count)]:
             job.result()
 
 
@@ -43,12 +45,13 @@ def _next(waiting: deque[str]) -> str | None:
         return None
 
 
-def _work(waiting: deque[str], scratch: Path, advance: Callable[[str], None]) -> None:
+def _work(waiting: deque[str], scratch: Path, advance: Callable[[str], None], targets: Sequence[Target | None]) -> None:
     """Compiles waiting families one after the other in one process, which keeps what they share; after an error none waits any more."""
-    target = requested_target() or Target("host", "", "")
+    names = ["host" if target is None else f"{target.triple}/{target.cpu}/{target.features}" for target in targets]
+    outputs = [f"{scratch}.{number}" for number in range(len(targets))]
     search = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | _NUMBA_SETTINGS | {"PYTHONPATH": os.pathsep.join(search)}
-    command = [sys.executable, "-m", "jitlite.interpreter.codegen", target.triple, target.cpu, target.features]
+    command = [sys.executable, "-m", "jitlite.interpreter.codegen", *names]
     with (
         open(f"{scratch}.log", "w+", errors="replace") as log,
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True) as process,
@@ -57,12 +60,13 @@ def _work(waiting: deque[str], scratch: Path, advance: Callable[[str], None]) ->
         assert process.stdout is not None
         try:
             while (family := _next(waiting)) is not None:
-                process.stdin.write(f"{family}\t{scratch}\n")
+                process.stdin.write("\t".join([family, *outputs]) + "\n")
                 process.stdin.flush()
                 if process.stdout.readline().strip() != family:
                     log.seek(0)
                     raise JitliteError(f"kernels {family}: compiling failed with exit status {process.wait()}:\n{log.read().strip()}")
-                os.replace(scratch, cache_folder() / file_name(family))
+                for target, output in zip(targets, outputs):
+                    os.replace(output, cache_folder() / file_name(family, target))
                 advance(family)
             process.stdin.close()
         except BaseException:

@@ -1,0 +1,129 @@
+"""Runs models in jitlite and compares results with those expected. It needs no LiteRT, so that it works on every target."""
+
+import ctypes
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.program import Program, ProgramOptions
+from jitlite.interpreter.segments import Entry, NativeSegment
+from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.read import read_model
+from jitlite.schemas.verify import verify
+
+Array = NDArray[Any]
+
+POISON = 0xA5
+"""Fills memory before a run, so that an element no thread writes shows."""
+
+RECORDING = "JITLITE_RECORD_CASES"
+"""The environment variable that names the folder in which checked cases are recorded."""
+
+
+def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
+    """jitlite's results; with `threads` > 1 every kernel runs once as each of so many threads, one after the other."""
+    decoded = verify(read_model(model))
+    graph = decoded.subgraphs[0]
+    infos = {}
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
+    program = Program(decoded, 0, infos, ProgramOptions())
+    if not any(tensor.is_variable for tensor in graph.tensors):
+        for arena in program.memory.arenas:
+            arena.fill(POISON)
+    for index, value in zip(graph.inputs, feeds, strict=True):
+        found = program.array(index)
+        if found is not None:
+            found[...] = value
+    if threads == 1:
+        program.run()
+    else:
+        _run_as_threads(program, threads)
+    results = [program.array(index) for index in graph.outputs]
+    return [np.array(result) for result in results]
+
+
+def _run_as_threads(program: Program, threads: int) -> None:
+    prepared = program._first
+    while True:
+        for segment in prepared.runner.segments:
+            if isinstance(segment, NativeSegment):
+                for kernel, block in segment.table.tolist():
+                    entry = ctypes.cast(kernel, Entry)
+                    for thread in range(threads):
+                        status = entry(block, thread, threads)
+                        assert status == 0, f"thread {thread} of {threads}: status {status}"
+            else:
+                prepared.runner._run_host(segment.planned)
+        if prepared.stage.is_last:
+            break
+        prepared = program._continue(prepared)
+    program._last = prepared
+
+
+def assert_close(found: Array, expected: Array, tolerance: float, floor: float = 1e-3) -> None:
+    """Floats: |found - expected| ≤ tolerance · max(|expected|, floor), infinities and NaNs alike; everything else: equality."""
+    assert found.shape == expected.shape, f"shape {expected.shape} is required, found {found.shape}"
+    assert found.dtype == expected.dtype, f"dtype {expected.dtype} is required, found {found.dtype}"
+    if expected.dtype.kind in "fc":
+        finite = np.isfinite(expected)
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = np.abs(found - expected) <= tolerance * np.maximum(np.abs(expected), floor)
+        right = np.where(finite, near, same)
+    else:
+        right = found == expected
+    if not right.all():
+        wrong = np.argwhere(~np.atleast_1d(right))
+        place = tuple(wrong[0]) if found.ndim else ()
+        raise AssertionError(
+            f"{len(wrong)} of {found.size} elements differ; at {place}: {expected[place]!r} is required, found {found[place]!r}"
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model of one operator, its inputs and what LiteRT makes of them."""
+
+    model: bytes
+    feeds: list[Array]
+    expected: list[Array]
+    tolerance: float
+    floor: float
+    threads: tuple[int, ...]
+    name: str = ""
+
+    def check(self) -> list[Array]:
+        """Asserts that jitlite computes what is expected, with every number of threads alike; returns jitlite's results."""
+        first: list[Array] = []
+        for count in self.threads:
+            found = run(self.model, self.feeds, count)
+            for result, wanted in zip(found, self.expected, strict=True):
+                assert_close(result, wanted, self.tolerance, self.floor)
+            first = first or found
+            for result, once in zip(found, first, strict=True):
+                assert result.tobytes() == once.tobytes(), f"{count} threads give other results than {self.threads[0]}"
+        return first
+
+
+def record(case: Case) -> None:
+    """Appends the case, named after the running test, to the recording if there is one."""
+    folder = os.environ.get(RECORDING)
+    if folder:
+        named = replace(case, name=os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0])
+        with open(Path(folder) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}.cases", "ab") as file:
+            pickle.dump(named, file)
+
+
+def recorded(file: Path) -> Iterator[Case]:
+    """The cases of a recording's file, in the order in which they were checked."""
+    with open(file, "rb") as stream:
+        while stream.peek(1):
+            yield pickle.load(stream)
