@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jitlite.schemas.dtypes import byte_size, tensor_type
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.control import IF
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
 if TYPE_CHECKING:

@@ -1,16 +1,16 @@
 """Places buffers in one arena so that buffers alive at the same time never overlap."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.schemas.record import Record
+
 ALIGNMENT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(Record):
     """A buffer of `n_bytes`, needed from step `first` to step `last`, both included."""
 
     n_bytes: int
@@ -18,8 +18,7 @@ class Lifetime:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Record):
     """Byte offsets of the buffers, in the order they were asked for, and the arena's size in bytes."""
 
     offsets: tuple[int, ...]

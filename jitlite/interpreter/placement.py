@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,14 @@ from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 
 
-@dataclass(slots=True)
 class Memory:
     """Where tensors live: bytes by tensor number. Constants are views of the model, the rest lies in arenas."""
 
-    bytes: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
-    addresses: dict[int, int] = field(default_factory=dict)
-    arenas: list[NDArray[np.uint8]] = field(default_factory=list)
-    shapes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.bytes: dict[int, NDArray[np.uint8]] = {}
+        self.addresses: dict[int, int] = {}
+        self.arenas: list[NDArray[np.uint8]] = []
+        self.shapes: dict[int, tuple[int, ...]] = {}
 
     def place(self, number: int, data: NDArray[np.uint8]) -> None:
         self.bytes[number] = data

@@ -7,7 +7,6 @@ shapes are not known; the next stage is planned when that value is there. An ord
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -20,14 +19,14 @@ from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable, tensor_data
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
+from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
 
 FOLD_LIMIT_BYTES = 1 << 28
 """Results of operators on constants are computed while planning until a stage holds this many bytes of them; the rest is run."""
 
 
-@dataclass(frozen=True, slots=True)
-class PythonOperator:
+class PythonOperator(Record):
     """A custom operator written in Python.
 
     `run` takes the input arrays (None for an absent operand) and returns the output arrays. `infer` gives the output shapes and types from
@@ -38,8 +37,7 @@ class PythonOperator:
     infer: Callable[[Call], Sequence[tuple[tuple[int, ...], TensorType]]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStep(Record):
     """A step and the operator it belongs to."""
 
     node: int
@@ -49,7 +47,6 @@ class PlannedStep:
     outputs: tuple[TensorInfo, ...]
 
 
-@dataclass(slots=True)
 class Stage:
     """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
 
@@ -57,13 +54,13 @@ class Stage:
     `folded_bytes` are those of the results that were computed while planning, this stage's and the ones before it.
     """
 
-    start: int
-    stop: int
-    tensors: dict[int, TensorInfo]
-    steps: list[PlannedStep] = field(default_factory=list)
-    awaits: int | None = None
-    is_last: bool = True
-    folded_bytes: int = 0
+    def __init__(self, start: int, tensors: dict[int, TensorInfo], folded_bytes: int = 0) -> None:
+        self.start = self.stop = start
+        self.tensors = tensors
+        self.steps: list[PlannedStep] = []
+        self.awaits: int | None = None
+        self.is_last = True
+        self.folded_bytes = folded_bytes
 
 
 class Slots:
@@ -82,8 +79,7 @@ Folder = Callable[[Sequence[Step], Sequence[TensorInfo]], list[NDArray[Any]]]
 ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]"]
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(Record, frozen=False):
     """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
 
     `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE.
@@ -146,7 +142,7 @@ class Planner:
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
         earlier = [tensors[index].value for op in self.graph.operators[:start] for index in op.outputs]
-        stage = Stage(start, start, dict(tensors), folded_bytes=sum(value.nbytes for value in earlier if value is not None))
+        stage = Stage(start, dict(tensors), folded_bytes=sum(value.nbytes for value in earlier if value is not None))
         unsupported: list[UnsupportedError] = []
         for node in range(start, len(self.graph.operators)):
             try:

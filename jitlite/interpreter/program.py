@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,17 +14,17 @@ from jitlite.interpreter.placement import Memory, allocate
 from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage
 from jitlite.interpreter.segments import Observer, StageRunner
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramOptions:
+class ProgramOptions(Record):
     """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE.
 
     `preserve_all` gives every tensor memory of its own for the whole run.
     """
 
-    custom: Mapping[str, PythonOperator] = field(default_factory=dict)
+    custom: Mapping[str, PythonOperator] = MappingProxyType({})
     arena_limit_bytes: int = 2 << 30
     loop_budget: int = 1_000_000
     preserve_all: bool = False
@@ -39,8 +39,7 @@ def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list
     return [memory.array(info).copy() for info in outputs]
 
 
-@dataclass(slots=True)
-class _Prepared:
+class _Prepared(Record, frozen=False):
     """A stage ready to run.
 
     `values` are those it was planned with, `key` tells them from others; `arenas` counts the memory's arenas up to its own.

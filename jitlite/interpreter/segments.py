@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
@@ -19,6 +18,7 @@ from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.errors import ExecutionError, JitliteError
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import Record
 
 STATUS_TEXT = {
     1: "an index inside its bound is required, found one outside",
@@ -86,8 +86,7 @@ def _families(steps: Sequence[Step]) -> Iterator[str]:
                 yield from _families(argument.steps)
 
 
-@dataclass(slots=True)
-class NativeSegment:
+class NativeSegment(Record):
     """Steps one native call walks; `block` is that call's argument block."""
 
     table: NDArray[np.int64]
@@ -95,8 +94,7 @@ class NativeSegment:
     steps: list[PlannedStep]
 
 
-@dataclass(slots=True)
-class HostSegment:
+class HostSegment(Record):
     """One step that runs in Python."""
 
     planned: PlannedStep

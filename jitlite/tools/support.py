@@ -1,6 +1,6 @@
 """What of a model the interpreter does not support, found without compiling or running anything."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
@@ -8,6 +8,7 @@ from jitlite.schemas import Model, UnsupportedError
 from jitlite.schemas.model import builtin_code, operator_name, options_of, printable, tensor_data
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import Operator, TensorType
 
 

@@ -1,7 +1,6 @@
 """Boxes of elements to copy, brought into the fewest and longest loops before a kernel runs them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import gcd, prod
 from typing import Any
 
@@ -12,6 +11,7 @@ from jitlite.interpreter.binding.registry import Step, kernels
 from jitlite.schemas.dtypes import byte_size, is_packed
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
+from jitlite.schemas.record import Record
 from jitlite.schemas.tables import TensorType
 
 Operand = TensorInfo | NDArray[Any]
@@ -20,8 +20,7 @@ _WIDEST_BYTES = 8
 _SHORTEST_RUN_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
+class Loop(Record):
     """One loop of a copy: `size` rounds that move on by these strides in source and target."""
 
     size: int
@@ -29,7 +28,6 @@ class Loop:
     y_stride: int
 
 
-@dataclass(frozen=True, slots=True)
 class BoxKernels(kernels):
     """The kernels that copy elements, as steps."""
 

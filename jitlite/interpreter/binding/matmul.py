@@ -1,6 +1,5 @@
 """Steps of matrix products: packs constant right sides, quantizes float activations for INT8 weights."""
 
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -28,6 +27,7 @@ from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step,
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
+from jitlite.schemas.record import Record
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 MATMUL = kernels("matmul")
@@ -38,8 +38,7 @@ Int32s = NDArray[np.int32]
 _TYPES = "FLOAT32 with FLOAT32 or constant INT8 weights and INT8 with INT8"
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(Record):
     """The shape of a batched product; `transposed_left` and `transposed_right` say which matrices are stored the other way round.
 
     A right side's matrices are [columns, depth] when transposed. `lefts` and `rights` give each result's matrices by number.

@@ -1,17 +1,16 @@
 """Steps, and which function makes them for which operator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
+from jitlite.schemas.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Scratch:
+class Scratch(Record):
     """Memory of the steps one binding returned, 64-byte aligned: those that name the same object share it, in their order.
 
     Its contents are undefined when the first of them starts.
@@ -20,8 +19,7 @@ class Scratch:
     n_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(Record):
     """Steps another step runs: its argument is the address of their table."""
 
     steps: tuple["Step", ...]
@@ -34,8 +32,7 @@ class Trace:
 Argument = TensorInfo | NDArray[Any] | Scratch | Nested | Trace | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Record):
     """One kernel call: the kernel's family and name, and its arguments by parameter name."""
 
     family: str
@@ -43,8 +40,7 @@ class Step:
     arguments: dict[str, Argument]
 
 
-@dataclass(frozen=True, slots=True)
-class HostStep:
+class HostStep(Record):
     """An operator that runs in Python: arrays of its inputs (None for an absent operand) in, arrays of its outputs out.
 
     With `shapes_known` the outputs have the shapes inference gave; otherwise the arrays returned decide.
@@ -71,8 +67,7 @@ def binds(spec: OpSpec) -> Callable[[Binding], Binding]:
     return register
 
 
-@dataclass(frozen=True, slots=True)
-class kernels:  # noqa: N801 - reads as a function at the top of a binding module
+class kernels(Record):  # noqa: N801 - reads as a function at the top of a binding module
     """The kernels of one family."""
 
     family: str

@@ -3,13 +3,12 @@
 `jitlite.interpreter.kernels.certify` says what is certified and how.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.panels import by_panel, interleave
 from jitlite.interpreter.codegen.immediate import call_kernel
+from jitlite.schemas.record import Record
 
 _STEPS = 256
 """Room for thresholds; `jitlite.interpreter.kernels.certify` has the same number."""
@@ -18,8 +17,7 @@ Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Record):
     """Certified float lines of output channels: float32 `scales` and `offsets`; `is_certified` is False where there is none."""
 
     scales: NDArray[np.float32]

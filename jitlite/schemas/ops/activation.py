@@ -1,7 +1,5 @@
 """Activation functions of one operand, PRELU with its slopes, and the normalisations along the last dimension."""
 
-from dataclasses import replace
-
 from jitlite.schemas.ops.elementwise import (
     FREE,
     QUANTIZED,
@@ -15,6 +13,7 @@ from jitlite.schemas.ops.elementwise import (
     version_by_type,
 )
 from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, TensorInfo, define
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     BuiltinOperator,

@@ -1,24 +1,24 @@
 """What is true of an operator whoever writes or runs it: names, operands, options, versions, shapes and quantization rules."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
 
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.record import Record
 from jitlite.schemas.table import Table
 from jitlite.schemas.tables import BuiltinOperator, QuantizationParameters, TensorType
 
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorInfo:
+class TensorInfo(Record):
     """What is known of one tensor before anything runs: its shape, type, quantization and, for a constant, its value.
 
     `index` is the tensor's place in its subgraph (-1 where there is none yet). `value` has `shape` and the type's NumPy dtype; packed
@@ -71,8 +71,7 @@ class NeedsValue(Exception):  # noqa: N818 - a signal of shape inference, not an
         self.index = index
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class Call(Record):
     """One operator with its operands, as shape inference, version rules and binding see it.
 
     `outputs` holds what the file declares of the results (types and quantization; its shapes are only a hint); it is empty while a
@@ -126,8 +125,7 @@ class QuantKind(Enum):
     INDEX = "not a real number"
 
 
-@dataclass(frozen=True, slots=True)
-class Quant:
+class Quant(Record):
     """The quantization rule of an operator, as data.
 
     `activations` are the operand positions that carry real numbers (None = all that are float); `weight` is the position of the weight
@@ -139,14 +137,13 @@ class Quant:
     weight: int | None = None
     axis: int | None = None
     bias: int | None = None
-    output: dict[TensorType, tuple[float, int]] = field(default_factory=dict)
+    output: Mapping[TensorType, tuple[float, int]] = MappingProxyType({})
 
 
 Inference = Callable[[Call], Sequence[tuple[Shape, TensorType]]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpSpec:
+class OpSpec(Record):
     """One builtin operator.
 
     Operand names end in "?" when optional, in "*" when the last one repeats and in "?*" when it may also be absent. `infer` returns
