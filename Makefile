@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test test-arm test-targets check format clean
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,14 @@ check: $(READY)
 	$(BIN)/python -m pytest -n auto
 
 test: check
+
+# Every kernel and the example's int8 model on emulated Arm processors, without and with the dot product.
+test-arm: $(READY)
+	$(BIN)/python -m tests.targets cortex-a72 cortex-a76
+
+# The same on these and on older x86-64 processors.
+test-targets: $(READY)
+	$(BIN)/python -m tests.targets
 
 format: $(READY)
 	$(BIN)/ruff format .

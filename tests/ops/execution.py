@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.codegen import library
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.segments import Entry, NativeSegment
 from jitlite.schemas.ops.spec import TensorInfo
@@ -90,7 +91,10 @@ def assert_close(found: Array, expected: Array, tolerance: float, floor: float =
 
 @dataclass(frozen=True)
 class Case:
-    """A model of one operator, its inputs and what LiteRT makes of them."""
+    """A model of one operator, its inputs and what LiteRT makes of them.
+
+    A recorded one has the name of its test and the kernel families that were loaded when it had been checked, its own among them.
+    """
 
     model: bytes
     feeds: list[Array]
@@ -99,6 +103,7 @@ class Case:
     floor: float
     threads: tuple[int, ...]
     name: str = ""
+    families: frozenset[str] = frozenset()
 
     def check(self) -> list[Array]:
         """Asserts that jitlite computes what is expected, with every number of threads alike; returns jitlite's results."""
@@ -113,13 +118,17 @@ class Case:
         return first
 
 
+def labelled(case: Case, name: str) -> Case:
+    """The checked case as recordings hold it."""
+    return replace(case, name=name, families=frozenset(family for family, _ in library._loaded))
+
+
 def record(case: Case) -> None:
-    """Appends the case, named after the running test, to the recording if there is one."""
+    """Appends a checked case to the recording if there is one."""
     folder = os.environ.get(RECORDING)
     if folder:
-        named = replace(case, name=os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0])
         with open(Path(folder) / f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}.cases", "ab") as file:
-            pickle.dump(named, file)
+            pickle.dump(labelled(case, os.environ.get("PYTEST_CURRENT_TEST", "").rsplit(" ", 1)[0]), file)
 
 
 def recorded(file: Path) -> Iterator[Case]:

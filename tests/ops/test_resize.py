@@ -60,13 +60,19 @@ def test_resize_nearest_neighbor(h, w, height, width, mode):
         check(RESIZE_NEAREST_NEIGHBOR, nearest(*mode), [x, size], [like(x)], threads=(1, 2, 7))
 
 
+def reference_stays_inside(source, target):
+    """Without a mode the reference rounds its step, in 1024ths, and reads behind the image where many such steps add up to too much."""
+    return all((n - 1) * ((1024 * size + n // 2) // n) < 1024 * size for size, n in zip(source, target))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.tuples(st.integers(1, 60), st.integers(1, 60)), st.sampled_from(MODES))
 def test_any_resize(source, target, mode):
     size = constant(list(target))
     x, q = activations(1, *source, 2), image(1, *source, 2)
     check(RESIZE_BILINEAR, bilinear(*mode), [x, size], [like(x)], **FLOAT)
-    check(RESIZE_BILINEAR, bilinear(*mode), [q, size], [like(q)])
+    if any(mode) or reference_stays_inside(source, target):
+        check(RESIZE_BILINEAR, bilinear(*mode), [q, size], [like(q)])
     check(RESIZE_NEAREST_NEIGHBOR, nearest(*mode), [x, size], [like(x)])
 
 
