@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from jitlite.schemas.record import Record
 
 ALIGNMENT = 64
+SLACK = 64
 
 
 class Lifetime(Record):
@@ -65,7 +66,7 @@ def lower_bound(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> int:
 
 
 def aligned_bytes(n_bytes: int, align: int = ALIGNMENT) -> NDArray[np.uint8]:
-    """Zeroed bytes whose address is a multiple of `align`."""
-    raw = np.zeros(n_bytes + align, np.uint8)
+    """Zeroed bytes whose address is a multiple of `align`; kernels may read up to SLACK bytes behind them."""
+    raw = np.zeros(n_bytes + align + SLACK, np.uint8)
     shift = -raw.ctypes.data % align
     return raw[shift : shift + n_bytes]

@@ -39,9 +39,10 @@ class Memory:
 
     def place_result(self, info: TensorInfo, value: NDArray[Any]) -> None:
         """Makes an array an operator in Python returned addressable; it decides the tensor's shape."""
-        owned = np.array(value, order="C")
-        self.shapes[info.index] = owned.shape
-        self.place(info.index, owned.reshape(-1).view(np.uint8))
+        owned = aligned_bytes(value.nbytes)
+        owned[:] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+        self.shapes[info.index] = value.shape
+        self.place(info.index, owned)
 
     def array(self, info: TensorInfo) -> NDArray[Any]:
         """A tensor as a NumPy array over its own memory; types NumPy lacks come as bytes."""
@@ -80,10 +81,13 @@ def touched(step: PlannedStep) -> list[TensorInfo]:
     return list(_tensors_of(list(step.step.arguments.values())))
 
 
-def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int) -> dict[int, int]:
+def allocate(
+    memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int, threads: int = 1
+) -> dict[int, int]:
     """Gives every tensor of `steps` that has no memory yet a place in a new arena; returns scratch addresses by `id` of the Scratch.
 
-    Tensors in `lasting` keep their contents as long as the arena. UnsupportedError when the arena would pass `limit_bytes`.
+    Tensors in `lasting` keep their contents as long as the arena. Scratch memory is for `threads` threads. UnsupportedError when the arena
+    would pass `limit_bytes`.
     """
     known = memory.addresses
     spans: dict[int, tuple[TensorInfo, int, int]] = {}
@@ -107,7 +111,7 @@ def allocate(memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[Ten
                 first = scratches.get(id(scratch), (scratch, position, position))[1]
                 scratches[id(scratch)] = (scratch, first, position)
     lifetimes = [Lifetime(byte_size(info.type, info.shape), first, last) for info, first, last in spans.values()]
-    lifetimes += [Lifetime(scratch.n_bytes, first, last) for scratch, first, last in scratches.values()]
+    lifetimes += [Lifetime(scratch.bytes_for(threads), first, last) for scratch, first, last in scratches.values()]
     needed = sum(life.n_bytes for life in lifetimes)
     layout = plan_arena(lifetimes)
     if layout.n_bytes > limit_bytes:

@@ -21,13 +21,14 @@ from jitlite.schemas.tables import Model
 class ProgramOptions(Record):
     """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE.
 
-    `preserve_all` gives every tensor memory of its own for the whole run.
+    `preserve_all` gives every tensor memory of its own for the whole run. At most `threads` threads run the kernels.
     """
 
     custom: Mapping[str, PythonOperator] = MappingProxyType({})
     arena_limit_bytes: int = 2 << 30
     loop_budget: int = 1_000_000
     preserve_all: bool = False
+    threads: int = 1
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
@@ -77,7 +78,7 @@ class Program:
 
     def _prepare(self, stage: Stage, values: dict[int, NDArray[Any]], key: bytes) -> _Prepared:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
-        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes)
+        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes, self.options.threads)
         for info in lasting:
             if info.value is not None and info.index not in self.memory.addresses:
                 self.memory.place_constant(info)

@@ -232,7 +232,7 @@ def test_without_compilers_any_cached_library_of_the_sources_will_do(monkeypatch
     made.write_bytes(b"")
     monkeypatch.setattr(cache, "compiler_versions", lambda: "")
     assert cache.find("executor") == made
-    assert cache.find("matmul") is None
+    assert cache.find("product_f32") is None
 
 
 def test_without_compilers_the_error_says_what_to_install(monkeypatch, tmp_path):

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 from jitlite.interpreter.codegen.backend import emit_assembly
-from jitlite.interpreter.codegen.isa import DOT4, definitions
+from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, definitions, isa_of
 from jitlite.interpreter.codegen.target import Target, host_target
 
-_ENTRY = f"""
-declare <16 x i32> @{DOT4}(<16 x i32>, i32, <16 x i32>)
+_ENTRY = """
+declare <16 x i32> @DOT4(<16 x i32>, i32, <16 x i32>)
 
-define void @entry(ptr %total, i32 %quad, ptr %weights, ptr %result) {{
+define void @entry(ptr %total, i32 %quad, ptr %weights, ptr %result) {
   %t = load <16 x i32>, ptr %total, align 4
   %w = load <16 x i32>, ptr %weights, align 4
-  %r = call <16 x i32> @{DOT4}(<16 x i32> %t, i32 %quad, <16 x i32> %w)
+  %r = call <16 x i32> @DOT4(<16 x i32> %t, i32 %quad, <16 x i32> %w)
   store <16 x i32> %r, ptr %result, align 4
   ret void
-}}
+}
 """
 _X86 = "x86_64-unknown-linux-gnu"
 
@@ -38,10 +38,10 @@ def _variants() -> list[Target]:
     return found
 
 
-def _run(target: Target, total: np.ndarray, quad: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _run(target: Target, name: str, total: np.ndarray, quad: np.ndarray, weights: np.ndarray) -> np.ndarray:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(definitions(target) + _ENTRY.split("\n", 2)[2])
+    module = llvm.parse_assembly(definitions(target) + _ENTRY.replace("DOT4", name).split("\n", 2)[2])
     machine = llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
@@ -57,10 +57,15 @@ def test_dot4_is_exact(target: Target) -> None:
     extremes = [(-128, -128), (127, -128), (127, 127), (-128, 127)]
     cases = [(np.full(4, a, np.int8), np.full((16, 4), b, np.int8)) for a, b in extremes]
     cases += [(rng.integers(-128, 128, 4, np.int8), rng.integers(-128, 128, (16, 4), np.int8)) for _ in range(4)]
+    isa = isa_of(target)
     for quad, weights in cases:
         total = rng.integers(-(2**20), 2**20, 16, np.int32)
-        expected = total + weights.astype(np.int32) @ (quad.astype(np.int32) + 128)
-        np.testing.assert_array_equal(_run(target, total, quad, weights), expected)
+        for name, numbers, offset in (
+            (DOT4_SIGNED, quad, isa.signed_offset),
+            (DOT4_UNSIGNED, quad.view(np.uint8), isa.unsigned_offset),
+        ):
+            expected = total + weights.astype(np.int32) @ (numbers.astype(np.int32) + offset)
+            np.testing.assert_array_equal(_run(target, name, total, quad, weights), expected)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +81,6 @@ def test_dot4_is_exact(target: Target) -> None:
     ids=lambda value: value.cpu if isinstance(value, Target) else value,
 )
 def test_dot4_compiles_for(target: Target, instruction: str) -> None:
-    assembly = emit_assembly([_ENTRY], {"entry"}, target)
+    assembly = emit_assembly([_ENTRY.replace("DOT4", DOT4_SIGNED)], {"entry"}, target)
     assert instruction in assembly
     assert ("vpdpbusd" in assembly) == (instruction == "vpdpbusd")

@@ -35,7 +35,7 @@ def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
     for index in graph.inputs:
         tensor = graph.tensors[index]
         infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
-    program = Program(decoded, 0, infos, ProgramOptions())
+    program = Program(decoded, 0, infos, ProgramOptions(threads=threads))
     if not any(tensor.is_variable for tensor in graph.tensors):
         for arena in program.memory.arenas:
             arena.fill(POISON)

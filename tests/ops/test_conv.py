@@ -340,8 +340,8 @@ def test_conv_2d_does_not_support(options, inputs, message):
     ("inputs", "output", "message"),
     [
         (
-            [operand(T.UINT8, (1, 4, 4, 2), 0.1, 3), operand(T.UINT8, (3, 1, 1, 2), 0.1, 3, value=np.ones((3, 1, 1, 2))), biases(3)],
-            T.UINT8,
+            [operand(T.INT16, (1, 4, 4, 2), 0.1), operand(T.INT8, (3, 1, 1, 2), 0.1, value=np.ones((3, 1, 1, 2))), operand(T.INT32, (3,))],
+            T.INT16,
             "found",
         ),
         ([image(1, 4, 4, 2), operand(T.INT8, (3, 1, 1, 2), 0.1), biases(3)], T.INT8, "as constants"),

@@ -1,9 +1,10 @@
-"""Steps of convolutions: packs constant filters, folds input zero points into biases, quantizes activations for INT8 weights."""
+"""Steps of convolutions: lays out constant and computed filters, quantizes activations for INT8 weights."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.matmul import Product, float_product, quantized_product
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
     bias_or_zeros,
@@ -13,32 +14,44 @@ from jitlite.interpreter.binding.panels import (
     is_constant,
     is_float,
     is_int8,
+    is_uint8,
     limits,
     multipliers,
     pack,
-    pack_s8,
     panels,
     scales,
-    tap_sums,
     wrapped,
 )
+from jitlite.interpreter.binding.products import (
+    HYBRID,
+    Sizes,
+    batches_of,
+    by_run,
+    fixed_point_rounding,
+    float_step,
+    lines,
+    packed_right,
+    product_ranges,
+    quantized_step,
+    shared_multiplier,
+    sliding_sizes,
+)
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
-from jitlite.interpreter.binding.windows import Windows, is_pointwise, sliding
+from jitlite.interpreter.binding.windows import Windows, sliding
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
-CONV = kernels("conv")
 DEPTHWISE = kernels("depthwise_conv")
-TRANSPOSE = kernels("transpose_conv")
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32 or INT8 weights and INT8 with INT8 weights"
+_TYPES = "FLOAT32 with FLOAT32 or INT8 weights, INT8 with INT8 weights and UINT8 with UINT8 weights"
 
 
 def _require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
     if not is_constant(weight, bias):
-        raise call.unsupported("INT8 weights and their bias are supported as constants, found one computed at run time")
+        raise call.unsupported("8-bit weights and their bias are supported as constants, found one computed at run time")
 
 
 def _filter(weight: TensorInfo) -> NDArray[np.generic]:
@@ -46,23 +59,46 @@ def _filter(weight: TensorInfo) -> NDArray[np.generic]:
     return weight.value
 
 
-def _packed_f32(weight: TensorInfo, bias: TensorInfo | None, s: Windows) -> tuple[list[Step], dict[str, Argument]]:
-    """Arguments `w` and `bias` of the float kernels, and the steps that make them where they are not constant."""
-    if is_constant(weight, bias):
-        zeros_or_bias = bias_or_zeros(bias, s.out_c, np.float32)
-        return [], {"w": pack(_filter(weight), s.groups), "bias": np.ascontiguousarray(by_panel(zeros_or_bias, s.groups))}
+class _Taps:
+    """Every `step`-th tap of a filter from `first` on, in reverse order when `is_reversed`: along height and width."""
+
+    def __init__(self, first: tuple[int, int] = (0, 0), step: tuple[int, int] = (1, 1), is_reversed: bool = False) -> None:
+        self._first, self._step, self._is_reversed = first, step, is_reversed
+
+    def of(self, weights: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The taps of weights [channels, height, width, depth]."""
+        taken = weights[:, self._first[0] :: self._step[0], self._first[1] :: self._step[1]]
+        return np.ascontiguousarray(taken[:, ::-1, ::-1] if self._is_reversed else taken)
+
+    def along(self, axis: int, size: int) -> tuple[int, int, int]:
+        """The index of the first along an axis of `size` taps, the step to the next, and how many there are."""
+        first, step = self._first[axis], self._step[axis]
+        count = max(-(-(size - first) // step), 0)
+        return (first + (count - 1) * step, -step, count) if self._is_reversed else (first, step, count)
+
+
+def _packed_f32(weight: TensorInfo, bias: TensorInfo | None, s: Sizes, taps: _Taps) -> tuple[list[Step], Argument, Argument]:
+    """Packed weights and bias of float products, and the steps that make them where they are not constant."""
+    bias_steps, packed_bias = _bias_f32(bias, s)
+    if is_constant(weight):
+        return bias_steps, pack(by_run(taps.of(_filter(weight)), s), s.groups), packed_bias
+    channels, (_, height, width, depth) = s.out_c // s.groups, weight.shape
+    (y, y_step, rows), (x, x_step, columns) = taps.along(0, height), taps.along(1, width)
+    row, pixel = width * depth, depth
+    packed = Scratch(4 * s.groups * panels(channels) * COLUMNS * rows * columns * depth)
+    steps = (height * row, y_step * row, x_step * pixel, 1, channels * height * row, y * row + x * pixel)
+    sizes = np.array([s.groups, channels, rows, columns, depth, *steps], np.int64)
+    return [*bias_steps, PREPARE.step("pack_f32", source=weight, target=packed, sizes=sizes)], packed, packed_bias
+
+
+def _bias_f32(bias: TensorInfo | None, s: Sizes) -> tuple[list[Step], Argument]:
+    if is_constant(bias):
+        return [], np.ascontiguousarray(by_panel(bias_or_zeros(bias, s.out_c, np.float32), s.groups))
+    assert bias is not None
     channels = s.out_c // s.groups
-    depth = weight.size // s.out_c
-    columns = s.groups * panels(channels) * COLUMNS
-    packed, packed_bias = Scratch(columns * depth * 4), Scratch(columns * 4)
-    weight_sizes = np.array([s.groups, channels, depth, depth, 1, channels * depth], np.int64)
-    bias_sizes = np.array([s.groups, channels, 1, 1, 1, channels], np.int64)
-    source = np.zeros(s.out_c, np.float32) if bias is None else bias
-    steps = [
-        PREPARE.step("pack_f32", source=weight, target=packed, sizes=weight_sizes),
-        PREPARE.step("pack_f32", source=source, target=packed_bias, sizes=bias_sizes),
-    ]
-    return steps, {"w": packed, "bias": packed_bias}
+    padded = Scratch(4 * s.groups * panels(channels) * COLUMNS)
+    sizes = np.array([s.groups, channels, 1, 1, 1, 1, 1, 1, 1, channels, 0], np.int64)
+    return [PREPARE.step("pack_f32", source=bias, target=padded, sizes=sizes)], padded
 
 
 def _folded_bias(weight: NDArray[np.generic], bias: TensorInfo | None, zero_point: int, axis: int) -> NDArray[np.int32]:
@@ -93,7 +129,7 @@ def _quantized(x: TensorInfo, has_zero_points: bool) -> tuple[Step, dict[str, Ar
         scales=made["scales"],
         zero_points=made["zero_points"],
         outside=made["outside"],
-        sizes=np.array([batches, 1, values, values, values, 1, channels], np.int64),
+        sizes=np.array([batches, 1, values, values, values, 1, 1], np.int64),
     )
     return step, made
 
@@ -104,31 +140,38 @@ def _channel_sums(weight: NDArray[np.generic], axis: int) -> NDArray[np.int32]:
     return wrapped(weight.astype(np.int64).sum(others))
 
 
-def _rows(s: Windows) -> Product:
-    """A pointwise convolution as a product of pixels with filters."""
-    first = np.zeros(1, np.int64)
-    return Product(s.batches * s.in_h * s.in_w, s.out_c, s.in_c, first, first, 1)
-
-
-def _conv_2d_qs8(call: Call, s: Windows) -> Bound:
-    x, weight, bias, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
-    activation = call.options.fused_activation_function
-    _require_constants(call, weight, bias)
-    w = _filter(weight)
-    scale = multipliers(x, weight, y, s.out_c)
-    if is_pointwise(s):
-        channels = interleave(bias_or_zeros(bias, s.out_c, np.int32), *scale)
-        return quantized_product(x, weight, y, _rows(s), channels, limits(y, activation))
-    return CONV.step(
-        "conv_2d_qs8",
-        x=x,
-        w=pack_s8(w, s.groups),
-        channels=interleave(_folded_bias(w, bias, x.zero_point, 0), *scale, groups=s.groups),
+def _hybrid(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]) -> list[Step]:
+    """Quantizes the image at run time, then multiplies integers."""
+    quantize, made = _quantized(x, _has_zero_points(weight, s.groups))
+    sizes = sliding_sizes(s, 1, is_flat=False)
+    right = packed_right(_filter(weight), 0, sizes)
+    channels = interleave(scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32), groups=s.groups)
+    step = HYBRID.step(
+        "product_f32_qc8w",
         y=y,
-        outside=np.full(s.in_c, x.zero_point, np.int8),
-        sizes=s.sizes(),
-        limits=limits(y, activation),
+        w=right.w,
+        sums=right.sums,
+        bias=np.zeros_like(np.asarray(right.sums)),
+        batches=batches_of(sizes),
+        lines=lines(sizes, 1),
+        sizes=sizes.array(),
+        by_row=0,
+        channels=channels,
+        **made,
+        **clamp,
     )
+    return [quantize, step]
+
+
+def _quantized_step(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Sizes, taps: _Taps) -> Step:
+    clamp = limits(y, call.options.fused_activation_function)
+    w = taps.of(_filter(weight))
+    is_signed = x.type is TensorType.INT8
+    mantissas, shifts = (multipliers if is_signed else shared_multiplier)(x, weight, y, s.out_c)
+    zero_point = 0 if is_signed else weight.zero_point
+    ranges = product_ranges(w, bias, x, zero_point)
+    rounding = fixed_point_rounding(mantissas, shifts, clamp, ranges, s.groups)
+    return quantized_step(x, y, packed_right(w, zero_point, s), bias_or_zeros(bias, s.out_c, np.int32), rounding, clamp, s, batches_of(s))
 
 
 @binds(CONV_2D)
@@ -138,23 +181,15 @@ def conv_2d(call: Call) -> Bound:
     s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
     clamp = bounds(call.options.fused_activation_function)
     if is_float(x, weight, bias, y):
-        if is_pointwise(s):
-            return float_product(x, weight, bias, y, _rows(s), clamp)
-        steps, packed = _packed_f32(weight, bias, s)
-        outside = np.zeros(s.in_c, np.float32)
-        return [*steps, CONV.step("conv_2d_f32", x=x, y=y, outside=outside, sizes=s.sizes(), **packed, **clamp)]
-    if is_int8(x, weight, y):
-        return _conv_2d_qs8(call, s)
+        sizes = sliding_sizes(s, 4)
+        steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
+        return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
+    if is_int8(x, weight, y) or is_uint8(x, weight, y):
+        _require_constants(call, weight, bias)
+        return _quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), _Taps())
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
         _require_constants(call, weight, bias)
-        quantize, made = _quantized(x, _has_zero_points(weight, groups))
-        w = _filter(weight)
-        channels = interleave(scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32), groups=groups)
-        sums = np.ascontiguousarray(by_panel(_channel_sums(w, 0), groups))
-        return [
-            quantize,
-            CONV.step("conv_2d_f32_qc8w", w=pack_s8(w, groups), sums=sums, channels=channels, y=y, sizes=s.sizes(), **made, **clamp),
-        ]
+        return _hybrid(x, weight, bias, y, s, clamp)
     raise no_kernel(call, _TYPES)
 
 
@@ -193,34 +228,52 @@ def depthwise_conv_2d(call: Call) -> Bound:
     raise no_kernel(call, _TYPES)
 
 
-def _transposed(call: Call, x: TensorInfo, weight: TensorInfo, y: TensorInfo) -> Windows:
-    """Sizes of a transposed convolution; its padding is that of the convolution from the result back to the input."""
-    back = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), call.options)
-    return back._replace(in_h=back.out_h, in_w=back.out_w, in_c=back.out_c, out_h=back.in_h, out_w=back.in_w, out_c=back.in_c)
+def _phase(size: int, window: int, stride: int, pad: int, phase: int) -> tuple[int, int, int, int]:
+    """Of one dimension of a transposed convolution, the results that lie at `phase` from a multiple of the stride behind the padding.
+
+    Returns the first of them, how many there are, how many taps reach them and the padding of the convolution that computes them.
+    """
+    first = (phase - pad) % stride
+    taps = max(-(-(window - phase) // stride), 0)
+    return first, max(-(-(size - first) // stride), 0), taps, taps - 1 - (first + pad - phase) // stride
+
+
+def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object, item_bytes: int) -> Iterator[tuple[Sizes, _Taps]]:
+    """A transposed convolution as convolutions with the reversed taps of a phase: tap t of the input at i reaches i · stride - pad + t."""
+    back = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), options)
+    for row in range(back.stride_h):
+        y_first, y_count, taps_h, pad_h = _phase(y.shape[1], weight.shape[1], back.stride_h, back.pad_h, row)
+        for column in range(back.stride_w):
+            x_first, x_count, taps_w, pad_w = _phase(y.shape[2], weight.shape[2], back.stride_w, back.pad_w, column)
+            if y_count == 0 or x_count == 0:
+                continue
+            image = x.shape[0], x.shape[1], x.shape[2], x.shape[3], y_count, x_count, y.shape[3]
+            is_empty = taps_h == 0 or taps_w == 0
+            window = (1, 1, 1, 1, 1, 1, 0, 0, 1) if is_empty else (taps_h, taps_w, 1, 1, 1, 1, pad_h, pad_w, 1)
+            s = sliding_sizes(Windows(*image, *window), item_bytes, is_flat=False)
+            row_step = y.shape[2] * y.shape[3]
+            s = replace(
+                s,
+                y_at=y_first * row_step + x_first * y.shape[3],
+                y_batch=y.shape[1] * row_step,
+                y_row=back.stride_h * row_step,
+                y_column=back.stride_w * y.shape[3],
+            )
+            taps = _Taps((row, column), (back.stride_h, back.stride_w), is_reversed=True)
+            yield (replace(s, runs_h=0, runs_w=0, line_w=0) if is_empty else s), taps
 
 
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
-    s = _transposed(call, x, weight, y)
-    activation = call.options.fused_activation_function
     if is_float(x, weight, y):
-        steps, arguments = _packed_f32(weight, bias, s)
-        outside = np.zeros(s.in_c, np.float32)
-        return [*steps, TRANSPOSE.step("transpose_conv_f32", x=x, y=y, outside=outside, sizes=s.sizes(), **arguments, **bounds(activation))]
-    if is_int8(x, weight, y):
+        clamp = bounds(call.options.fused_activation_function)
+        steps: list[Step] = []
+        for s, taps in _phases(x, weight, y, call.options, 4):
+            packing, w, packed_bias = _packed_f32(weight, bias, s, taps)
+            steps += [*packing, float_step(x, y, w, packed_bias, s, clamp, batches_of(s))]
+        return steps
+    if is_int8(x, weight, y) or is_uint8(x, weight, y):
         _require_constants(call, weight, bias)
-        w = _filter(weight)
-        return TRANSPOSE.step(
-            "transpose_conv_qs8",
-            x=x,
-            w=pack_s8(w),
-            tap_sums=tap_sums(w),
-            channels=interleave(bias_or_zeros(bias, s.out_c, np.int32), *multipliers(x, weight, y, s.out_c)),
-            y=y,
-            outside=np.full(s.in_c, x.zero_point, np.int8),
-            sizes=s.sizes(),
-            zero_point=x.zero_point,
-            limits=limits(y, activation),
-        )
-    raise no_kernel(call, "FLOAT32 and INT8, weights of the same type")
+        return [_quantized_step(call, x, weight, bias, y, s, taps) for s, taps in _phases(x, weight, y, call.options, 1)]
+    raise no_kernel(call, "FLOAT32, INT8 and UINT8, weights of the same type")

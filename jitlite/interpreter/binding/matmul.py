@@ -14,28 +14,38 @@ from jitlite.interpreter.binding.panels import (
     is_constant,
     is_float,
     is_int8,
+    is_uint8,
     limits,
     pack,
-    pack_s8,
     panels,
     real_multipliers,
-    run_bytes,
     scales,
-    tap_sums,
+)
+from jitlite.interpreter.binding.products import (
+    HYBRID,
+    Right,
+    Sizes,
+    batches_of,
+    fixed_point_rounding,
+    float_step,
+    lines,
+    matrix_sizes,
+    packed_right,
+    product_ranges,
+    quantized_step,
+    real_rounding,
+    run_size,
+    shared_multiplier,
 )
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
-from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
-from jitlite.schemas.record import Record
+from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
-MATMUL = kernels("matmul")
 PREPARE = kernels("prepare")
 
-Int32s = NDArray[np.int32]
-
-_TYPES = "FLOAT32 with FLOAT32 or constant INT8 weights and INT8 with INT8"
+_TYPES = "FLOAT32 with FLOAT32 or constant INT8 weights, INT8 with INT8 and UINT8 with constant UINT8 weights"
 
 
 class Product(Record):
@@ -49,60 +59,59 @@ class Product(Record):
     depth: int
     lefts: NDArray[np.int64]
     rights: NDArray[np.int64]
+    left_count: int
     right_count: int
     transposed_left: bool = False
     transposed_right: bool = True
 
-    def arguments(self) -> dict[str, Argument]:
-        """What every product kernel is told."""
-        row_step, depth_step = (1, self.rows) if self.transposed_left else (self.depth, 1)
-        batches = np.stack([self.lefts * (self.rows * self.depth), self.rights], axis=1)
-        sizes = np.array([self.lefts.size, self.rows, self.columns, self.depth, row_step, depth_step], np.int64)
-        return {"batches": batches, "sizes": sizes}
+    def sizes(self, item_bytes: int) -> Sizes:
+        return matrix_sizes(self.lefts.size, self.rows, self.columns, self.depth, item_bytes)
 
-    @property
-    def packed_elements(self) -> int:
-        return self.right_count * panels(self.columns) * COLUMNS * self.depth
+    def batches(self) -> NDArray[np.int64]:
+        return batches_of(self.sizes(1), self.lefts, self.rights)
+
+    def packed_elements(self, item_bytes: int) -> int:
+        return self.right_count * panels(self.columns) * run_size(self.depth, item_bytes)
 
     @property
     def pack_sizes(self) -> NDArray[np.int64]:
+        """What the packing kernels of `prepare` are told."""
         column_step, depth_step = (self.depth, 1) if self.transposed_right else (1, self.columns)
-        return np.array([self.right_count, self.columns, self.depth, column_step, depth_step, self.columns * self.depth], np.int64)
+        image = self.right_count, self.columns, 1, 1, self.depth
+        return np.array([*image, column_step, 0, 0, depth_step, self.columns * self.depth, 0], np.int64)
 
-    def packed(self, right: NDArray[np.generic]) -> NDArray[np.generic]:
-        """A constant right side in panels [right sides · panels, depth, COLUMNS]."""
-        return pack(self._by_column(right), self.right_count)
-
-    def packed_s8(self, right: NDArray[np.generic]) -> NDArray[np.int8]:
-        """The same for INT8, in quads."""
-        return pack_s8(self._by_column(right), self.right_count)
-
-    def column_sums(self, right: NDArray[np.generic]) -> Int32s:
-        return tap_sums(self._by_column(right), self.right_count)
-
-    def _by_column(self, right: NDArray[np.generic]) -> NDArray[np.generic]:
+    def by_column(self, right: NDArray[np.generic]) -> NDArray[np.generic]:
+        """A right side as [right sides · columns, depth]."""
         matrices = right.reshape(self.right_count, *((self.columns, self.depth) if self.transposed_right else (self.depth, self.columns)))
         ordered = matrices if self.transposed_right else matrices.swapaxes(1, 2)
-        return ordered.reshape(-1, self.depth)
+        return np.ascontiguousarray(ordered).reshape(-1, self.depth)
+
+    def left(self, x: TensorInfo) -> tuple[list[Step], Argument]:
+        """The left side with rows of neighbouring numbers, and the step that makes it where it is stored the other way round."""
+        if not self.transposed_left:
+            return [], x
+        turned = Scratch(x.size * (4 if x.type is TensorType.FLOAT32 else 1))
+        sizes = np.array([self.left_count, self.depth, self.rows], np.int64)
+        kernel = "transpose_f32" if x.type is TensorType.FLOAT32 else "transpose_s8"
+        return [PREPARE.step(kernel, x=x, y=turned, sizes=sizes)], turned
 
 
-def _packed_f32(w: TensorInfo, p: Product) -> tuple[list[Step], dict[str, Argument]]:
+def _packed_f32(w: TensorInfo, p: Product) -> tuple[list[Step], Argument]:
     if is_constant(w):
         assert w.value is not None
-        return [], {"w": p.packed(w.value)}
-    packed = Scratch(4 * p.packed_elements)
-    return [PREPARE.step("pack_f32", source=w, target=packed, sizes=p.pack_sizes)], {"w": packed}
+        return [], pack(p.by_column(w.value), p.right_count)
+    packed = Scratch(4 * p.packed_elements(4))
+    return [PREPARE.step("pack_f32", source=w, target=packed, sizes=p.pack_sizes)], packed
 
 
-def _packed_s8(w: TensorInfo, p: Product) -> tuple[list[Step], dict[str, Argument]]:
-    """Arguments `w` and `sums`, and the step that makes them where the right side is not constant."""
+def _right(w: TensorInfo, p: Product) -> tuple[list[Step], Right]:
+    """A packed 8-bit right side, and the step that makes it where it is not constant."""
     if is_constant(w):
         assert w.value is not None
-        return [], {"w": p.packed_s8(w.value), "sums": p.column_sums(w.value)}
-    columns = p.right_count * panels(p.columns)
-    packed, sums = Scratch(columns * run_bytes(p.depth)), Scratch(4 * columns * COLUMNS)
-    step = PREPARE.step("pack_s8", source=w, target=packed, sums=sums, sizes=p.pack_sizes)
-    return [step], {"w": packed, "sums": sums}
+        return [], packed_right(p.by_column(w.value), w.zero_point, replace(p.sizes(1), groups=p.right_count))
+    columns = p.right_count * panels(p.columns) * COLUMNS
+    made = Right(Scratch(p.packed_elements(1)), Scratch(4 * columns), w.zero_point)
+    return [PREPARE.step("pack_s8", source=w, target=made.w, sums=made.sums, sizes=p.pack_sizes)], made
 
 
 def _bias_f32(bias: TensorInfo | None, columns: int) -> tuple[list[Step], Argument]:
@@ -110,24 +119,16 @@ def _bias_f32(bias: TensorInfo | None, columns: int) -> tuple[list[Step], Argume
     if bias is None or is_constant(bias):
         return [], np.ascontiguousarray(by_panel(bias_or_zeros(bias, columns, np.float32)))
     padded = Scratch(4 * panels(columns) * COLUMNS)
-    sizes = np.array([1, columns, 1, 1, 1, columns], np.int64)
+    sizes = np.array([1, columns, 1, 1, 1, 1, 1, 1, 1, columns, 0], np.int64)
     return [PREPARE.step("pack_f32", source=bias, target=padded, sizes=sizes)], padded
 
 
-def float_product(x: TensorInfo, w: TensorInfo, bias: TensorInfo | None, y: TensorInfo, p: Product, clamp: dict[str, float]) -> Bound:
+def _float_product(x: TensorInfo, w: TensorInfo, bias: TensorInfo | None, y: TensorInfo, p: Product, clamp: dict[str, float]) -> Bound:
     """Steps of y = clamp(x · w + bias)."""
+    turning, left = p.left(x)
     packing, packed = _packed_f32(w, p)
     padding, padded = _bias_f32(bias, p.columns)
-    return [*packing, *padding, MATMUL.step("matmul_f32", x=x, y=y, bias=padded, **packed, **p.arguments(), **clamp)]
-
-
-def quantized_product(
-    x: TensorInfo, w: TensorInfo, y: TensorInfo, p: Product, channels: NDArray[np.int32], clamp: NDArray[np.int32]
-) -> Bound:
-    packing, packed = _packed_s8(w, p)
-    zero_points = np.array([x.zero_point, w.zero_point], np.int32)
-    step = MATMUL.step("matmul_qs8", x=x, y=y, channels=channels, zero_points=zero_points, limits=clamp, **packed, **p.arguments())
-    return [*packing, step]
+    return [*turning, *packing, *padding, float_step(left, y, packed, padded, p.sizes(4), clamp, p.batches())]
 
 
 def _hybrid_product(
@@ -146,18 +147,24 @@ def _hybrid_product(
         outside=np.zeros(1, np.int8),
         sizes=np.array([lefts, p.rows, p.depth, p.rows * p.depth, row_step, depth_step, 0], np.int64),
     )
-    packing, packed = _packed_s8(w, p)
-    channels = interleave(scales(w, p.columns).astype(np.float32), bias)
-    dense = Product(p.rows, p.columns, p.depth, p.lefts, p.rights, p.right_count)
-    step = MATMUL.step("matmul_f32_qc8w", y=y, channels=channels, **made, **packed, **dense.arguments(), **clamp)
+    packing, right = _right(w, p)
+    s = p.sizes(1)
+    step = HYBRID.step(
+        "product_f32_qc8w",
+        y=y,
+        w=right.w,
+        sums=right.sums,
+        bias=np.zeros(panels(p.columns) * COLUMNS, np.int32),
+        batches=p.batches(),
+        lines=lines(s, 1),
+        outside=np.zeros(max(s.batches, 1), np.int8),
+        sizes=s.array(),
+        by_row=1,
+        channels=interleave(scales(w, p.columns).astype(np.float32), bias),
+        **made,
+        **clamp,
+    )
     return [quantize, *packing, step]
-
-
-def _shared_multiplier(x: TensorInfo, w: TensorInfo, y: TensorInfo, columns: int) -> tuple[Int32s, Int32s]:
-    """The multiplier of a per-tensor product, once a column; the reference multiplies the two scales in float32."""
-    product = np.float32(x.scale) * np.float32(w.scale)
-    mantissa, shift = quantize_multiplier(float(np.float64(product) / np.float64(np.float32(y.scale))))
-    return np.full(columns, mantissa, np.int32), np.full(columns, shift, np.int32)
 
 
 @binds(FULLY_CONNECTED)
@@ -166,23 +173,23 @@ def fully_connected(call: Call) -> Bound:
     units, depth = w.shape
     activation = call.options.fused_activation_function
     first = np.zeros(1, np.int64)
-    p = Product(x.size // depth, units, depth, first, first, 1)
+    p = Product(x.size // depth, units, depth, first, first, 1, 1)
     if is_float(x, w, y):
-        return float_product(x, w, bias, y, p, bounds(activation))
+        return _float_product(x, w, bias, y, p, bounds(activation))
     if is_int8(x, w, y) and is_constant(bias):
-        packing, packed = _packed_s8(w, p)
-        step = MATMUL.step(
-            "fully_connected_qs8",
-            x=x,
-            bias=np.ascontiguousarray(by_panel(bias_or_zeros(bias, units, np.int32))),
-            scales=np.ascontiguousarray(by_panel(real_multipliers(x, w, y, units))),
-            y=y,
-            zero_points=np.array([x.zero_point, w.zero_point], np.int32),
-            limits=limits(y, activation),
-            **packed,
-            **p.arguments(),
-        )
-        return [*packing, step]
+        clamp = limits(y, activation)
+        packing, right = _right(w, p)
+        ranges = product_ranges(w.value, bias, x, w.zero_point) if is_constant(w) and w.value is not None else None
+        rounding = real_rounding(real_multipliers(x, w, y, units), clamp, ranges)
+        s = p.sizes(1)
+        return [*packing, quantized_step(x, y, right, bias_or_zeros(bias, units, np.int32), rounding, clamp, s, p.batches())]
+    if is_uint8(x, w, y) and is_constant(w, bias):
+        assert w.value is not None
+        clamp = limits(y, activation)
+        ranges = product_ranges(w.value, bias, x, w.zero_point)
+        rounding = fixed_point_rounding(*shared_multiplier(x, w, y, units), clamp, ranges)
+        packing, right = _right(w, p)
+        return quantized_step(x, y, right, bias_or_zeros(bias, units, np.int32), rounding, clamp, p.sizes(1), p.batches())
     if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
     raise no_kernel(call, _TYPES)
@@ -199,24 +206,39 @@ def _batched(call: Call, x: TensorInfo, w: TensorInfo, y: TensorInfo) -> Product
     rows, columns, depth = y.shape[-2], y.shape[-1], x.shape[-2 if o.adj_x else -1]
     if prod(batch) == 1 and not o.adj_x:
         first = np.zeros(1, np.int64)
-        return Product(prod(y.shape[:-1]), columns, depth, first, first, 1, False, bool(o.adj_y))
+        return Product(prod(y.shape[:-1]), columns, depth, first, first, 1, 1, False, bool(o.adj_y))
     lefts, rights = _numbers(x.shape[:-2], y.shape[:-2]), _numbers(batch, y.shape[:-2])
-    return Product(rows, columns, depth, lefts, rights, prod(batch), bool(o.adj_x), bool(o.adj_y))
+    return Product(rows, columns, depth, lefts, rights, prod(x.shape[:-2]), prod(batch), bool(o.adj_x), bool(o.adj_y))
 
 
 @binds(BATCH_MATMUL)
 def batch_matmul(call: Call) -> Bound:
     x, w, y = call.input(0), call.input(1), call.outputs[0]
     p = _batched(call, x, w, y)
-    clamp = bounds(ActivationFunctionType.NONE)
     if is_float(x, w, y):
-        return float_product(x, w, None, y, p, clamp)
-    if is_int8(x, w, y):
-        channels = interleave(np.zeros(p.columns, np.int32), *_shared_multiplier(x, w, y, p.columns))
-        return quantized_product(x, w, y, p, channels, limits(y, ActivationFunctionType.NONE))
-    if is_int8(x, w) and y.type is TensorType.INT32:
-        packing, packed = _packed_s8(w, p)
-        return [*packing, MATMUL.step("matmul_s32", x=x, w=packed["w"], y=y, **p.arguments())]
+        return _float_product(x, w, None, y, p, bounds(ActivationFunctionType.NONE))
+    zeros = np.zeros(p.columns, np.int32)
+    if is_int8(x, w) and (is_int8(y) or y.type is TensorType.INT32):
+        turning, left = p.left(x)
+        packing, right = _right(w, p)
+        s, batches = p.sizes(1), p.batches()
+        if is_int8(y):
+            clamp = limits(y, ActivationFunctionType.NONE)
+            rounding = fixed_point_rounding(*shared_multiplier(x, w, y, p.columns), clamp, None)
+            return [*turning, *packing, quantized_step(x, y, right, zeros, rounding, clamp, s, batches, left)]
+        step = HYBRID.step(
+            "product_s32",
+            x=left,
+            y=y,
+            w=right.w,
+            sums=right.sums,
+            bias=np.ascontiguousarray(by_panel(zeros)),
+            batches=batches,
+            lines=lines(s, 1),
+            outside=np.zeros(max(s.batches, 1), np.int8),
+            sizes=s.array(),
+        )
+        return [*turning, *packing, step]
     if is_float(x, y) and w.type is TensorType.INT8:
-        return _hybrid_product(call, x, w, y, p, np.zeros(p.columns, np.float32), clamp)
+        return _hybrid_product(call, x, w, y, p, np.zeros(p.columns, np.float32), bounds(ActivationFunctionType.NONE))
     raise no_kernel(call, _TYPES)

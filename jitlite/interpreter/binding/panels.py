@@ -35,23 +35,13 @@ def pack(weights: Array, groups: int = 1) -> Array:
     return np.ascontiguousarray(np.moveaxis(by_panel(last, groups), -2, 0))
 
 
-def run_bytes(depth: int) -> int:
-    """Bytes of a packed INT8 run of `depth` channels, for one panel."""
-    return (1 + -(-depth // 4)) * 4 * COLUMNS
-
-
 def pack_s8(weights: Array, groups: int = 1) -> NDArray[np.int8]:
-    """INT8 weights [channels, taps..., depth] as [groups · panels, taps..., 1 + quads, COLUMNS, 4].
-
-    A run's first level holds int32: minus 128 times the sums of its weights. Quads have zeros behind the last channel.
-    """
+    """INT8 weights [channels, runs..., numbers of a run] as [groups · panels, runs..., quads, COLUMNS, 4], zeros behind the last number."""
     depth = weights.shape[-1]
     levels = pack(weights, groups)
     runs = np.zeros((*levels.shape[:-2], -(-depth // 4) * 4, COLUMNS), np.int8)
     runs[..., :depth, :] = levels
-    quads = runs.reshape(*levels.shape[:-2], -1, 4, COLUMNS).swapaxes(-1, -2)
-    offsets = np.ascontiguousarray(-128 * levels.sum(-2, dtype=np.int32), "<i4").view(np.int8)
-    return np.concatenate([offsets.reshape(*levels.shape[:-2], 1, COLUMNS, 4), quads], axis=-3)
+    return np.ascontiguousarray(runs.reshape(*levels.shape[:-2], -(-depth // 4), 4, COLUMNS).swapaxes(-1, -2))
 
 
 def tap_sums(weights: Array, groups: int = 1) -> Array:
@@ -108,6 +98,10 @@ def bounds(activation: ActivationFunctionType) -> dict[str, float]:
 
 def is_int8(*tensors: TensorInfo) -> bool:
     return all(info.type is TensorType.INT8 for info in tensors)
+
+
+def is_uint8(*tensors: TensorInfo) -> bool:
+    return all(info.type is TensorType.UINT8 for info in tensors)
 
 
 def is_float(*tensors: TensorInfo) -> bool:

@@ -13,10 +13,15 @@ from jitlite.schemas.record import Record
 class Scratch(Record):
     """Memory of the steps one binding returned, 64-byte aligned: those that name the same object share it, in their order.
 
-    Its contents are undefined when the first of them starts.
+    Its contents are undefined when the first of them starts. One `is_per_thread` has so many bytes for each thread.
     """
 
     n_bytes: int
+    is_per_thread: bool = False
+
+    def bytes_for(self, threads: int) -> int:
+        """Bytes in all."""
+        return self.n_bytes * threads if self.is_per_thread else self.n_bytes
 
 
 class Nested(Record):

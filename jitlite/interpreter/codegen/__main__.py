@@ -1,7 +1,7 @@
 """Compiles kernel families: `python -m jitlite.interpreter.codegen TARGET...`, each `triple/cpu/features` or `host`.
 
-Each line of standard input names a family and, behind tabs, the file to write for each target; the family is repeated on standard output
-when it is done.
+The targets must have register tiles of the same sizes, because kernels are lowered once for all of them. Each line of standard input
+names a family and, behind tabs, the file to write for each target; the family is repeated on standard output when it is done.
 """
 
 import sys
@@ -9,12 +9,16 @@ from pathlib import Path
 
 from jitlite.interpreter.codegen.backend import emit_object
 from jitlite.interpreter.codegen.frontend import lower_family
+from jitlite.interpreter.codegen.isa import isa_of, select
 from jitlite.interpreter.codegen.link import link
 from jitlite.interpreter.codegen.target import Target, host_target
 
 
 def main(*names: str) -> None:
     targets = [host_target() if name == "host" else Target(*name.split("/", 2)) for name in names]
+    sizes = {isa_of(target) for target in targets}
+    assert len(sizes) == 1, f"targets with register tiles of the same sizes are required, found {sizes}"
+    select(*sizes)
     for line in sys.stdin:
         family, *outputs = line.rstrip("\n").split("\t")
         lowered = lower_family(family)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jitlite.interpreter.codegen.cache import PACKAGE, cache_folder, compiler_versions, file_name, source_bytes
+from jitlite.interpreter.codegen.isa import isa_of
 from jitlite.interpreter.codegen.target import Target, requested_target
 from jitlite.schemas.errors import JitliteError, UnsupportedError
 
@@ -30,12 +31,23 @@ def compile_families(families: Sequence[str], targets: Sequence[Target] = ()) ->
         raise UnsupportedError(
             f"kernels {', '.join(families)}: Numba is required to compile them on this machine, found none; pip install 'jitlite[jit]'"
         )
-    waiting = deque(sorted(families, key=source_bytes, reverse=True))
     count = min(len(families), os.cpu_count() or 1)
-    chosen: Sequence[Target | None] = targets or [requested_target()]
-    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder, _progress(len(families)) as advance, ThreadPoolExecutor(count) as pool:
-        for job in [pool.submit(_work, waiting, Path(folder) / str(number), advance, chosen) for number in range(count)]:
-            job.result()
+    for chosen in _alike(targets) if targets else [[requested_target()]]:
+        waiting = deque(sorted(families, key=source_bytes, reverse=True))
+        with (
+            tempfile.TemporaryDirectory(dir=cache_folder()) as folder,
+            _progress(len(families)) as advance,
+            ThreadPoolExecutor(count) as pool,
+        ):
+            for job in [pool.submit(_work, waiting, Path(folder) / str(number), advance, chosen) for number in range(count)]:
+                job.result()
+
+
+def _alike(targets: Sequence[Target]) -> Iterator[list[Target]]:
+    """Targets that share the sizes of register tiles, which one process lowers kernels for."""
+    sizes = [isa_of(target) for target in targets]
+    for size in dict.fromkeys(sizes):
+        yield [target for target, own in zip(targets, sizes) if own == size]
 
 
 def _next(waiting: deque[str]) -> str | None:

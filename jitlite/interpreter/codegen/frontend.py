@@ -18,7 +18,7 @@ import llvmlite.binding as llvm
 from numba import cfunc, types
 from numba.core.registry import cpu_target
 
-from jitlite.interpreter.codegen.isa import DOT4
+from jitlite.interpreter.codegen.isa import NAMES
 from jitlite.interpreter.kernels.abi import KERNELS
 
 MANIFEST = "kernel_manifest"
@@ -86,7 +86,8 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
     signature = (types.int32 if returns_status else types.void)(*[p.numba_type for p in declared], types.int64, types.int64)
     fastmath = set(getattr(function, "fastmath", ())) or False
     # Numba resolves every symbol of what it compiles, but this code never runs: the address only has to exist.
-    llvm.add_symbol(DOT4, ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value)
+    for name in NAMES:
+        llvm.add_symbol(name, ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value)
     compiled = cfunc(signature, nopython=True, error_model="numpy", boundscheck=False, fastmath=fastmath)(function)
     module = compiled._library._final_module
     defined = [f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external]

@@ -1,78 +1,106 @@
 """What has to be done at run time before a product: packing weights that are not constant, quantizing float activations."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64, i8p, i32, i32p, i64, i64p, inline, kernel, span
-from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, run_size, single
+from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, single
 
 double: Any = np.float64
 
 
-@inline
-def _pack_panel(source: Numbers, target: Numbers, sizes: i64p, panel: i64) -> None:
-    """Packs one panel.
+class Source(NamedTuple):
+    """A right side as it is stored: its sizes, the steps along each dimension and where it starts."""
 
-    `sizes`: groups, channels of a group, depth, and the source's steps from channel to channel, in depth and from group to group.
-    """
-    channels, depth, channel_step, depth_step, group_step = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    panels = (channels + COLUMNS - 1) // COLUMNS
+    groups: int
+    channels: int
+    height: int
+    width: int
+    depth: int
+    channel_step: int
+    row_step: int
+    pixel_step: int
+    depth_step: int
+    group_step: int
+    start: int
+
+
+@inline
+def _unpack(sizes: i64p) -> Source:
+    return Source(sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6], sizes[7], sizes[8], sizes[9], sizes[10])
+
+
+@inline
+def _panel_of(s: Source, panel: i64) -> tuple[i64, i64]:
+    """The index of a panel's first number and how many of its channels there are."""
+    panels = (s.channels + COLUMNS - 1) // COLUMNS
     first = (panel % panels) * COLUMNS
-    count = min(COLUMNS, channels - first)
-    at = panel // panels * group_step + first * channel_step
-    for k in range(depth):
-        level = (panel * depth + k) * COLUMNS
-        for j in range(count):
-            target[level + j] = source[at + j * channel_step + k * depth_step]
-        for j in range(count, COLUMNS):
-            target[level + j] = 0
+    return s.start + panel // panels * s.group_step + first * s.channel_step, min(COLUMNS, s.channels - first)
 
 
 @inline
-def _pack_quads(source: i8p, target: i8p, sizes: i64p, panel: i64) -> None:
-    """Packs one panel's quads, which follow its first level; `sizes` as above."""
-    channels, depth, channel_step, depth_step, group_step = sizes[1], sizes[2], sizes[3], sizes[4], sizes[5]
-    panels = (channels + COLUMNS - 1) // COLUMNS
-    first = (panel % panels) * COLUMNS
-    count = min(COLUMNS, channels - first)
-    at = panel // panels * group_step + first * channel_step
-    for k in range((depth + 3) // 4 * 4):
-        level = (k // 4 + 1) * 4 * COLUMNS + k % 4
-        for j in range(COLUMNS):
-            target[level + 4 * j] = source[at + j * channel_step + k * depth_step] if j < count and k < depth else 0
-
-
-@inline
-def _panels(sizes: i64p, thread: i64, threads: i64) -> tuple[i64, i64]:
-    return span(sizes[0] * ((sizes[1] + COLUMNS - 1) // COLUMNS), thread, threads)
+def _panels(s: Source, thread: i64, threads: i64) -> tuple[i64, i64]:
+    return span(s.groups * ((s.channels + COLUMNS - 1) // COLUMNS), thread, threads)
 
 
 @kernel
 def pack_f32(source: f32p, target: f32p, sizes: i64p, thread: i64, threads: i64) -> None:
-    start, stop = _panels(sizes, thread, threads)
+    """Packs panels of levels in the order rows, pixels, depth; `sizes` are those of a Source."""
+    s = _unpack(sizes)
+    start, stop = _panels(s, thread, threads)
     for panel in range(start, stop):
-        _pack_panel(source, target, sizes, panel)
+        first, count = _panel_of(s, panel)
+        level = panel * s.height * s.width * s.depth * COLUMNS
+        for y in range(s.height):
+            for x in range(s.width):
+                for k in range(s.depth):
+                    at = first + y * s.row_step + x * s.pixel_step + k * s.depth_step
+                    for j in range(count):
+                        target[level + j] = source[at + j * s.channel_step]
+                    for j in range(count, COLUMNS):
+                        target[level + j] = 0
+                    level += COLUMNS
 
 
 @kernel
 def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, threads: i64) -> None:
-    """Packs and sums every channel over depth into `sums`, COLUMNS a panel."""
-    start, stop = _panels(sizes, thread, threads)
-    depth = sizes[2]
+    """Packs panels of quads, and sums every channel over depth into `sums`, COLUMNS a panel; a Source of one row and pixel."""
+    s = _unpack(sizes)
+    start, stop = _panels(s, thread, threads)
+    quads = (s.depth + 3) // 4
     for panel in range(start, stop):
-        first = panel * run_size(target, depth)
-        _pack_quads(source, advance(target, first), sizes, panel)
+        first, count = _panel_of(s, panel)
         for j in range(COLUMNS):
             total = narrow(0)
-            for k in range(depth):
-                total = narrow(total + target[first + (k // 4 + 1) * 4 * COLUMNS + 4 * j + k % 4])
+            for k in range(4 * quads):
+                value = source[first + j * s.channel_step + k * s.depth_step] if j < count and k < s.depth else 0
+                target[((panel * quads + k // 4) * COLUMNS + j) * 4 + k % 4] = value
+                total = narrow(total + value)
             sums[panel * COLUMNS + j] = total
-            offset = narrow(total * narrow(-128))
-            for byte in range(4):
-                target[first + 4 * j + byte] = (offset >> narrow(8 * byte)) & 255
+
+
+@inline
+def _transpose(x: Numbers, y: Numbers, sizes: i64p, thread: i64, threads: i64) -> None:
+    matrices, rows, columns = sizes[0], sizes[1], sizes[2]
+    start, stop = span(matrices * columns, thread, threads)
+    for line in range(start, stop):
+        at = line // columns * rows * columns + line % columns
+        for row in range(rows):
+            y[line * rows + row] = x[at + row * columns]
+
+
+@kernel
+def transpose_f32(x: f32p, y: f32p, sizes: i64p, thread: i64, threads: i64) -> None:
+    """Transposes matrices; `sizes`: how many, their rows and columns."""
+    _transpose(x, y, sizes, thread, threads)
+
+
+@kernel
+def transpose_s8(x: i8p, y: i8p, sizes: i64p, thread: i64, threads: i64) -> None:
+    """As `transpose_f32`."""
+    _transpose(x, y, sizes, thread, threads)
 
 
 @inline

@@ -1,46 +1,63 @@
-"""The inner loops of matrix products over packed panels.
+"""Register tiles: the sums of several rows of a product with several panels of its right side, as one kernel value.
 
-A panel holds COLUMNS output channels: its element (k, column) lies at k · COLUMNS + column; columns beyond the last channel are zero. A
-tile is ROWS rows of COLUMNS sums. Every sum is one chain of multiply-adds in the order of k, whatever the number of rows summed at a time,
-so that results do not depend on how rows are grouped or divided among threads.
+A panel is LANES columns of the right side: for every run of neighbouring channels its levels, COLUMNS float32 a channel or, for 8-bit
+numbers, COLUMNS quads of int8 for four channels (zeros behind the run's last channel). Rows are wherever `offsets` says. What the sums of
+8-bit numbers start from depends on the target: `jitlite.interpreter.codegen.isa` says why.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
 
-from jitlite.interpreter.kernels.abi import Function, Pointer, f32, f32p, i8p, i32, i32p, i64, inline
-from jitlite.interpreter.kernels.intrinsics import advance
-from jitlite.interpreter.kernels.quads import dot4, gather_quad, load_quad, load_words
-from jitlite.interpreter.kernels.vectors import (
-    LANES,
-    Vector,
-    add,
-    as_floats,
-    clamp,
-    load,
-    multiply,
-    multiply_add,
-    scale_down,
-    splat,
-    store,
-)
+from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, selected
+from jitlite.interpreter.kernels.abi import Function, Pointer, f32, inline
+from jitlite.interpreter.kernels.vectors import LANES
 
-ROWS = 6
 COLUMNS = LANES
+ISA = selected()
+"""Sizes of tiles on the target."""
 
 Numbers = Pointer[Any]
+TileOf = Any
+"""A tile, for annotations."""
+
 single: Any = np.float32
+
+_I8, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_BYTES = (types.int8, types.uint8)
 
 
 def forced(function: Function) -> Function:
     """`inline` that LLVM must follow, so that vectors passed and returned stay in registers."""
     compiled: Function = numba.njit(error_model="numpy", nogil=True, forceinline=True)(function)
     return compiled
+
+
+class Tile(types.Type):  # type: ignore[misc]  # numba is untyped
+    """Numba's type of rows · panels vectors of float32 or int32 sums."""
+
+    def __init__(self, element: Any, rows: int, panels: int) -> None:
+        self.element, self.rows, self.panels = element, rows, panels
+        super().__init__(name=f"Tile({element}, {rows}, {panels})")
+
+    @property
+    def vector(self) -> ir.VectorType:
+        return ir.VectorType(_F32 if self.element == types.float32 else _I32, LANES)
+
+    def with_rows(self, rows: int) -> "Tile":
+        return Tile(self.element, rows, self.panels)
+
+
+@register_model(Tile)
+class _TileModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is untyped
+    def __init__(self, manager: Any, kind: Tile) -> None:
+        super().__init__(manager, kind, ir.ArrayType(kind.vector, kind.rows * kind.panels))
 
 
 def _stack(element: Any) -> Any:
@@ -67,240 +84,284 @@ stack_f32 = _stack(types.float32)
 stack_i32 = _stack(types.int32)
 """The same for int32."""
 
+stack_i64 = _stack(types.int64)
+"""The same for int64."""
+
 stack_i8 = _stack(types.int8)
 """The same for int8."""
 
 
-class Rows(NamedTuple):
-    """Where ROWS rows of the left side start."""
-
-    r0: Numbers
-    r1: Numbers
-    r2: Numbers
-    r3: Numbers
-    r4: Numbers
-    r5: Numbers
+def _index(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
 
 
-class Tile(NamedTuple):
-    """The sums of ROWS rows."""
-
-    c0: Vector
-    c1: Vector
-    c2: Vector
-    c3: Vector
-    c4: Vector
-    c5: Vector
+def _vectors(builder: Any, kind: Tile, tile: Any) -> list[Any]:
+    return [builder.extract_value(tile, number) for number in range(kind.rows * kind.panels)]
 
 
-@forced
-def rows_from(x: Numbers, at: i64, step: i64) -> Rows:
-    """Rows `step` elements apart, the first at index `at`."""
-    return Rows(
-        advance(x, at),
-        advance(x, at + step),
-        advance(x, at + 2 * step),
-        advance(x, at + 3 * step),
-        advance(x, at + 4 * step),
-        advance(x, at + 5 * step),
-    )
+def _gathered(builder: Any, kind: Tile, vectors: list[Any]) -> Any:
+    tile = ir.Constant(ir.ArrayType(kind.vector, len(vectors)), ir.Undefined)
+    for number, vector in enumerate(vectors):
+        tile = builder.insert_value(tile, vector, number)
+    return tile
 
 
-@forced
-def tile_of(value: Vector) -> Tile:
-    return Tile(value, value, value, value, value, value)
+def _load(builder: Any, pointer: Any, element: ir.Type, at: Any, vector: ir.VectorType) -> Any:
+    address = builder.gep(pointer, [at], source_etype=element)
+    return builder.load(builder.bitcast(address, vector.as_pointer()), typ=vector, align=element.width // 8 if element != _F32 else 4)
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    vector = ir.VectorType(value.type, LANES)
+    empty = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(empty, value, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+
+def _sum_of(x: Any) -> Any:
+    return types.float32 if x.dtype == types.float32 else types.int32
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
+def start(typing: Any, x: Any, bias: Any, bias_at: Any, weights: Any, weights_at: Any, factor: Any, rows: Any, panels: Any) -> Any:
+    """A tile of literal `rows` · `panels` for products with numbers of pointer `x`, every row the biases from index `bias_at` on.
+
+    For 8-bit `x`, `factor` times the sums of the columns' weights, from index `weights_at` of `weights` on, is added.
+    """
+    kind = Tile(_sum_of(x), rows.literal_value, panels.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first = []
+        element = kind.vector.element
+        for panel in range(kind.panels):
+            shift = _index(panel * COLUMNS)
+            vector = _load(builder, values[1], element, builder.add(values[2], shift), kind.vector)
+            if x.dtype in _BYTES:
+                offset = ISA.signed_offset if x.dtype == types.int8 else ISA.unsigned_offset
+                sums = _load(builder, values[3], element, builder.add(values[4], shift), kind.vector)
+                many = _splat(builder, builder.sub(values[5], ir.Constant(_I32, offset)))
+                vector = builder.add(vector, builder.mul(sums, many))
+            first.append(vector)
+        return _gathered(builder, kind, first * kind.rows)
+
+    return kind(x, bias, types.int64, weights, types.int64, types.int32, rows, panels), generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
+def zeros_below(typing: Any, tile: Any, rows: Any) -> Any:
+    """A tile of literal `rows`: the given one's first, then zeros."""
+    kind = tile.with_rows(rows.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first = [builder.extract_value(values[0], number) for number in range(kind.panels)]
+        return _gathered(builder, kind, first + [ir.Constant(kind.vector, None)] * (kind.panels * (kind.rows - 1)))
+
+    return kind(tile, rows), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def run_size(typing: Any, w: Any, depth: Any) -> Any:
-    """Elements of a panel that a run of `depth` channels takes: `jitlite.interpreter.kernels.quads` says how INT8 is packed."""
+def sum_of_rows(typing: Any, tile: Any) -> Any:
+    """The sum of a tile's rows as a tile of one row."""
+    kind = tile.with_rows(1)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        levels, kind = values[1], values[1].type
-        if w.dtype == types.int8:
-            quads = builder.lshr(builder.add(levels, ir.Constant(kind, 3)), ir.Constant(kind, 2))
-            levels = builder.shl(builder.add(quads, ir.Constant(kind, 1)), ir.Constant(kind, 2))
-        return builder.mul(levels, ir.Constant(kind, COLUMNS))
+        vectors = _vectors(builder, tile, values[0])
+        add = builder.fadd if tile.element == types.float32 else builder.add
+        while len(vectors) > kind.panels:
+            half = len(vectors) // kind.panels // 2 * kind.panels
+            vectors = [add(a, b) for a, b in zip(vectors[:half], vectors[half : 2 * half])] + vectors[2 * half :]
+        return _gathered(builder, kind, vectors)
 
-    return types.int64(w, types.int64), generate
-
-
-def _add_rows_f32(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
-    c0, c1, c2, c3, c4, c5 = tile.c0, tile.c1, tile.c2, tile.c3, tile.c4, tile.c5
-    for k in range(depth):
-        b = load(w, at + k * COLUMNS)
-        n = k * step
-        c0 = multiply_add(splat(rows.r0[n]), b, c0)
-        c1 = multiply_add(splat(rows.r1[n]), b, c1)
-        c2 = multiply_add(splat(rows.r2[n]), b, c2)
-        c3 = multiply_add(splat(rows.r3[n]), b, c3)
-        c4 = multiply_add(splat(rows.r4[n]), b, c4)
-        c5 = multiply_add(splat(rows.r5[n]), b, c5)
-    return Tile(c0, c1, c2, c3, c4, c5)
+    return kind(tile), generate
 
 
-def _add_rows_s8(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
-    start = load_words(w, at)
-    c0, c1, c2 = add(tile.c0, start), add(tile.c1, start), add(tile.c2, start)
-    c3, c4, c5 = add(tile.c3, start), add(tile.c4, start), add(tile.c5, start)
-    whole = depth // 4 * 4 if step == 1 else 0
-    for k in range(0, whole, 4):
-        b = load_words(w, at + (k + 4) * COLUMNS)
-        c0 = dot4(c0, load_quad(rows.r0, k), b)
-        c1 = dot4(c1, load_quad(rows.r1, k), b)
-        c2 = dot4(c2, load_quad(rows.r2, k), b)
-        c3 = dot4(c3, load_quad(rows.r3, k), b)
-        c4 = dot4(c4, load_quad(rows.r4, k), b)
-        c5 = dot4(c5, load_quad(rows.r5, k), b)
-    for k in range(whole, depth, 4):
-        b = load_words(w, at + (k + 4) * COLUMNS)
-        c0 = dot4(c0, gather_quad(rows.r0, k, step, depth), b)
-        c1 = dot4(c1, gather_quad(rows.r1, k, step, depth), b)
-        c2 = dot4(c2, gather_quad(rows.r2, k, step, depth), b)
-        c3 = dot4(c3, gather_quad(rows.r3, k, step, depth), b)
-        c4 = dot4(c4, gather_quad(rows.r4, k, step, depth), b)
-        c5 = dot4(c5, gather_quad(rows.r5, k, step, depth), b)
-    return Tile(c0, c1, c2, c3, c4, c5)
+class _Levels:
+    """The code of one level of a run: `x` numbers of `count` rows with `kind.panels` panels."""
+
+    def __init__(self, builder: Any, kind: Tile, x: Any, rows: list[Any], panels: list[Any]) -> None:
+        self.builder, self.kind, self.x, self.rows, self.panels = builder, kind, x, rows, panels
+        self.is_float = x.dtype == types.float32
+        self.size = COLUMNS if self.is_float else 4 * COLUMNS
+
+    def weights(self, level: Any) -> list[Any]:
+        place = self.builder.mul(level, _index(self.size))
+        return [_load(self.builder, panel, _F32 if self.is_float else _I8, place, self.kind.vector) for panel in self.panels]
+
+    def number(self, row: Any, level: Any) -> Any:
+        """The float32, or the quad, of a row at a level."""
+        if self.is_float:
+            return self.builder.load(self.builder.gep(row, [level], source_etype=_F32), typ=_F32, align=4)
+        place = self.builder.gep(row, [self.builder.mul(level, _index(4))], source_etype=_I8)
+        return self.builder.load(self.builder.bitcast(place, _I32.as_pointer()), typ=_I32, align=1)
+
+    def product(self, number: Any, weights: Any, total: Any) -> Any:
+        builder, vector = self.builder, self.kind.vector
+        if self.is_float:
+            target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{LANES}f32")
+            return builder.call(target, [_splat(builder, number), weights, total])
+        name = DOT4_SIGNED if self.x.dtype == types.int8 else DOT4_UNSIGNED
+        target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector, _I32, vector]), name)
+        return builder.call(target, [total, number, weights])
 
 
-def _add_row_f32(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
-    for k in range(depth):
-        total = multiply_add(splat(row[k * step]), load(w, at + k * COLUMNS), total)
-    return total
+class _LoopName(ir.MDValue):  # type: ignore[misc]  # llvmlite is untyped
+    """Metadata that names a loop and forbids to unroll it, which would need more registers than there are."""
+
+    def descr(self, buf: list[str]) -> None:
+        buf += ["distinct !{ ", self.get_reference(), ', !{!"llvm.loop.unroll.disable"} }\n']
 
 
-def _add_row_s8(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
-    total = add(total, load_words(w, at))
-    whole = depth // 4 * 4 if step == 1 else 0
-    for k in range(0, whole, 4):
-        total = dot4(total, load_quad(row, k), load_words(w, at + (k + 4) * COLUMNS))
-    for k in range(whole, depth, 4):
-        total = dot4(total, gather_quad(row, k, step, depth), load_words(w, at + (k + 4) * COLUMNS))
-    return total
+def _loop(builder: Any, first: Any, stop: Any, step: int, vectors: list[Any], body: Any) -> list[Any]:
+    """Code that runs `body(index, vectors)`, which returns the next vectors, from `first` while below `stop`; returns the last vectors."""
+    before = builder.block
+    loop, behind = builder.append_basic_block("levels"), builder.append_basic_block("behind")
+    builder.cbranch(builder.icmp_signed("<", first, stop), loop, behind)
+    builder.position_at_end(loop)
+    index = builder.phi(_I64)
+    index.add_incoming(first, before)
+    entering = [builder.phi(vector.type) for vector in vectors]
+    for phi, vector in zip(entering, vectors):
+        phi.add_incoming(vector, before)
+    leaving = body(index, entering)
+    following = builder.add(index, _index(step))
+    index.add_incoming(following, loop)
+    for phi, vector in zip(entering, leaving):
+        phi.add_incoming(vector, loop)
+    branch = builder.cbranch(builder.icmp_signed("<", following, stop), loop, behind)
+    branch.set_metadata("llvm.loop", _LoopName(builder.module, [], name=str(len(builder.module.metadata))))
+    builder.position_at_end(behind)
+    found = []
+    for vector, last in zip(vectors, leaving):
+        phi = builder.phi(vector.type)
+        phi.add_incoming(vector, before)
+        phi.add_incoming(last, loop)
+        found.append(phi)
+    return found
 
 
-def add_rows(tile: Tile, rows: Rows, step: i64, depth: i64, w: Numbers, at: i64) -> Tile:
-    """The tile plus the products of rows, whose elements are `step` apart, with a run of a panel from index `at`; for kernels only."""
-    raise NotImplementedError
+def _levels_of(builder: Any, x: Any, depth: Any) -> Any:
+    if x.dtype == types.float32:
+        return depth
+    return builder.lshr(builder.add(depth, _index(3)), _index(2))
 
 
-def add_row(total: Vector, row: Numbers, step: i64, depth: i64, w: Numbers, at: i64) -> Vector:
-    """The same for one row."""
-    raise NotImplementedError
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def accumulate(typing: Any, tile: Any, x: Any, offsets: Any, shift: Any, depth: Any, w: Any, at: Any, step: Any) -> Any:
+    """The tile plus the products of a run of `depth` numbers of each row with its panels.
 
-
-_FORCED = {"error_model": "numpy", "nogil": True, "forceinline": True}
-
-
-@overload(add_rows, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
-def _choose_rows(tile: Any, rows: Any, step: Any, depth: Any, w: Any, at: Any) -> Any:
-    return _add_rows_s8 if w.dtype == types.int8 else _add_rows_f32
-
-
-@overload(add_row, jit_options=_FORCED, strict=False)  # type: ignore[untyped-decorator]  # numba is untyped
-def _choose_row(total: Any, row: Any, step: Any, depth: Any, w: Any, at: Any) -> Any:
-    return _add_row_s8 if w.dtype == types.int8 else _add_row_f32
-
-
-@forced
-def shift_rows(tile: Tile, factor: i32, values: Vector) -> Tile:
-    """The tile with factor · values added to every row."""
-    added = multiply(splat(factor), values)
-    return Tile(
-        add(tile.c0, added), add(tile.c1, added), add(tile.c2, added), add(tile.c3, added), add(tile.c4, added), add(tile.c5, added)
-    )
-
-
-@forced
-def put_f32(y: f32p, at: i64, values: Vector, count: i64) -> None:
-    """Stores the first `count` lanes."""
-    if count == COLUMNS:
-        store(y, at, values)
-    else:
-        part = stack_f32(16)
-        store(part, 0, values)
-        for j in range(count):
-            y[at + j] = part[j]
-
-
-@forced
-def put_s8(y: i8p, at: i64, values: Vector, count: i64) -> None:
-    """Stores the first `count` lanes as int8."""
-    if count == COLUMNS:
-        store(y, at, values)
-    else:
-        part = stack_i8(16)
-        store(part, 0, values)
-        for j in range(count):
-            y[at + j] = part[j]
-
-
-@forced
-def put_s32(y: i32p, at: i64, values: Vector, count: i64) -> None:
-    """Stores the first `count` lanes."""
-    if count == COLUMNS:
-        store(y, at, values)
-    else:
-        part = stack_i32(16)
-        store(part, 0, values)
-        for j in range(count):
-            y[at + j] = part[j]
-
-
-@forced
-def store_f32(sums: Vector, bias: f32p, panel: i64, low: f32, high: f32, y: f32p, at: i64, count: i64) -> None:
-    """Stores sums plus the panel's bias, clamped."""
-    put_f32(y, at, clamp(add(sums, load(bias, panel * COLUMNS)), splat(low), splat(high)), count)
-
-
-@forced
-def store_qs8(sums: Vector, channels: i32p, panel: i64, limits: i32p, y: i8p, at: i64, count: i64) -> None:
-    """Stores sums plus the panel's bias, requantized.
-
-    `channels` holds COLUMNS biases, then mantissas, then shifts for each panel; `limits` the output's zero point, lowest and highest value.
+    Row i starts at index offsets[i] + shift of `x`, the first panel at index `at` of `w`, the next `step` further on. Up to three numbers
+    behind a row's last are read, but do not count.
     """
-    base = panel * 3 * COLUMNS
-    scaled = scale_down(add(sums, load(channels, base)), load(channels, base + COLUMNS), load(channels, base + 2 * COLUMNS))
-    put_s8(y, at, clamp(add(scaled, splat(limits[0])), splat(limits[1]), splat(limits[2])), count)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        sums, x_value, places, moved, count, w_value, first, panel_step = values
+        element = _F32 if x.dtype == types.float32 else _I8
+        base = builder.gep(x_value, [moved], source_etype=element)
+        rows = []
+        for row in range(tile.rows):
+            place = builder.load(builder.gep(places, [_index(row)], source_etype=_I64), typ=_I64)
+            rows.append(builder.gep(base, [place], source_etype=element))
+        panels = []
+        for panel in range(tile.panels):
+            place = builder.add(first, builder.mul(panel_step, _index(panel)))
+            panels.append(builder.gep(w_value, [place], source_etype=element))
+        code = _Levels(builder, tile, x, rows, panels)
+
+        def body(level: Any, vectors: list[Any]) -> list[Any]:
+            weights, found = code.weights(level), []
+            for row, pointer in enumerate(rows):
+                number = code.number(pointer, level)
+                found += [code.product(number, weights[p], vectors[row * tile.panels + p]) for p in range(tile.panels)]
+            return found
+
+        levels = _levels_of(builder, x, count)
+        return _gathered(builder, tile, _loop(builder, _index(0), levels, 1, _vectors(builder, tile, sums), body))
+
+    return tile(tile, x, offsets, types.int64, types.int64, w, types.int64, types.int64), generate
 
 
-@forced
-def requantized(tile: Tile, channels: i32p, panel: i64, limits: i32p) -> Tile:
-    """The sums plus the panel's bias, requantized; arguments as of `store_qs8`."""
-    base = panel * 3 * COLUMNS
-    bias, mantissa, shift = load(channels, base), load(channels, base + COLUMNS), load(channels, base + 2 * COLUMNS)
-    zero_point, low, high = splat(limits[0]), splat(limits[1]), splat(limits[2])
-    return Tile(
-        clamp(add(scale_down(add(tile.c0, bias), mantissa, shift), zero_point), low, high),
-        clamp(add(scale_down(add(tile.c1, bias), mantissa, shift), zero_point), low, high),
-        clamp(add(scale_down(add(tile.c2, bias), mantissa, shift), zero_point), low, high),
-        clamp(add(scale_down(add(tile.c3, bias), mantissa, shift), zero_point), low, high),
-        clamp(add(scale_down(add(tile.c4, bias), mantissa, shift), zero_point), low, high),
-        clamp(add(scale_down(add(tile.c5, bias), mantissa, shift), zero_point), low, high),
-    )
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: Any, at: Any, step: Any) -> Any:
+    """The tile plus the products of one row, level by level in turns to each of the tile's rows, which `sum_of_rows` unites at the end."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        sums, x_value, moved, count, w_value, first, panel_step = values
+        element = _F32 if x.dtype == types.float32 else _I8
+        row = builder.gep(x_value, [moved], source_etype=element)
+        panels = []
+        for panel in range(tile.panels):
+            place = builder.add(first, builder.mul(panel_step, _index(panel)))
+            panels.append(builder.gep(w_value, [place], source_etype=element))
+        code = _Levels(builder, tile, x, [row], panels)
+
+        def level_into(vectors: list[Any], part: int, level: Any) -> None:
+            weights, number = code.weights(level), code.number(row, level)
+            for panel in range(tile.panels):
+                place = part * tile.panels + panel
+                vectors[place] = code.product(number, weights[panel], vectors[place])
+
+        def body(level: Any, vectors: list[Any]) -> list[Any]:
+            found = list(vectors)
+            for part in range(tile.rows):
+                level_into(found, part, builder.add(level, _index(part)))
+            return found
+
+        def rest(level: Any, vectors: list[Any]) -> list[Any]:
+            found = list(vectors)
+            level_into(found, 0, level)
+            return found
+
+        levels = _levels_of(builder, x, count)
+        whole = builder.mul(builder.sdiv(levels, _index(tile.rows)), _index(tile.rows))
+        vectors = _loop(builder, _index(0), whole, tile.rows, _vectors(builder, tile, sums), body)
+        return _gathered(builder, tile, _loop(builder, whole, levels, 1, vectors, rest))
+
+    return tile(tile, x, types.int64, types.int64, w, types.int64, types.int64), generate
 
 
-@forced
-def store_rows_qs8(tile: Tile, channels: i32p, panel: i64, limits: i32p, y: i8p, at: i64, step: i64, count: i64) -> None:
-    """`store_qs8` for ROWS rows `step` apart. What all rows need is loaded before the first store, which could overwrite it."""
-    done = requantized(tile, channels, panel, limits)
-    put_s8(y, at, done.c0, count)
-    put_s8(y, at + step, done.c1, count)
-    put_s8(y, at + 2 * step, done.c2, count)
-    put_s8(y, at + 3 * step, done.c3, count)
-    put_s8(y, at + 4 * step, done.c4, count)
-    put_s8(y, at + 5 * step, done.c5, count)
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def add_to_rows(typing: Any, tile: Any, factors: Any, vectors: Any, at: Any) -> Any:
+    """The tile plus, in row i, factors[i] times the int32 from index `at` of `vectors`, panel by panel."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        added = [_load(builder, values[2], _I32, builder.add(values[3], _index(p * COLUMNS)), tile.vector) for p in range(tile.panels)]
+        found = []
+        for row in range(tile.rows):
+            factor = builder.load(builder.gep(values[1], [_index(row)], source_etype=_I32), typ=_I32, align=4)
+            many = _splat(builder, factor)
+            for panel in range(tile.panels):
+                old = builder.extract_value(values[0], row * tile.panels + panel)
+                found.append(builder.add(old, builder.mul(many, added[panel])))
+        return _gathered(builder, tile, found)
+
+    return tile(tile, factors, vectors, types.int64), generate
 
 
-@forced
-def store_scaled(sums: Vector, factor: f32, channels: f32p, panel: i64, low: f32, high: f32, y: f32p, at: i64, count: i64) -> None:
-    """Stores integer sums times `factor` and the panel's scales, plus its bias, clamped.
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def add_each(typing: Any, tile: Any, numbers: Any) -> Any:
+    """The tile plus numbers[i] everywhere in row i."""
 
-    `channels` holds COLUMNS scales, then biases for each panel.
-    """
-    base = panel * 2 * COLUMNS
-    scaled = multiply(multiply(as_floats(sums), load(channels, base)), splat(factor))
-    put_f32(y, at, clamp(add(scaled, load(channels, base + COLUMNS)), splat(low), splat(high)), count)
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        found = []
+        for row in range(tile.rows):
+            many = _splat(builder, builder.load(builder.gep(values[1], [_index(row)], source_etype=_I32), typ=_I32, align=4))
+            old = [builder.extract_value(values[0], row * tile.panels + panel) for panel in range(tile.panels)]
+            found += [builder.add(vector, many) for vector in old]
+        return _gathered(builder, tile, found)
+
+    return tile(tile, numbers), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def height_of(typing: Any, tile: Any) -> Any:
+    """The rows of a tile."""
+    return types.int64(tile), lambda context, builder, signature, values: _index(tile.rows)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def panels_of(typing: Any, tile: Any) -> Any:
+    """The panels of a tile."""
+    return types.int64(tile), lambda context, builder, signature, values: _index(tile.panels)
 
 
 @inline
@@ -308,25 +369,3 @@ def clamp_f32(value: f32, low: f32, high: f32) -> f32:
     """The value within [low, high]; NaN stays NaN."""
     value = low if value < low else value
     return high if value > high else value
-
-
-@inline
-def split(rows: i64, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
-    """A thread's part of a product as (first row, last row, first panel, last panel); the last ones are exclusive.
-
-    Rows are divided where there are enough for every thread, panels otherwise.
-    """
-    if rows >= ROWS * threads:
-        return rows * thread // threads, rows * (thread + 1) // threads, 0, panels
-    return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
-
-
-@inline
-def next_rows(start: i64, row: i64, stop: i64) -> tuple[i64, i64]:
-    """The first of the next rows of [start, stop) to sum together, and how many.
-
-    There are ROWS, near the end with some that are done already, or one where the whole range has fewer.
-    """
-    if stop - start < ROWS:
-        return row, 1
-    return min(row, stop - ROWS), ROWS

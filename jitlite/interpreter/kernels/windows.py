@@ -3,8 +3,6 @@
 from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline
-from jitlite.interpreter.kernels.intrinsics import advance
-from jitlite.interpreter.kernels.tile import ROWS, Numbers
 
 
 class Windows(NamedTuple):
@@ -92,20 +90,3 @@ def taps_inside(s: Windows, window: Window) -> Taps:
     first_y, stop_y = _reach(window.y, s.in_h, s.window_h, s.dilation_h)
     first_x, stop_x = _reach(window.x, s.in_w, s.window_w, s.dilation_w)
     return Taps(first_y, stop_y, first_x, stop_x)
-
-
-@inline
-def are_inner(s: Windows, first: Window, pixel: i64) -> bool:
-    """True when the ROWS windows from a pixel on belong to one row and lie inside the image."""
-    last = first.x + (ROWS - 1) * s.stride_w + (s.window_w - 1) * s.dilation_w
-    lowest = first.y + (s.window_h - 1) * s.dilation_h
-    return pixel % s.out_w + ROWS <= s.out_w and first.x >= 0 and last < s.in_w and first.y >= 0 and lowest < s.in_h
-
-
-@inline
-def under(x: Numbers, s: Windows, window: Window, tap_y: i64, tap_x: i64, outside: Numbers) -> Numbers:
-    """The channels of the image under a tap, or `outside`."""
-    row, column = tap_y * s.dilation_h, tap_x * s.dilation_w
-    if 0 <= window.y + row < s.in_h and 0 <= window.x + column < s.in_w:
-        return advance(x, window.at + (row * s.in_w + column) * s.in_c)  # type: ignore[no-any-return]  # numba is untyped
-    return outside

@@ -1,0 +1,316 @@
+"""Products of rows with packed panels: convolutions over NHWC images and matrix products, which are convolutions with windows of one pixel.
+
+A row is the window of one pixel of the result. Windows are read where they lie in the image, run by run of neighbouring channels. An image
+whose windows overlap its edges goes through lines instead: a thread copies the rows that the next strip of the result needs, padded, into
+memory of its own. Strips are multiplied panel by panel, so that their rows and one block of panels stay in the processor's caches.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from jitlite.interpreter.kernels.abi import i32p, i64, i64p, inline
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.tile import (
+    COLUMNS,
+    ISA,
+    Numbers,
+    accumulate,
+    accumulate_row,
+    forced,
+    stack_i64,
+    start,
+    sum_of_rows,
+    zeros_below,
+)
+
+_HIGH, _MIDDLE, _LOW = ISA.heights
+_PANELS, _PARTS = ISA.panels, ISA.parts
+
+
+class Sizes(NamedTuple):
+    """What `jitlite.interpreter.binding.products.Sizes` lays out, in its order and with its meaning."""
+
+    batches: int
+    groups: int
+    in_h: int
+    in_w: int
+    in_c: int
+    out_h: int
+    out_w: int
+    out_c: int
+    stride_h: int
+    stride_w: int
+    pad_h: int
+    pad_w: int
+    line_w: int
+    line_h: int
+    line_size: int
+    strip: int
+    runs_h: int
+    runs_w: int
+    run_h: int
+    run_w: int
+    run: int
+    run_size: int
+    y_at: int
+    y_batch: int
+    y_row: int
+    y_column: int
+
+
+@inline
+def unpack(sizes: i64p) -> Sizes:
+    return Sizes(
+        sizes[0],
+        sizes[1],
+        sizes[2],
+        sizes[3],
+        sizes[4],
+        sizes[5],
+        sizes[6],
+        sizes[7],
+        sizes[8],
+        sizes[9],
+        sizes[10],
+        sizes[11],
+        sizes[12],
+        sizes[13],
+        sizes[14],
+        sizes[15],
+        sizes[16],
+        sizes[17],
+        sizes[18],
+        sizes[19],
+        sizes[20],
+        sizes[21],
+        sizes[22],
+        sizes[23],
+        sizes[24],
+        sizes[25],
+    )
+
+
+class Operands(NamedTuple):
+    """The left side, where each batch's starts in it and the number of its right side; the packed right side; biases and weights' sums.
+
+    `factor` times the sums is added to every sum of 8-bit products.
+    """
+
+    x: Numbers
+    batches: i64p
+    w: Numbers
+    bias: Numbers
+    sums: i32p
+    factor: int
+
+
+class Strip(NamedTuple):
+    """Rows of the result: where their windows start and the pixels from one row of that image to the next, and how many pixels they have.
+
+    Their first result is at index `at`, `line` is its number among all pixels, `batch` theirs.
+    """
+
+    source: Numbers
+    pitch: int
+    pixels: int
+    batch: int
+    at: int
+    line: int
+
+
+class Spot(NamedTuple):
+    """What is multiplied next.
+
+    `panel` is counted over all groups, `width` the columns of its block's last panel; rows start at `places` of `source` (with channels of
+    the panel's group from `channel` on), their results at `results` + `column`. `batch` is theirs and `line` the number of the first row.
+    """
+
+    source: Numbers
+    places: i64p
+    results: i64p
+    channel: int
+    pitch: int
+    panel: int
+    right: int
+    column: int
+    width: int
+    batch: int
+    line: int
+
+
+@inline
+def _fill(target: Numbers, at: i64, count: i64, value: Any) -> None:
+    for i in range(at, at + count):
+        target[i] = value
+
+
+@inline
+def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: Any, lines: Numbers) -> None:
+    """Copies `count` rows of an image from row `first` on, padded; both may lie outside it."""
+    left = min(max(s.pad_w, 0), s.line_w)
+    cut = max(-s.pad_w, 0)
+    copied = max(min(s.in_w - cut, s.line_w - left), 0)
+    for line in range(count):
+        at, y = line * s.line_w * s.in_c, first + line
+        if 0 <= y < s.in_h:
+            _fill(lines, at, left * s.in_c, outside)
+            source = advance(x, (y * s.in_w + cut) * s.in_c)
+            target = advance(lines, at + left * s.in_c)
+            for i in range(copied * s.in_c):
+                target[i] = source[i]
+            _fill(lines, at + (left + copied) * s.in_c, (s.line_w - left - copied) * s.in_c, outside)
+        else:
+            _fill(lines, at, s.line_w * s.in_c, outside)
+
+
+@inline
+def _locate(s: Sizes, pitch: i64, pixel: i64, rows: i64, height: i64, results: i64p, places: i64p) -> None:
+    """Notes where `height` rows of a strip from `pixel` on start and end; behind the last of `rows` they repeat it."""
+    y, x = pixel // s.out_w, pixel % s.out_w
+    for i in range(height):
+        places[i] = (y * s.stride_h * pitch + x * s.stride_w) * s.in_c
+        results[i] = y * s.y_row + x * s.y_column
+        if i + 1 < rows:
+            x += 1
+            if x == s.out_w:
+                y, x = y + 1, 0
+
+
+def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..., None]:
+    """A function that multiplies `height` rows with `panels` panels and finishes their sums."""
+
+    @forced
+    def multiply(a: Operands, s: Sizes, spot: Spot, out: Any) -> None:
+        size = s.runs_h * s.runs_w * s.run_size
+        tile = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, height, panels)
+        at = spot.right * size
+        for y in range(s.runs_h):
+            for x in range(s.runs_w):
+                shift = (y * s.run_h * spot.pitch + x * s.run_w) * s.in_c + spot.channel
+                tile = accumulate(tile, spot.source, spot.places, shift, s.run, a.w, at, size)
+                at += s.run_size
+        finish(tile, a, s, spot, out)
+
+    return multiply
+
+
+def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
+    """The same for one row."""
+
+    @forced
+    def multiply(a: Operands, s: Sizes, spot: Spot, out: Any) -> None:
+        size = s.runs_h * s.runs_w * s.run_size
+        first = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, 1, panels)
+        tile = zeros_below(first, _PARTS)
+        at = spot.right * size
+        for y in range(s.runs_h):
+            for x in range(s.runs_w):
+                shift = (y * s.run_h * spot.pitch + x * s.run_w) * s.in_c + spot.channel + spot.places[0]
+                tile = accumulate_row(tile, spot.source, shift, s.run, a.w, at, size)
+                at += s.run_size
+        finish(sum_of_rows(tile), a, s, spot, out)
+
+    return multiply
+
+
+@inline
+def _height(rows: i64, panels: i64) -> i64:
+    """The lowest tile that takes `rows` rows, or the highest; where panels are fewer than a wide tile's there is but one besides 1."""
+    if rows == 1:
+        return 1
+    if panels < _PANELS or rows > _MIDDLE:
+        return _HIGH
+    return _LOW if rows <= _LOW else _MIDDLE
+
+
+def _strips(finish: Callable[..., None]) -> Callable[..., None]:
+    """A function that multiplies the rows of a strip with panels [first, last)."""
+    high, middle, low = (_block(height, _PANELS, finish) for height in (_HIGH, _MIDDLE, _LOW))
+    narrow_block, wide_row, narrow_row = _block(_HIGH, 1, finish), _row(_PANELS, finish), _row(1, finish)
+
+    @inline
+    def multiply(a: Operands, s: Sizes, strip: Strip, first: i64, last: i64, out: Any) -> None:
+        places, results = stack_i64(16), stack_i64(16)
+        channels = s.out_c // s.groups
+        of_group = (channels + COLUMNS - 1) // COLUMNS
+        right = a.batches[2 * strip.batch + 1] * s.groups * of_group
+        panel = first
+        while panel < last:
+            group, within = panel // of_group, panel % of_group
+            blocks = min(min(_PANELS, of_group - within), last - panel)
+            column = strip.at + group * channels + within * COLUMNS
+            width = min(COLUMNS, channels - (within + blocks - 1) * COLUMNS)
+            channel, pixel = group * (s.in_c // s.groups), 0
+            while pixel < strip.pixels:
+                height = _height(strip.pixels - pixel, blocks)
+                pixel = max(min(pixel, strip.pixels - height), 0)
+                rows = min(height, strip.pixels - pixel)
+                _locate(s, strip.pitch, pixel, rows, height, results, places)
+                spot = Spot(
+                    strip.source,
+                    places,
+                    results,
+                    channel,
+                    strip.pitch,
+                    panel,
+                    right + panel,
+                    column,
+                    width,
+                    strip.batch,
+                    strip.line + pixel,
+                )
+                if height == 1:
+                    if blocks == _PANELS:
+                        wide_row(a, s, spot, out)
+                    else:
+                        narrow_row(a, s, spot, out)
+                elif blocks < _PANELS:
+                    narrow_block(a, s, spot, out)
+                elif height == _HIGH:
+                    high(a, s, spot, out)
+                elif height == _MIDDLE:
+                    middle(a, s, spot, out)
+                else:
+                    low(a, s, spot, out)
+                pixel += rows
+            panel += blocks
+
+    return multiply
+
+
+@inline
+def _share(s: Sizes, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
+    """A thread's part as (first row of the result, last row, first panel, last panel); the last ones are exclusive.
+
+    Rows are divided where there are enough for every thread, panels otherwise.
+    """
+    rows = s.batches * s.out_h
+    if rows >= threads and rows * s.out_w >= _HIGH * threads:
+        return rows * thread // threads, rows * (thread + 1) // threads, 0, panels
+    return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
+
+
+def driver(finish: Callable[..., None]) -> Callable[..., None]:
+    """A function that does a thread's part of a product; `finish(tile, operands, sizes, spot, out)` stores a tile's sums."""
+    multiply = _strips(finish)
+
+    @inline
+    def run(a: Operands, s: Sizes, lines: Numbers, outside: Any, out: Any, thread: i64, threads: i64) -> None:
+        panels = s.groups * ((s.out_c // s.groups + COLUMNS - 1) // COLUMNS)
+        row, stop, first_panel, last_panel = _share(s, panels, thread, threads)
+        mine = advance(lines, thread * s.line_size)
+        while row < stop:
+            batch, y = row // s.out_h, row % s.out_h
+            count = min(min(s.strip, s.out_h - y), stop - row)
+            image = advance(a.x, a.batches[2 * batch])
+            at = s.y_at + batch * s.y_batch + y * s.y_row
+            top = y * s.stride_h - s.pad_h
+            source, pitch = advance(image, (top * s.in_w - s.pad_w) * s.in_c), s.in_w
+            if s.line_w > 0:
+                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, outside[batch], mine)
+                source, pitch = mine, s.line_w
+            strip = Strip(source, pitch, count * s.out_w, batch, at, row * s.out_w)
+            multiply(a, s, strip, first_panel, last_panel, out)
+            row += count
+
+    return run

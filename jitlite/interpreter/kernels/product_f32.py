@@ -1,0 +1,45 @@
+"""Products of float32 numbers."""
+
+from typing import NamedTuple
+
+from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, kernel
+from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
+from jitlite.interpreter.kernels.requantize import narrow
+from jitlite.interpreter.kernels.tile import TileOf, forced, stack_i32
+from jitlite.interpreter.kernels.tile_store import store_f32
+
+
+class Clamped(NamedTuple):
+    """Float32 results and their bounds."""
+
+    y: f32p
+    low: float
+    high: float
+
+
+@forced
+def _finish_f32(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Clamped) -> None:
+    store_f32(tile, out.y, spot.results, spot.column, spot.width, out.low, out.high)
+
+
+_run_f32 = driver(_finish_f32)
+
+
+@kernel
+def product_f32(
+    x: f32p,
+    batches: i64p,
+    w: f32p,
+    bias: f32p,
+    y: f32p,
+    lines: f32p,
+    outside: f32p,
+    sizes: i64p,
+    low: f32,
+    high: f32,
+    thread: i64,
+    threads: i64,
+) -> None:
+    """Results within [low, high]; windows read `outside`, one number a batch, outside the image."""
+    no_sums = stack_i32(1)
+    _run_f32(Operands(x, batches, w, bias, no_sums, narrow(0)), unpack(sizes), lines, outside, Clamped(y, low, high), thread, threads)

@@ -1,0 +1,211 @@
+"""From the sums of a register tile to stored outputs.
+
+Row i is stored from index offsets[i] + `at` of the output on; of the last panel's columns the first `width` only.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from jitlite.interpreter.kernels.abi import f64p, i32, i32p, i64, i64p
+from jitlite.interpreter.kernels.rounding import round_exactly
+from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, Tile, TileOf, forced, height_of, panels_of, stack_i32, stack_i64
+from jitlite.interpreter.kernels.vectors import LANES, clamp, load, scale_exactly, splat, store
+
+LINE_ROWS = 4
+"""Vectors that requantizing a panel needs: scales and offsets of its lines (`jitlite.interpreter.kernels.rounding`), mantissas, shifts."""
+
+_I8, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+def _index(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+def _many(kind: ir.Type, value: int) -> ir.Constant:
+    return ir.Constant(ir.VectorType(kind, LANES), [value] * LANES)
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    vector = ir.VectorType(value.type, LANES)
+    empty = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(empty, value, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+
+def _load(builder: Any, pointer: Any, element: ir.Type, at: Any) -> Any:
+    address = builder.gep(pointer, [at], source_etype=element)
+    vector = ir.VectorType(element, LANES)
+    return builder.load(builder.bitcast(address, vector.as_pointer()), typ=vector, align=4)
+
+
+def _call(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+
+def _store_vectors(builder: Any, tile: Tile, vectors: list[Any], y: Any, offsets: Any, at: Any, width: Any) -> None:
+    """Stores a tile's finished vectors, row by row; the last panel's behind a test of its width."""
+    element = vectors[0].type.element
+    align = 1 if element == _I8 else 4
+    suffix = "f32" if element == _F32 else f"i{element.width}"
+    is_whole = builder.icmp_signed(">=", width, _index(COLUMNS))
+    lanes = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
+    mask = builder.icmp_signed("<", lanes, _splat(builder, builder.trunc(width, _I32)))
+    for whole in (True, False):
+        with builder.if_then(is_whole if whole else builder.not_(is_whole)):
+            for number, vector in enumerate(vectors):
+                row, panel = divmod(number, tile.panels)
+                place = builder.load(builder.gep(offsets, [_index(row)], source_etype=_I64), typ=_I64)
+                place = builder.add(builder.add(place, at), _index(panel * COLUMNS))
+                address = builder.gep(y, [place], source_etype=element)
+                pointer = builder.bitcast(address, vector.type.as_pointer())
+                if whole or panel < tile.panels - 1:
+                    builder.store(vector, pointer, align=align)
+                    continue
+                kind = ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, _I32, _BITS])
+                target = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}{suffix}.p0")
+                builder.call(target, [vector, pointer, ir.Constant(_I32, align), mask])
+
+
+def _stored(tile: Tile, y: Any, finish: Callable[..., Callable[[int, int, Any], Any]], *operands: Any) -> Any:
+    """Signature and code of a store: `finish(builder, tile, values)` prepares, then makes each (row, panel, sums) a finished vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        sums, y_value, offsets, at, width, *others = values
+        finished = finish(builder, tile, others)
+        vectors = []
+        for number in range(tile.rows * tile.panels):
+            row, panel = divmod(number, tile.panels)
+            vectors.append(finished(row, panel, builder.extract_value(sums, number)))
+        _store_vectors(builder, tile, vectors, y_value, offsets, at, width)
+        return context.get_dummy_value()
+
+    return types.void(tile, y, types.CPointer(types.int64), types.int64, types.int64, *operands), generate
+
+
+def _clamped(builder: Any, vector: Any, low: Any, high: Any) -> Any:
+    """The vector within [low, high]; NaN stays NaN."""
+    raised = builder.select(builder.fcmp_ordered("<", vector, low), low, vector)
+    return builder.select(builder.fcmp_ordered(">", raised, high), high, raised)
+
+
+def _finish_f32(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
+    low, high = (_splat(builder, value) for value in others)
+    return lambda row, panel, sums: _clamped(builder, sums, low, high)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_f32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, low: Any, high: Any) -> Any:
+    """Stores float32 sums, clamped."""
+    return _stored(tile, y, _finish_f32, types.float32, types.float32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_s32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any) -> Any:
+    """Stores int32 sums."""
+    return _stored(tile, y, lambda builder, tile, others: lambda row, panel, sums: sums)
+
+
+def _finish_scaled(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
+    factors, channels, first, low, high = others
+    low, high = _splat(builder, low), _splat(builder, high)
+    panels = [builder.add(first, _index(2 * COLUMNS * panel)) for panel in range(tile.panels)]
+    scales = [_load(builder, channels, _F32, place) for place in panels]
+    biases = [_load(builder, channels, _F32, builder.add(place, _index(COLUMNS))) for place in panels]
+
+    def finished(row: int, panel: int, sums: Any) -> Any:
+        factor = _splat(builder, builder.load(builder.gep(factors, [_index(row)], source_etype=_F32), typ=_F32, align=4))
+        real = builder.fmul(builder.fmul(builder.sitofp(sums, scales[0].type), scales[panel]), factor)
+        return _clamped(builder, builder.fadd(real, biases[panel]), low, high)
+
+    return finished
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_scaled(
+    typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, factors: Any, channels: Any, first: Any, low: Any, high: Any
+) -> Any:
+    """Stores int32 sums of row i times factors[i] and their columns' scales, plus biases, clamped.
+
+    `channels` holds COLUMNS scales, then biases for each panel, from index `first` on.
+    """
+    return _stored(tile, y, _finish_scaled, factors, channels, types.int64, types.float32, types.float32)
+
+
+def _finish_line(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
+    lines, first, limits = others
+    panels = [builder.add(first, _index(LINE_ROWS * COLUMNS * panel)) for panel in range(tile.panels)]
+    floats = ir.VectorType(_F32, LANES)
+    scales = [builder.bitcast(_load(builder, lines, _I32, place), floats) for place in panels]
+    offsets = [builder.bitcast(_load(builder, lines, _I32, builder.add(place, _index(COLUMNS))), floats) for place in panels]
+    settings = [builder.load(builder.gep(limits, [_index(i)], source_etype=_I32), typ=_I32, align=4) for i in range(3)]
+    zero_point, low, high = (_splat(builder, value) for value in settings)
+
+    def finished(row: int, panel: int, sums: Any) -> Any:
+        number = builder.sitofp(sums, floats)
+        offset = _call(builder, f"llvm.copysign.v{LANES}f32", floats, offsets[panel], number)
+        line = _call(builder, f"llvm.fmuladd.v{LANES}f32", floats, number, scales[panel], offset)
+        step = builder.add(builder.fptosi(line, zero_point.type), zero_point)
+        step = _call(builder, f"llvm.smax.v{LANES}i32", step.type, step, low)
+        step = _call(builder, f"llvm.smin.v{LANES}i32", step.type, step, high)
+        return builder.trunc(step, ir.VectorType(_I8, LANES))
+
+    return finished
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_lines(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, lines: Any, first: Any, limits: Any) -> Any:
+    """Stores int32 sums as 8-bit numbers through their columns' certified lines, LINE_ROWS vectors a panel from index `first` on.
+
+    `limits` holds the output's zero point, lowest and highest value.
+    """
+    return _stored(tile, y, _finish_line, lines, types.int64, limits)
+
+
+@forced
+def _put(y: Numbers, at: i64, values: Any, count: i64) -> None:
+    if count >= COLUMNS:
+        store(y, at, values)
+    else:
+        part = stack_i32(16)
+        store(part, 0, values)
+        for j in range(count):
+            y[at + j] = part[j]
+
+
+@forced
+def store_exactly(
+    tile: TileOf,
+    y: Numbers,
+    offsets: i64p,
+    at: i64,
+    width: i64,
+    lines: i32p,
+    first: i64,
+    limits: i32p,
+    reals: f64p,
+    is_real: i32,
+) -> None:
+    """As `store_lines` by integer arithmetic, or where `is_real` by the float64 multipliers `reals`, COLUMNS a panel."""
+    sums, places = stack_i32(512), stack_i64(32)
+    rows, panels = height_of(tile), panels_of(tile)
+    for row in range(rows):
+        places[row] = row * panels * COLUMNS
+    store_s32(tile, sums, places, 0, COLUMNS)
+    zero_point, low, high = splat(limits[0]), splat(limits[1]), splat(limits[2])
+    for row in range(rows):
+        for panel in range(panels):
+            total = load(sums, (row * panels + panel) * COLUMNS)
+            base = first + panel * LINE_ROWS * COLUMNS
+            if is_real != 0:
+                scaled = scale_exactly(total, reals, first // LINE_ROWS + panel * COLUMNS)
+            else:
+                scaled = round_exactly(total, load(lines, base + 2 * COLUMNS), load(lines, base + 3 * COLUMNS))
+            count = width if panel == panels - 1 else COLUMNS
+            _put(y, offsets[row] + at + panel * COLUMNS, clamp(scaled + zero_point, low, high), count)
