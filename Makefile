@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-arm test-targets check format clean
+.PHONY: demo bench test test-arm test-targets check format clean
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -14,6 +14,10 @@ $(READY): pyproject.toml
 
 demo: $(READY)
 	$(BIN)/python examples/fashion_mnist/demo.py --output build/demo
+
+# jitlite beside LiteRT and ONNX Runtime on this machine, in less than ten minutes: docs/benchmarks.md.
+bench: $(READY)
+	$(BIN)/python -m benchmarks
 
 check: $(READY)
 	$(BIN)/ruff format --check .
