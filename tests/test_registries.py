@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from jitlite.interpreter.binding.registry import BINDINGS
@@ -19,12 +20,18 @@ def test_every_spec_runs():
     assert unbound == PLANNED_NOT_BOUND
 
 
-def test_every_family_with_bindings_is_loaded():
-    folder = ROOT / "jitlite" / "interpreter" / "binding"
-    binding = {
-        path.stem for path in folder.glob("*.py") if "@binds(" in path.read_text() or "binds(" in path.read_text().replace("def binds(", "")
-    }
-    assert binding - {"registry"} == set(FAMILIES)
+def test_families_list_the_operators_they_bind():
+    for path in (ROOT / "jitlite" / "interpreter" / "binding").glob("*.py"):
+        import_module(f"jitlite.interpreter.binding.{path.stem}")
+    found = {(function.__module__.rpartition(".")[2], spec.name) for spec, function in BINDINGS.items()}
+    assert found == {(family, name) for family, names in FAMILIES.items() for name in names.split()}
+
+
+def test_a_process_imports_the_families_it_needs():
+    code = "import sys; from jitlite.interpreter.registry import *; load_bindings([BuiltinOperator.MEAN, BuiltinOperator.CUSTOM])"
+    print_loaded = "print(*(family for family in FAMILIES if f'jitlite.interpreter.binding.{family}' in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {print_loaded}"], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["reduce"]
 
 
 def test_the_list_of_operators_is_up_to_date():

@@ -15,7 +15,7 @@ from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
-from jitlite.schemas.model import tensor_data
+from jitlite.schemas.model import builtin_code, tensor_data
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import read_model
 from jitlite.schemas.tables import Model, SignatureDef, Tensor, TensorType
@@ -213,8 +213,8 @@ class Interpreter:
             raise UnsupportedError("experimental_delegates: delegates are not supported yet")
         source = model_path if model_path is not None else model_content
         assert source is not None
-        load_bindings()
         self._model = verify(read_model(source))
+        load_bindings(builtin_code(code) for code in self._model.operator_codes)
         options = ProgramOptions(
             custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors
         )

@@ -1,28 +1,36 @@
-"""Which operators the interpreter runs."""
+"""Which operators the interpreter runs, and where: a process imports the families of the operators it meets."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
-FAMILIES = (
-    "activation",
-    "comparison",
-    "concat",
-    "conv",
-    "conversion",
-    "elementwise",
-    "gather",
-    "matmul",
-    "pad",
-    "pool",
-    "reduce",
-    "reshape",
-    "resize",
-    "slice",
-    "space",
-)
-"""The modules of `binding` that bind operators."""
+from jitlite.schemas.tables import BuiltinOperator
+
+FAMILIES = {
+    "activation": "ELU GELU HARD_SWISH L2_NORMALIZATION LEAKY_RELU LOGISTIC LOG_SOFTMAX PRELU RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 SOFTMAX "
+    "TANH",
+    "comparison": "EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND LOGICAL_NOT LOGICAL_OR NOT_EQUAL SELECT SELECT_V2",
+    "concat": "CONCATENATION SPLIT SPLIT_V",
+    "conv": "CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV",
+    "conversion": "CAST DEQUANTIZE QUANTIZE",
+    "elementwise": "ABS ADD ADD_N CEIL COS DIV EXP FLOOR FLOOR_DIV FLOOR_MOD LOG MAXIMUM MINIMUM MUL NEG POW ROUND RSQRT SIGN SIN SQRT "
+    "SQUARE SQUARED_DIFFERENCE SUB",
+    "gather": "GATHER GATHER_ND ONE_HOT TOPK_V2",
+    "matmul": "BATCH_MATMUL FULLY_CONNECTED",
+    "pad": "BROADCAST_TO FILL MIRROR_PAD PAD PADV2 RANGE TILE",
+    "pool": "AVERAGE_POOL_2D L2_POOL_2D MAX_POOL_2D",
+    "reduce": "ARG_MAX ARG_MIN CUMSUM MEAN REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN REDUCE_PROD SUM",
+    "reshape": "EXPAND_DIMS PACK RANK RESHAPE SHAPE SQUEEZE TRANSPOSE UNPACK",
+    "resize": "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
+    "slice": "REVERSE_V2 SLICE STRIDED_SLICE",
+    "space": "BATCH_TO_SPACE_ND DEPTH_TO_SPACE SPACE_TO_BATCH_ND SPACE_TO_DEPTH",
+}
+"""The modules of `binding` that bind operators, and the operators each binds."""
+
+_FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
 
 
-def load_bindings() -> None:
-    """Fills the operator and binding registries."""
-    for family in FAMILIES:
+def load_bindings(codes: Iterable[BuiltinOperator] | None = None) -> None:
+    """Fills the operator and binding registries with what these operators need; with all there is if none are named."""
+    wanted = FAMILIES if codes is None else {_FAMILY_OF[code.name] for code in codes if code.name in _FAMILY_OF}
+    for family in wanted:
         import_module(f"jitlite.interpreter.binding.{family}")

@@ -6,55 +6,37 @@ generator's own sources, of the target and of the compilers' versions.
 
 import os
 import re
-import stat
 import sys
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
+from jitlite.interpreter.codegen import index
 from jitlite.interpreter.codegen.target import Target, machine_fingerprint, requested_target
-from jitlite.schemas.errors import JitliteError
 
-PACKAGE = Path(__file__).resolve().parent.parent.parent
-"""The folder of the jitlite package."""
+PACKAGE = Path(index.PACKAGE)
 
 _IMPORT = re.compile(r"^\s*from jitlite\.(interpreter\.(?:kernels|codegen)[\w.]*) import (\([^)]*\)|[^#\n]*)", re.MULTILINE)
 _GENERATOR = ("frontend", "backend", "isa", "link")
 _COMPILERS = ("numba", "llvmlite")
 
 
-def _default_folder() -> Path:
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "jitlite"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "jitlite"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jitlite"
-
-
 def cache_folder() -> Path:
-    """The folder of compiled kernels, made if needed: JITLITE_CACHE_DIR, or `jitlite` in the user's cache folder.
+    """The folder of compiled kernels; see `index.library_folder`."""
+    return Path(index.library_folder())
 
-    Code is loaded from it, so a folder that belongs to somebody else, or that others may write to, is refused with a JitliteError.
-    """
-    named = os.environ.get("JITLITE_CACHE_DIR")
-    folder = Path(named) if named else _default_folder()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = folder.stat()
-    except OSError as error:
-        raise JitliteError(f"kernel cache {folder}: a folder that can be written is required, found: {error.strerror}") from error
-    mode = stat.S_IMODE(state.st_mode)
-    if sys.platform != "win32" and (state.st_uid != os.getuid() or mode & 0o022):
-        raise JitliteError(f"kernel cache {folder}: a folder only its owner can write to (mode 0700) is required, found mode {mode:04o}")
-    return folder
+
+_states: dict[str, index.State | None] = {}
+"""What this process has read to name libraries: files and folders, in the states they had before."""
 
 
 @cache
 def _source(module: str) -> tuple[bytes, frozenset[str]]:
     """A module's source and the modules of kernels and codegen it imports."""
-    path = PACKAGE.joinpath(*module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    path = _path(module)
+    _states[str(path)] = index.state_of(str(path))
     text = path.read_text(encoding="utf-8")
     imported = set()
     for base, names in _IMPORT.findall(text):
@@ -63,6 +45,11 @@ def _source(module: str) -> tuple[bytes, frozenset[str]]:
         if folder.is_dir():
             imported |= {f"{base}.{name}" for name in re.findall(r"\w+", names) if (folder / f"{name}.py").exists()}
     return text.encode(), frozenset(imported)
+
+
+def _path(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def sources(family: str) -> list[str]:
@@ -82,15 +69,21 @@ def source_bytes(family: str) -> int:
     return len(_source(f"interpreter.kernels.{family}")[0])
 
 
+def _compiler_folders() -> dict[str, str]:
+    """The folders the compilers found here are installed in."""
+    found = {name: find_spec(name) for name in _COMPILERS}
+    return {name: str(Path(spec.origin).parent.parent) for name, spec in found.items() if spec is not None and spec.origin is not None}
+
+
 @cache
 def compiler_versions() -> str:
     """Installed compilers and their versions, read from folder names; empty where one is missing."""
+    folders = _compiler_folders()
+    if len(folders) < len(_COMPILERS):
+        return ""
     versions = []
-    for name in _COMPILERS:
-        found = find_spec(name)
-        if found is None or found.origin is None:
-            return ""
-        site = Path(found.origin).parent.parent
+    for name, site in folders.items():
+        _states[site] = index.state_of(site)
         versions += [entry for entry in os.listdir(site) if entry.startswith(f"{name}-") and entry.endswith(".dist-info")]
     return " ".join(versions)
 
@@ -128,3 +121,22 @@ def find(family: str) -> Path | None:
         exact = folder / file_name(family)
         return exact if exact.exists() else None
     return next(iter(sorted(folder.glob(f"{_stem(family)}-*.{_suffix()}"))), None)
+
+
+def locate(families: Sequence[str]) -> dict[str, str]:
+    """Paths of the libraries of families, which the index remembers from then on; those missing from the cache are compiled first."""
+    missing = [family for family in families if find(family) is None]
+    if missing:
+        from jitlite.interpreter.codegen.compile import compile_families
+
+        compile_families(missing)
+    found = {family: path for family in families if (path := find(family)) is not None}
+    assert len(found) == len(families), f"kernels {sorted(set(families) - set(found))} were compiled but are not in the cache"
+    index.remember({family: (path.name, _depends(family)) for family, path in found.items()})
+    return {family: str(path) for family, path in found.items()}
+
+
+def _depends(family: str) -> dict[str, index.State | None]:
+    """The files and folders a family's library is named after, in the states they had before they were read."""
+    folders = _compiler_folders().values() if compiler_versions() else ()
+    return {path: _states[path] for path in (*(str(_path(module)) for module in sources(family)), *folders)}

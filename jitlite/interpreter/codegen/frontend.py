@@ -7,7 +7,6 @@ these; Numba 0.63.1 (the oldest allowed) and 0.68.1 (the newest) pass.
 """
 
 import ctypes
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from jitlite.interpreter.codegen.isa import NAMES
 from jitlite.interpreter.kernels.abi import KERNELS
 
 MANIFEST = "kernel_manifest"
-"""Symbol of the NUL-terminated JSON text that lists a library's kernels and their parameters."""
+"""Symbol of the NUL-terminated text that lists a library's kernels: `name parameter:storage,…` each, with semicolons between."""
 
 _INTEGERS = (types.int8, types.uint8, types.int16, types.uint16, types.int32, types.uint32, types.int64, types.uint64)
 _NUMBA_TYPES: dict[str, Any] = {str(number): number for number in (*_INTEGERS, types.float32, types.float64)}
@@ -97,10 +96,9 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
 
 
 def _manifest(kernels: dict[str, list[Parameter]]) -> str:
-    text = json.dumps({name: [[p.name, p.storage] for p in declared] for name, declared in kernels.items()}, separators=(",", ":"))
-    assert re.fullmatch(r"[^\\\x00-\x1f]*", text)
-    quoted = text.replace('"', "\\22")
-    return f'@{MANIFEST} = constant [{len(text) + 1} x i8] c"{quoted}\\00"\n'
+    text = ";".join(f"{name} {','.join(f'{p.name}:{p.storage}' for p in declared)}" for name, declared in kernels.items())
+    assert re.fullmatch(r"[\w:,; ]*", text, re.ASCII)
+    return f'@{MANIFEST} = constant [{len(text) + 1} x i8] c"{text}\\00"\n'
 
 
 def lower_family(family: str) -> tuple[list[str], set[str]]:

@@ -1,12 +1,10 @@
 """Loads kernel libraries. A process that finds them in the cache imports no compiler."""
 
 import ctypes
-import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
-from jitlite.interpreter.codegen.cache import find
+from jitlite.interpreter.codegen.index import remembered
 from jitlite.schemas.errors import JitliteError
 
 
@@ -23,36 +21,46 @@ class Library:
 _loaded: dict[tuple[str, str], Library] = {}
 
 
-def _open(family: str, path: Path) -> Library:
+def _open(family: str, path: str) -> Library:
     """Loads a library file; JitliteError where the file is damaged."""
     try:
-        return _open_shared(family, path) if path.suffix == ".so" else _open_object(family, path)
+        return _open_shared(family, path) if path.endswith(".so") else _open_object(family, path)
     except (OSError, ValueError, RuntimeError) as error:
         raise JitliteError(f"kernel library {path}: a file that loads is required, found: {error}; delete it to compile anew") from error
 
 
-def _read_manifest(text: bytes) -> dict[str, list[tuple[str, str]]]:
-    return {name: [(n, storage) for n, storage in declared] for name, declared in json.loads(text).items()}
+def _read_manifest(address: int) -> dict[str, list[tuple[str, str]]]:
+    """Each kernel's parameters, from the text at an address; `frontend.MANIFEST` has its form."""
+    parameters = {}
+    for kernel in ctypes.string_at(address).decode().split(";"):
+        name, declared = kernel.split(" ")
+        parameters[name] = [(parameter, storage) for parameter, _, storage in (item.partition(":") for item in declared.split(",") if item)]
+    return parameters
 
 
-def _open_shared(family: str, path: Path) -> Library:
-    shared = ctypes.CDLL(str(path))
-    parameters = _read_manifest(ctypes.string_at(ctypes.addressof(ctypes.c_char.in_dll(shared, "kernel_manifest"))))
-    addresses = {name: ctypes.cast(getattr(shared, name), ctypes.c_void_p).value or 0 for name in parameters}
-    return Library(family, parameters, addresses, shared)
+def _address(shared: ctypes.CDLL, symbol: str) -> int:
+    return ctypes.addressof(ctypes.c_char.in_dll(shared, symbol))
 
 
-def _open_object(family: str, path: Path) -> Library:
+def _open_shared(family: str, path: str) -> Library:
+    shared = ctypes.CDLL(path)
+    parameters = _read_manifest(_address(shared, "kernel_manifest"))
+    return Library(family, parameters, {name: _address(shared, name) for name in parameters}, shared)
+
+
+def _open_object(family: str, path: str) -> Library:
     """Loads object code in this process through llvmlite, where no shared library can be linked."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     compiler = llvm.create_lljit_compiler()
-    builder = llvm.JITLibraryBuilder().add_object_img(path.read_bytes()).add_current_process().export_symbol("kernel_manifest")
+    with open(path, "rb") as file:
+        code = file.read()
+    builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol("kernel_manifest")
     tracker = builder.link(compiler, family)
-    parameters = _read_manifest(ctypes.string_at(tracker["kernel_manifest"]))
-    again = llvm.JITLibraryBuilder().add_object_img(path.read_bytes()).add_current_process()
+    parameters = _read_manifest(tracker["kernel_manifest"])
+    again = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
     for name in parameters:
         again.export_symbol(name)
     kernels = again.link(compiler, f"{family}-kernels")
@@ -67,13 +75,12 @@ def load(families: Iterable[str]) -> dict[str, Library]:
     wanted = {family: (family, os.environ.get("JITLITE_TARGET", "")) for family in families}
     absent = [family for family, key in wanted.items() if key not in _loaded]
     if absent:
-        missing = [family for family in absent if find(family) is None]
-        if missing:
-            from jitlite.interpreter.codegen.compile import compile_families
+        found = remembered(absent)
+        forgotten = [family for family in absent if family not in found]
+        if forgotten:
+            from jitlite.interpreter.codegen.cache import locate
 
-            compile_families(missing)
+            found |= locate(forgotten)
         for family in absent:
-            path = find(family)
-            assert path is not None, f"kernels {family} were compiled but are not in the cache"
-            _loaded[wanted[family]] = _open(family, path)
+            _loaded[wanted[family]] = _open(family, found[family])
     return {family: _loaded[key] for family, key in wanted.items()}

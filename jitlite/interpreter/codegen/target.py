@@ -2,15 +2,16 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 _CPU_LINES = ("vendor_id", "cpu family", "model", "flags", "CPU implementer", "CPU part", "CPU variant", "Features")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """An LLVM triple, CPU name and feature string (`+avx2,-avx512f,…`; empty: what the CPU name implies)."""
 
     triple: str
@@ -43,10 +44,23 @@ def requested_target() -> Target | None:
 @cache
 def machine_fingerprint() -> str:
     """Text that differs between machines LLVM would compile differently for; needs no compiler, costs microseconds."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        first = cpuinfo.read_text(errors="replace").split("\n\n", 1)[0]
-        return "\n".join([sys.platform, os.uname().machine, *(line for line in first.splitlines() if line.startswith(_CPU_LINES))])
+    try:
+        with open("/proc/cpuinfo", "rb", buffering=0) as file:
+            first = _first_block(file)
+    except FileNotFoundError:
+        return _other_fingerprint()
+    return "\n".join([sys.platform, os.uname().machine, *(line for line in first.splitlines() if line.startswith(_CPU_LINES))])
+
+
+def _first_block(file: "FileIO") -> str:
+    """What comes before the first empty line: the first processor; the kernel makes up the others only when they are read."""
+    text = b""
+    while b"\n\n" not in text and (read := file.read(1 << 16)):
+        text += read
+    return text.decode(errors="replace").split("\n\n", 1)[0]
+
+
+def _other_fingerprint() -> str:
     import platform
 
     return "\n".join([sys.platform, platform.machine(), platform.processor()])

@@ -1,10 +1,8 @@
 """What is true of an operator whoever writes or runs it: names, operands, options, versions, shapes and quantization rules."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
@@ -196,7 +194,10 @@ def define(spec: OpSpec) -> OpSpec:
 
 def load_specs() -> dict[BuiltinOperator, OpSpec]:
     """OPS, after importing every operator family of this package."""
-    for module in iter_modules([str(Path(__file__).parent)]):
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    for module in iter_modules([os.path.dirname(__file__)]):
         import_module(f"jitlite.schemas.ops.{module.name}")
     return OPS
 
