@@ -15,6 +15,7 @@ from benchmarks.sections import RESULTS
 PARTS = {
     "calls": [],
     "layers": [],
+    "starts": [],
     "models": ["--plot", str(PICTURE), "--work", str(ROOT / "build" / "benchmarks")],
 }
 """Each is a program of its own, `python -m benchmarks.PART`, here with its options besides --json."""

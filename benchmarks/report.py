@@ -11,7 +11,7 @@ from benchmarks.sections import RESULTS, machine_text, read_result
 
 TARGET = ROOT / "docs" / "benchmarks.md"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
-ORDER = ("models", "layers", "calls", "startup", "arm")
+ORDER = ("models", "layers", "calls", "starts", "arm")
 """The parts in the order they are shown; others follow by name."""
 
 HEADER = """# Benchmarks

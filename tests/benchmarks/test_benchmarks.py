@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import calls, layers, models, report
+from benchmarks import calls, layers, models, report, starts
 from benchmarks.engines import LITERT, OURS, REFERENCE, difference, open_session, reason_of
 from benchmarks.layer_models import CONNECTED, DEPTHWISE, POINTWISE, SPATIAL, Layer, build
 from benchmarks.model_tables import Measured, Timing, as_data, pairs_of, sections_of
@@ -167,3 +167,11 @@ def test_results_survive_the_file(tmp_path: Path) -> None:
     assert found["data"] == {"numbers": [1.5, None]}
     assert section.as_markdown().splitlines()[4:] == ["| name | number |", "| --- | ---: |", "| a\\|b | 1 |", "| c | 2 |"]
     assert machine()["processor"] in machine_text(machine())
+
+
+@pytest.mark.slow
+def test_starts_are_measured(tiny: Path, tmp_path: Path) -> None:
+    starts.main([str(tiny), "--rounds", "1", "--json", str(tmp_path / "starts.json")])
+    found = read_result(tmp_path / "starts.json")
+    assert [row[0] for row in found["sections"][0].rows] == ["tiny.tflite", "geometric mean"]
+    assert found["data"]["models"][0]["memory_ratio"] > 0
