@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Scratch, Step, Trace
 from jitlite.interpreter.codegen.library import load
+from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import numpy_dtype
@@ -64,8 +65,9 @@ class TableBuilder:
             return self._memory.addresses[argument.index]
         if isinstance(argument, np.ndarray):
             assert argument.flags.c_contiguous, "constants in arguments are contiguous"
-            self._kept.append(argument)
-            return argument.ctypes.data
+            constant = aligned(argument)
+            self._kept.append(constant)
+            return constant.ctypes.data
         if isinstance(argument, Scratch):
             return self._scratches[id(argument)]
         if isinstance(argument, Nested):

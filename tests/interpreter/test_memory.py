@@ -1,7 +1,9 @@
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitlite.interpreter.memory import ALIGNMENT, Lifetime, aligned_bytes, lower_bound, plan_arena
+from jitlite.interpreter.memory import ALIGNMENT, Lifetime, aligned, aligned_bytes, lower_bound, plan_arena
 
 lifetimes = st.lists(
     st.builds(
@@ -38,3 +40,13 @@ def test_aligned_bytes_are_zero_and_aligned():
     assert data.ctypes.data % ALIGNMENT == 0
     assert data.size == 1000
     assert not data.any()
+
+
+@pytest.mark.parametrize("start", [0, 1, 3])
+def test_constants_are_aligned(start):
+    values = aligned_bytes(400).view(np.int32)[start : start + 96].reshape(8, 12)
+    values[...] = np.arange(96).reshape(8, 12)
+    found = aligned(values)
+    assert found.ctypes.data % ALIGNMENT == 0
+    assert (found is values) == (start == 0)
+    np.testing.assert_array_equal(found, values)
