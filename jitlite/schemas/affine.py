@@ -35,8 +35,14 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def quantize_multipliers(reals: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """`quantize_multiplier` of every element: (mantissas, shifts), both int32 of the same shape."""
-    pairs = np.array([quantize_multiplier(float(real)) for real in reals.ravel()], np.int64).reshape(-1, 2)
-    return pairs[:, 0].astype(np.int32).reshape(reals.shape), pairs[:, 1].astype(np.int32).reshape(reals.shape)
+    fractions, shifts = np.frexp(reals)
+    scaled = fractions * 2.0**31
+    mantissas = (scaled + np.copysign(0.5, scaled)).astype(np.int64)
+    is_full = mantissas == 2**31
+    mantissas, shifts = np.where(is_full, 2**30, mantissas), shifts + is_full
+    is_small, is_large = shifts < -31, shifts > 30
+    mantissas = np.where(is_small, 0, np.where(is_large, 2**31 - 1, mantissas))
+    return mantissas.astype(np.int32), np.where(is_small, 0, np.minimum(shifts, 30)).astype(np.int32)
 
 
 def multiply_by_quantized_multiplier(

@@ -101,13 +101,12 @@ def _quantization(subgraph: SubGraph, tensor: Tensor, parameters: QuantizationPa
             raise broken_rule(f"{where}.scale", f"1 or {tensor.shape[axis]} scales for dimension {axis} of {tensor.shape}", len(scales))
     if len(zero_points) != len(scales):
         raise broken_rule(f"{where}.zero_point", f"{len(scales)} zero points, one a scale,", len(zero_points))
-    for scale in scales:
-        if not 0 < scale < math.inf:
-            raise broken_rule(f"{where}.scale", "finite scales above 0", scale)
+    if not (all(map(math.isfinite, scales)) and min(scales) > 0):
+        raise broken_rule(f"{where}.scale", "finite scales above 0", next(scale for scale in scales if not 0 < scale < math.inf))
     low, high = dtypes.INTEGER_RANGE.get(tensor.type, (-(2**63), 2**63 - 1))
-    for zero_point in zero_points:
-        if not low <= zero_point <= high:
-            raise broken_rule(f"{where}.zero_point", f"zero points from {low} to {high} for {tensor.type.name}", zero_point)
+    if not low <= min(zero_points) <= max(zero_points) <= high:
+        found = next(zero_point for zero_point in zero_points if not low <= zero_point <= high)
+        raise broken_rule(f"{where}.zero_point", f"zero points from {low} to {high} for {tensor.type.name}", found)
 
 
 def _details(subgraph: SubGraph, tensor: Tensor, details: BlockwiseQuantization | MultiAxisQuantization, where: str) -> None:

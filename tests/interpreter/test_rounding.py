@@ -214,13 +214,15 @@ def test_blocks_hold_panels():
     assert scales.ravel()[:17].tolist() == [0.01] * 17
 
 
-def test_ranges_hold_every_sum():
+@pytest.mark.parametrize("axis", [0, 1, 3])
+def test_ranges_hold_every_sum(axis):
     rng = np.random.default_rng(6)
-    weights, biases = rng.integers(-127, 128, (5, 3, 3, 2)), rng.integers(-(2**20), 2**20, 5).astype(np.int32)
-    ranges = sum_ranges(weights, 0, biases, -128 - 7, 127 - 7)
+    weights, biases = rng.integers(-128, 128, (5, 3, 3, 40)).astype(np.int8), rng.integers(-(2**20), 2**20, 5).astype(np.int32)
+    zero_point = 3 * (axis == 3)
+    ranges = sum_ranges(np.moveaxis(weights, 0, axis), axis, biases, -128 - 7, 127 - 7, zero_point)
     for channel in range(5):
-        kernel = weights[channel]
+        kernel = weights[channel].astype(np.int64) - zero_point
         extremes = [biases[channel] + np.where((kernel > 0) == up, 120, -135).ravel() @ kernel.ravel() for up in (False, True)]
         assert ranges[channel].tolist() == extremes
     biases[2] = MOST - 5
-    assert sum_ranges(weights, 0, biases, -135, 120)[2].tolist() == [LEAST, MOST]
+    assert sum_ranges(np.moveaxis(weights, 0, axis), axis, biases, -135, 120)[2].tolist() == [LEAST, MOST]

@@ -256,8 +256,8 @@ def product_ranges(weights: Array, bias: TensorInfo | None, x: TensorInfo, zero_
     """What sums of each channel can be, for constant weights."""
     low, high = INTEGER_RANGE[x.type]
     biases = bias_or_zeros(bias, weights.shape[0], np.int32)
-    real = weights.astype(np.int16) - np.int16(zero_point)
-    return sum_ranges(real, 0, biases, low - x.zero_point, high - x.zero_point)
+    own, offset = signed(weights, zero_point)
+    return sum_ranges(own, 0, biases, low - x.zero_point, high - x.zero_point, offset)
 
 
 def _readable(x: TensorInfo) -> Argument:

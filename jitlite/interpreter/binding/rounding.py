@@ -3,6 +3,8 @@
 `jitlite.interpreter.kernels.certify` says what is certified and how.
 """
 
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,14 +32,23 @@ class Line(Record):
         return np.ascontiguousarray(1 - missing.max(axis=-1))
 
 
-def sum_ranges(weights: NDArray[np.generic], axis: int, biases: NDArray[np.integer], low: int, high: int) -> Int64s:
+def sum_ranges(weights: NDArray[np.int8], axis: int, biases: NDArray[np.integer], low: int, high: int, zero_point: int = 0) -> Int64s:
     """The least and greatest sum of each output channel, [channels, 2], of a bias and weights times anything within [low, high].
 
-    Sums of int32 wrap, so the range is all of int32 where it could be left.
+    `zero_point` is subtracted from the weights. Sums of int32 wrap, so the range is all of int32 where it could be left.
     """
-    others = tuple(i for i in range(weights.ndim) if i != axis)
-    wide = weights.astype(np.int64)
-    positive, negative = np.maximum(wide, 0).sum(others), np.minimum(wide, 0).sum(others)
+    positive, negative = np.empty((2, weights.shape[axis]), np.int64)
+    call_kernel(
+        "certify",
+        "signed_sums",
+        weights=np.ascontiguousarray(weights),
+        zero_point=zero_point,
+        positive=positive,
+        negative=negative,
+        outer=prod(weights.shape[:axis]),
+        channels=weights.shape[axis],
+        inner=prod(weights.shape[axis + 1 :]),
+    )
     bias = biases.astype(np.int64)
     found = np.stack([bias + positive * low + negative * high, bias + positive * high + negative * low], axis=1)
     fits = (np.abs(found).max(axis=1) < 2**31) & (np.abs(found - bias[:, None]).max(axis=1) < 2**31)

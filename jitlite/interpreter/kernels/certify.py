@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import f32, f32p, f64, f64p, i32p, i64, i64p, inline, kernel
+from jitlite.interpreter.kernels.abi import f32, f32p, f64, f64p, i8p, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.requantize import narrow, wide
 from jitlite.interpreter.kernels.rounding import round_line
 from jitlite.interpreter.kernels.tile import single, stack_f32
@@ -208,3 +208,26 @@ def certify_real(
                 _note(step - first, step, _real_threshold(step, multipliers[channel], least, most), least, most, points, bounds)
             scales[channel], offsets[channel] = _line(multipliers[channel], last - first + 1, max(-least, most), points, bounds)
             certified[channel] = scales[channel] > single(0)
+
+
+_RUN = 1 << 20
+
+
+@kernel
+def signed_sums(
+    weights: i8p, zero_point: i64, positive: i64p, negative: i64p, outer: i64, channels: i64, inner: i64, thread: i64, threads: i64
+) -> None:
+    """Sums of each channel's weights, less the zero point, that lie above 0 and below 0; weights are [outer, channels, inner]."""
+    if thread > 0:
+        return
+    for channel in range(channels):
+        positive[channel], negative[channel] = 0, 0
+    for place in range(outer * channels):
+        for start in range(place * inner, (place + 1) * inner, _RUN):
+            above, total = narrow(0), narrow(0)
+            for k in range(start, min(start + _RUN, (place + 1) * inner)):
+                weight = narrow(weights[k]) - narrow(zero_point)
+                above += max(weight, narrow(0))
+                total += weight
+            positive[place % channels] += above
+            negative[place % channels] += total - above

@@ -62,15 +62,17 @@ def check_scales(call: Call, operand: str, info: TensorInfo, counts: tuple[int, 
     if q.details is not None:
         raise call.unsupported(f"operand '{operand}': per-tensor and per-channel scales are supported, found {type(q.details).__name__}")
     call.require(len(q.scale) in counts, f"operand '{operand}': {required} quantization scale(s) are required, found {len(q.scale)}")
-    bad = next((s for s in q.scale if not (isfinite(s) and s > 0)), None)
-    call.require(bad is None, f"operand '{operand}': positive finite scales are required, found {bad}")
+    if not (all(map(isfinite, q.scale)) and min(q.scale) > 0):
+        bad = next(s for s in q.scale if not (isfinite(s) and s > 0))
+        raise call.invalid(f"operand '{operand}': positive finite scales are required, found {bad}")
     zeros = q.zero_point
     call.require(len(zeros) in (0, 1, len(q.scale)), f"operand '{operand}': {len(q.scale)} zero point(s) are required, found {len(zeros)}")
     low, high = INTEGER_RANGE.get(info.type, (0, 0))
     if info.type == TensorType.INT16:
         low, high = 0, 0
-    outside = next((z for z in zeros if not low <= z <= high), None)
-    call.require(outside is None, f"operand '{operand}': zero points from {low} to {high} are required, found {outside}")
+    if zeros and not low <= min(zeros) <= max(zeros) <= high:
+        outside = next(z for z in zeros if not low <= z <= high)
+        raise call.invalid(f"operand '{operand}': zero points from {low} to {high} are required, found {outside}")
 
 
 def check_per_tensor(call: Call, operand: str, info: TensorInfo) -> None:
