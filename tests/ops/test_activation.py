@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.activation  # noqa: F401 - registers the bindings
+from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops import activation as ops
 from jitlite.schemas.ops.spec import infer
@@ -14,7 +15,17 @@ from jitlite.schemas.write import write_model
 from tests.ops.oracle import OPTIMIZED, build, call, check, operand, result, run
 
 T = TensorType
-F32, I8 = T.FLOAT32, T.INT8
+F32, I8, U8 = T.FLOAT32, T.INT8, T.UINT8
+
+
+def every(type):
+    return np.arange(256).astype(np.uint8).view(numpy_dtype(type))
+
+
+def on(type, grid):
+    """A grid given for INT8, for an 8-bit type."""
+    return grid[0], grid[1] + 128 * (type is U8)
+
 
 UNARY = [
     (ops.RELU, None, {}),
@@ -72,10 +83,29 @@ PRELU_SHAPES = [((2, 3, 4), (4,)), ((2, 3, 4), (3, 1)), ((2, 3, 4), (2, 3, 4)), 
 @pytest.mark.parametrize(("x", "alpha"), PRELU_SHAPES, ids=str)
 def test_prelu(x, alpha):
     check(ops.PRELU, None, [operand(F32, x), operand(F32, alpha)], [result(F32)])
-    check(ops.PRELU, None, [operand(I8, x, 0.1, 4), operand(I8, alpha, 0.01, -9)], [result(I8, 0.07, -20)])
+    for type in (I8, U8):
+        inputs = [operand(type, x, *on(type, (0.1, 4))), operand(type, alpha, *on(type, (0.01, -9)))]
+        check(ops.PRELU, None, inputs, [result(type, *on(type, (0.07, -20)))])
+
+
+@settings(max_examples=30, deadline=None)
+@given(scales=st.tuples(*[st.floats(2**-9, 0.5, width=32)] * 3), zero_points=st.tuples(*[st.integers(-128, 127)] * 3))
+def test_prelu_of_every_pair_of_bytes(scales, zero_points):
+    for type in (I8, U8):
+        feeds = [values.reshape(-1) for values in np.meshgrid(every(type), every(type))]
+        x, alpha, y = (on(type, grid) for grid in zip(scales, zero_points))
+        inputs = [operand(type, (65536,), *x), operand(type, (65536,), *alpha)]
+        check(ops.PRELU, None, inputs, [result(type, *y)], feeds=feeds, threads=(1,))
 
 
 GRIDS = [((0.05, 3), (0.05, -3)), ((0.011, -100), (0.03, 7)), ((0.3, 20), (0.011, -128)), ((0.1, -128), (0.0625, 127))]
+
+
+def types_of(spec):
+    """The 8-bit types an operator takes."""
+    return (I8,) if spec is ops.ELU else (I8, U8)
+
+
 OWN_GRID = {ops.LOGISTIC: (1 / 256, -128), ops.TANH: (1 / 128, 0)}
 
 
@@ -86,9 +116,10 @@ OWN_GRID = {ops.LOGISTIC: (1 / 256, -128), ops.TANH: (1 / 128, 0)}
     ids=lambda item: getattr(item, "name", None),
 )
 def test_every_byte(spec, options, grids):
-    x = np.arange(-128, 128).astype(np.int8)
-    output = result(I8, *OWN_GRID.get(spec, grids[1]))
-    check(spec, options, [operand(I8, x.shape, *grids[0])], [output], feeds=[x], **special(spec, options))
+    for type in types_of(spec):
+        output = result(type, *on(type, OWN_GRID.get(spec, grids[1])))
+        inputs = [operand(type, (256,), *on(type, grids[0]))]
+        check(spec, options, inputs, [output], feeds=[every(type)], **special(spec, options))
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,13 +129,14 @@ def test_every_byte(spec, options, grids):
     zero_points=st.tuples(st.integers(-128, 127), st.integers(-128, 127)),
 )
 def test_every_byte_on_any_grid(x_scale, y_scale, zero_points):
-    x = np.arange(-128, 128).astype(np.int8)
     for spec, options, _ in UNARY[:11]:
         # Where it shifts by more than 15 bits, the reference's HARD_SWISH is undefined.
         if spec is ops.HARD_SWISH and not 2**-8 < x_scale / y_scale < 2**7:
             continue
-        output = result(I8, *OWN_GRID.get(spec, (y_scale, zero_points[1])))
-        check(spec, options, [operand(I8, x.shape, x_scale, zero_points[0])], [output], feeds=[x], **special(spec, options), threads=(1,))
+        for type in types_of(spec):
+            output = result(type, *on(type, OWN_GRID.get(spec, (y_scale, zero_points[1]))))
+            inputs = [operand(type, (256,), *on(type, (x_scale, zero_points[0])))]
+            check(spec, options, inputs, [output], feeds=[every(type)], **special(spec, options), threads=(1,))
 
 
 ROWS = [
@@ -192,12 +224,10 @@ def test_broken_rules_are_named(spec, options, inputs, outputs, message):
 @pytest.mark.parametrize(
     ("spec", "options", "type", "output"),
     [
-        (ops.RELU, None, T.UINT8, result(T.UINT8, 0.5)),
+        (ops.RELU, None, T.INT16, result(T.INT16, 0.5)),
         (ops.TANH, None, T.FLOAT16, result(T.FLOAT16)),
         (ops.SOFTMAX, SoftmaxOptions(beta=1), T.INT16, result(T.INT16, 1 / 32768)),
-        (ops.PRELU, None, T.UINT8, result(T.UINT8, 0.5)),
         (ops.LEAKY_RELU, LeakyReluOptions(alpha=1), T.INT16, result(T.INT16, 0.5)),
-        (ops.HARD_SWISH, None, T.UINT8, result(T.UINT8, 0.5)),
         (ops.LOG_SOFTMAX, None, T.UINT8, result(T.UINT8, 1 / 16, 255)),
         (ops.L2_NORMALIZATION, L2NormOptions(), T.UINT8, result(T.UINT8, 1 / 128, 128)),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.elementwise  # noqa: F401 - registers the bindings
 from jitlite.interpreter.binding.registry import BINDINGS
+from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops import elementwise as ops
 from jitlite.schemas.ops.spec import OpSpec, infer
@@ -18,8 +19,17 @@ from jitlite.schemas.write import write_model
 from tests.ops.oracle import OPTIMIZED, REFERENCE, build, call, check, constant, operand, result, run
 
 T = TensorType
-F32, I32, I64, I8 = T.FLOAT32, T.INT32, T.INT64, T.INT8
+F32, I32, I64, I8, U8 = T.FLOAT32, T.INT32, T.INT64, T.INT8, T.UINT8
 FUSED: dict[OpSpec, Any] = {ops.ADD: AddOptions, ops.SUB: SubOptions, ops.MUL: MulOptions, ops.DIV: DivOptions}
+
+
+def name(item):
+    return getattr(item, "name", str(item))
+
+
+def on(type: TensorType, grids):
+    """Grids given for INT8, for an 8-bit type."""
+    return [(scale, zero_point + 128 * (type is U8)) for scale, zero_point in grids]
 
 
 def options(spec: OpSpec, fused: Fused = Fused.NONE) -> Any:
@@ -92,63 +102,105 @@ GRIDS = [
 @pytest.mark.parametrize("fused", [Fused.NONE, Fused.RELU, Fused.RELU6, Fused.RELU_N1_TO_1], ids=lambda item: item.name)
 @pytest.mark.parametrize(
     ("spec", "type"),
-    [(spec, type) for spec in FUSED for type in (F32, I32, I64, I8) if (spec, type) != (ops.DIV, I64)],
+    [(spec, type) for spec in FUSED for type in (F32, I32, I64, I8, U8) if (spec, type) != (ops.DIV, I64)],
     ids=lambda item: item.name,
 )
 def test_fused_activations(spec, type, fused):
-    grids = GRIDS[3] if type is I8 else ((None, 0),) * 3
-    a, b = operand(type, (4, 50), *grids[0]), operand(type, (50,), *grids[1], low=1 if spec is ops.DIV else None, high=40)
+    grids = on(type, GRIDS[3]) if type in (I8, U8) else ((None, 0),) * 3
+    shift = 128 * (type is U8)
+    limits = {"low": 1 + shift if spec is ops.DIV else None, "high": 40 + shift}
+    a, b = operand(type, (4, 50), *grids[0], high=40 + shift), operand(type, (50,), *grids[1], **limits)
     check(spec, options(spec, fused), [a, b], [result(type, *grids[2])])
 
 
-@pytest.mark.parametrize("spec", [ops.ADD, ops.SUB, ops.MUL, ops.SQUARED_DIFFERENCE, ops.MINIMUM, ops.MAXIMUM], ids=lambda item: item.name)
+EIGHT_BITS = [
+    *[(spec, I8) for spec in (ops.ADD, ops.SUB, ops.MUL, ops.SQUARED_DIFFERENCE, ops.MINIMUM, ops.MAXIMUM)],
+    *[(spec, U8) for spec in (ops.ADD, ops.SUB, ops.MUL, ops.MINIMUM, ops.MAXIMUM)],
+]
+
+
+@pytest.mark.parametrize(("spec", "type"), EIGHT_BITS, ids=name)
 @pytest.mark.parametrize("grids", GRIDS, ids=str)
 @pytest.mark.parametrize(("a", "b"), ADD_SHAPES, ids=str)
-def test_int8_arithmetic(spec, grids, a, b):
-    check(spec, options(spec), [operand(I8, a, *grids[0]), operand(I8, b, *grids[1])], [result(I8, *grids[2])])
+def test_arithmetic_of_bytes(spec, type, grids, a, b):
+    a_grid, b_grid, y_grid = on(type, grids)
+    check(spec, options(spec), [operand(type, a, *a_grid), operand(type, b, *b_grid)], [result(type, *y_grid)])
 
 
-def every_pair():
-    a, b = np.meshgrid(np.arange(-128, 128), np.arange(-128, 128))
-    return [a.astype(np.int8).reshape(-1), b.astype(np.int8).reshape(-1)]
+def every_pair(type=I8):
+    a, b = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    return [values.reshape(-1).view(np.int8 if type is I8 else np.uint8) for values in (a, b)]
 
 
-@pytest.mark.parametrize("spec", [ops.ADD, ops.SUB, ops.MUL, ops.SQUARED_DIFFERENCE], ids=lambda item: item.name)
+@pytest.mark.parametrize(("spec", "type"), [row for row in EIGHT_BITS if row[0] not in (ops.MINIMUM, ops.MAXIMUM)], ids=name)
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())
-def test_every_pair_of_bytes(spec, data):
+def test_every_pair_of_bytes(spec, type, data):
     scales = st.floats(2**-10, 1.0, width=32)
-    (a, b, y), zero_points = [data.draw(scales) for _ in range(3)], [data.draw(st.integers(-128, 127)) for _ in range(3)]
-    inputs = [operand(I8, (65536,), a, zero_points[0]), operand(I8, (65536,), b, zero_points[1])]
-    check(spec, options(spec), inputs, [result(I8, y, zero_points[2])], threads=(1,), feeds=every_pair())
+    grids = on(type, [(data.draw(scales), data.draw(st.integers(-128, 127))) for _ in range(3)])
+    inputs = [operand(type, (65536,), *grid) for grid in grids[:2]]
+    check(spec, options(spec), inputs, [result(type, *grids[2])], threads=(1,), feeds=every_pair(type))
+
+
+@pytest.mark.parametrize("type", [I8, U8], ids=name)
+@pytest.mark.parametrize("shapes", [((), (300,)), ((300,), (1, 1)), ((5, 7, 1), (1,))], ids=str)
+@pytest.mark.parametrize("spec", [ops.ADD, ops.SUB, ops.MUL], ids=name)
+def test_a_single_constant_makes_a_table(spec, shapes, type):
+    """One byte at a time; the constant may be either operand, and of a shape with more dimensions than the other."""
+    grids, variable = on(type, GRIDS[3]), int(len(shapes[0]) == 0)
+    for constant_value in INTEGER_RANGE[type]:
+        inputs = [operand(type, shape, *grid) for shape, grid in zip(shapes, grids)]
+        inputs[1 - variable] = operand(type, shapes[1 - variable], *grids[1 - variable], value=constant_value)
+        check(spec, options(spec), inputs, [result(type, *grids[2])])
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), type=st.sampled_from([I8, U8]), spec=st.sampled_from([ops.ADD, ops.MUL, ops.MAXIMUM]))
+def test_any_broadcast_of_bytes(data, type, spec):
+    """Rows shorter and longer than vectors, repeated operands, and threads whose parts begin inside of rows."""
+    output = data.draw(st.lists(st.sampled_from([1, 2, 3, 15, 16, 31, 33, 70]), max_size=3))
+    shapes = []
+    for _ in range(2):
+        kept = data.draw(st.integers(0, len(output)))
+        shapes.append(tuple(dim if data.draw(st.booleans()) else 1 for dim in output[len(output) - kept :]))
+    grids = on(type, GRIDS[0])
+    inputs = [operand(type, shape, *grid) for shape, grid in zip(shapes, grids)]
+    check(spec, options(spec), inputs, [result(type, *(grids[0] if spec is ops.MAXIMUM else grids[2]))], threads=(1, 2, 5))
 
 
 @pytest.mark.parametrize(
     ("scales", "kernel"),
     [
-        ((0.013, 0.017, 0.0131), "real_sum_q8"),
-        ((0.05, 0.05, 0.1), "real_sum_q8"),
-        ((0.00599759491160512, 0.009935867041349411, 0.018488667905330658), "sum_q8"),
-        ((0.05, 0.07, 0.1), "sum_q8"),
+        ((0.013, 0.017, 0.0131), "sum_by_pairs"),
+        ((0.05, 0.05, 0.1), "sum_by_pairs"),
+        ((0.5, 0.5, 0.01), "sum_by_pairs"),
+        ((0.03, 0.0004, 0.9), "sum_by_pairs"),
+        ((0.00599759491160512, 0.009935867041349411, 0.018488667905330658), "sum_exactly"),
+        ((0.05, 0.07, 0.1), "sum_exactly"),
+        ((50.0, 0.07, 0.1), "sum_exactly"),
     ],
     ids=str,
 )
-def test_sums_take_float32_only_where_every_pair_of_bytes_agrees(scales, kernel):
-    inputs = [operand(I8, (65536,), scales[0], 3), operand(I8, (65536,), scales[1], -4)]
-    step = BINDINGS[ops.ADD](call(ops.ADD, AddOptions(), inputs, [operand(I8, (65536,), scales[2], 5)]))
-    assert step.kernel == kernel
+@pytest.mark.parametrize(("type", "suffix"), [(I8, "qs8"), (U8, "qu8")], ids=name)
+def test_sums_by_pairs_only_where_every_pair_of_bytes_agrees(scales, kernel, type, suffix):
+    middle = 0 if type is I8 else 128
+    inputs = [operand(type, (65536,), scales[0], 3 + middle), operand(type, (65536,), scales[1], middle - 4)]
+    y = result(type, scales[2], 5 + middle)
+    step = BINDINGS[ops.ADD](call(ops.ADD, AddOptions(), inputs, [operand(type, (65536,), scales[2], 5 + middle)]))
+    assert step.kernel == f"{kernel}_{suffix}"
     for spec in (ops.ADD, ops.SUB):
-        check(spec, options(spec), inputs, [result(I8, scales[2], 5)], threads=(1,), feeds=every_pair())
+        check(spec, options(spec), inputs, [y], threads=(1,), feeds=every_pair(type))
 
 
 @settings(max_examples=15, deadline=None)
 @given(a=st.floats(2**-6, 1.0, width=32), b=st.floats(2**-6, 1.0, width=32), zero_points=st.tuples(*[st.integers(-128, 127)] * 3))
 def test_every_quotient_of_bytes(a, b, zero_points):
     """Beyond 31 bits of right shift the reference's own result is undefined; the output scale keeps below that."""
-    feeds = [values[every_pair()[1] != zero_points[1]] for values in every_pair()]
-    shape = feeds[0].shape
-    inputs = [operand(I8, shape, a, zero_points[0]), operand(I8, shape, b, zero_points[1])]
-    check(ops.DIV, DivOptions(), inputs, [result(I8, np.float32(a) / np.float32(b) / 100, zero_points[2])], threads=(1,), feeds=feeds)
+    for type in (I8, U8):
+        grids = on(type, zip((a, b, np.float32(a) / np.float32(b) / 100), zero_points))
+        feeds = [values[every_pair(type)[1] != grids[1][1]] for values in every_pair(type)]
+        inputs = [operand(type, feeds[0].shape, *grid) for grid in grids[:2]]
+        check(ops.DIV, DivOptions(), inputs, [result(type, *grids[2])], threads=(1,), feeds=feeds)
 
 
 POSITIVE = {"low": 1e-3, "high": 50}
@@ -319,7 +371,7 @@ def test_a_fused_activation_that_is_no_clamp_is_unsupported():
 
 @pytest.mark.parametrize(
     ("spec", "type", "scale"),
-    [(ops.ADD, T.FLOAT16, None), (ops.MUL, T.UINT8, 0.5), (ops.MINIMUM, T.INT16, 0.5), (ops.NEG, T.FLOAT16, None), (ops.EXP, T.INT16, 0.5)],
+    [(ops.ADD, T.FLOAT16, None), (ops.MUL, T.INT16, 0.5), (ops.MINIMUM, T.INT16, 0.5), (ops.NEG, T.FLOAT16, None), (ops.EXP, T.INT16, 0.5)],
     ids=lambda item: getattr(item, "name", None),
 )
 def test_types_without_kernels_name_those_that_have_one(spec, type, scale):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding import elementwise_q8, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
@@ -46,10 +46,10 @@ def _bind_clamp(spec: OpSpec, low: float, high: float) -> None:
         x, y = call.input(0), call.outputs[0]
         if x.type is T.FLOAT32:
             return K.step("clamp_f32", x=x, y=y, count=x.size, low=low, high=high)
-        if x.type is T.INT8:
-            results = lookup.requantized(x, y, lookup.byte_values(T.INT8) - x.zero_point)
+        if x.type in lookup.EIGHT_BITS:
+            results = lookup.requantized(x, y, lookup.byte_values(x.type) - x.zero_point)
             return lookup.lookup(x, y, np.clip(results, _on_grid(y, low), _on_grid(y, high)))
-        raise no_kernel(call, "FLOAT32, INT8")
+        raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
     binds(spec)(bind)
 
@@ -71,11 +71,11 @@ def leaky_relu(call: Call) -> Step:
     x, y, alpha = call.input(0), call.outputs[0], np.float32(call.options.alpha)
     if x.type is T.FLOAT32:
         return K.step("leaky_relu_f32", x=x, y=y, count=x.size, alpha=float(alpha))
-    if x.type is T.INT8:
-        values = lookup.byte_values(T.INT8) - x.zero_point
+    if x.type in lookup.EIGHT_BITS:
+        values = lookup.byte_values(x.type) - x.zero_point
         falling = lookup.requantized(x, y, values, float(lookup.scale_of(x) * alpha / lookup.scale_of(y)))
         return lookup.lookup(x, y, np.where(values >= 0, lookup.requantized(x, y, values), falling))
-    raise no_kernel(call, "FLOAT32, INT8")
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 @binds(PRELU)
@@ -84,12 +84,9 @@ def prelu(call: Call) -> Step:
     steps = walk(y.shape, x.shape, alpha.shape)
     if x.type is T.FLOAT32:
         return K.step("prelu_f32", a=x, b=alpha, y=y, walk=steps, settings=np.zeros(1, np.float64))
-    if x.type is T.INT8:
-        rising = quantize_multiplier(float(lookup.scale_of(x) / lookup.scale_of(y)))
-        falling = quantize_multiplier(float(lookup.scale_of(x) * lookup.scale_of(alpha) / lookup.scale_of(y)))
-        settings = np.array([x.zero_point, alpha.zero_point, *rising, *falling, y.zero_point], np.int64)
-        return RARE["q8"].step("prelu_q8", a=x, b=alpha, y=y, walk=steps, settings=settings)
-    raise no_kernel(call, "FLOAT32, INT8")
+    if x.type in elementwise_q8.SUFFIXES:
+        return elementwise_q8.prelu(call)
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Floats]) -> Step:
@@ -97,9 +94,9 @@ def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Fl
     x, y = call.input(0), call.outputs[0]
     if x.type is T.FLOAT32:
         return K.step(f"{kernel}_f32", x=x, y=y, count=x.size)
-    if x.type is T.INT8:
+    if x.type in lookup.EIGHT_BITS:
         return lookup.lookup_real(x, y, function)
-    raise no_kernel(call, "FLOAT32, INT8")
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 @binds(ELU)
@@ -135,9 +132,9 @@ def hard_swish(call: Call) -> Step:
     x, y = call.input(0), call.outputs[0]
     if x.type is T.FLOAT32:
         return K.step("hard_swish_f32", x=x, y=y, count=x.size)
-    if x.type is T.INT8:
+    if x.type in lookup.EIGHT_BITS:
         return lookup.lookup(x, y, _hard_swish(x, y))
-    raise no_kernel(call, "FLOAT32, INT8")
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 def _int16_multiplier(real: float) -> tuple[int, int]:

@@ -1,17 +1,18 @@
 """Bindings of element-by-element arithmetic."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding import elementwise_q8, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
-from jitlite.schemas.affine import activation_bounds, multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
+from jitlite.interpreter.codegen.immediate import call_kernel
+from jitlite.schemas.affine import activation_bounds, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.elementwise import (
     ABS,
@@ -44,12 +45,12 @@ from jitlite.schemas.tables import TensorType
 
 K = kernels("elementwise")
 UNARY = kernels("unary")
-RARE = {"int": kernels("elementwise_int"), "q8": kernels("elementwise_q8")}
+RARE = {"int": kernels("elementwise_int")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
-_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8"}
+_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8", T.UINT8: "u8"}
 _UNUSED = np.zeros(1, np.int64)
 _UNUSED_FLOATS = np.zeros(1, np.float64)
 
@@ -73,51 +74,9 @@ def _bounds(call: Call) -> NDArray[Any]:
 
 
 def _require_nonzero(b: TensorInfo, zero_point: int = 0) -> Step:
-    if b.type is T.INT8:
-        return RARE["int"].step("require_nonzero_i8", x=b, zero_point=zero_point, count=b.size)
+    if b.type in (T.INT8, T.UINT8):
+        return lookup.K.step("require_other_than", x=b, value=zero_point & 255, count=b.size)
     return RARE["int"].step(f"require_nonzero_{_SUFFIXES[b.type]}", x=b, count=b.size)
-
-
-def _output_settings(call: Call, real: float) -> list[int]:
-    """Multiplier, zero point and clamp of a quantized result."""
-    y = call.outputs[0]
-    fused = getattr(call.options, "fused_activation_function", None)
-    low, high = INTEGER_RANGE[y.type] if fused is None else quantized_activation_range(fused, y.scale, y.zero_point, y.type)
-    return [*quantize_multiplier(real), y.zero_point, low, high]
-
-
-def _sum_settings(call: Call, left_shift: int, *, sign: int = 1, power: int = 1) -> NDArray[np.int64]:
-    """Settings of `sum_q8` and, with `power` 2, of `squared_difference_q8`: both operands on twice the larger scale, shifted left."""
-    a, b, y = call.input(0), call.input(1), call.outputs[0]
-    a_scale, b_scale, y_scale = (float(lookup.scale_of(info)) for info in (a, b, y))
-    twice = 2 * max(a_scale, b_scale)
-    output = _output_settings(call, twice**power / (2.0 ** (left_shift * power) * y_scale))
-    sides = [*quantize_multiplier(a_scale / twice), *quantize_multiplier(b_scale / twice)]
-    return np.array([a.zero_point, b.zero_point, left_shift, *sides, *output, sign], np.int64)
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _real_sum_settings(call: Call, exact: NDArray[np.int64]) -> NDArray[np.float64] | None:
-    """Settings of `real_sum_q8` with which float32 arithmetic gives what `exact` does for every pair of bytes, or None."""
-    a_zero, b_zero, left_shift, a_mantissa, a_shift, b_mantissa, b_shift, mantissa, shift, zero_point, low, high, sign = exact.tolist()
-    values = lookup.byte_values(T.INT8)
-    a = multiply_by_quantized_multiplier(((values - a_zero) << left_shift).astype(np.int32), a_mantissa, a_shift)
-    b = multiply_by_quantized_multiplier(((values - b_zero) << left_shift).astype(np.int32), b_mantissa, b_shift)
-    wanted = np.clip(multiply_by_quantized_multiplier(a[:, None] + sign * b, mantissa, shift).astype(np.int64) + zero_point, low, high)
-    a_scale, b_scale, y_scale = (float(lookup.scale_of(info)) for info in (call.input(0), call.input(1), call.outputs[0]))
-    half = np.float32(0.5)
-    for growth in (1.0, 1 + 2**-23, 1 - 2**-23):
-        a_factor, b_factor = np.float32(a_scale / y_scale * growth), np.float32(sign * b_scale / y_scale * growth)
-        total = ((values - a_zero).astype(np.float32) * a_factor)[:, None] + (values - b_zero).astype(np.float32) * b_factor
-        found = np.clip(np.trunc(total + np.where(total >= 0, half, -half)).astype(np.int64) + zero_point, low, high)
-        if np.abs(total).max() < 2**30 and np.array_equal(found, wanted):
-            return np.array([a_zero, b_zero, a_factor, b_factor, zero_point, low, high], np.float64)
-    return None
-
-
-def _quantized(call: Call, kernel: str, settings: Sequence[int] | NDArray[Any]) -> Step:
-    a, b, y = call.input(0), call.input(1), call.outputs[0]
-    return RARE["q8"].step(kernel, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=np.asarray(settings))
 
 
 @binds(ADD)
@@ -133,22 +92,18 @@ def sub(call: Call) -> Step:
 def _sum(call: Call, kernel: str, sign: int) -> Step:
     if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64):
         return _step(call, kernel, _bounds(call))
-    if call.input(0).type is T.INT8:
-        settings = _sum_settings(call, 20, sign=sign)
-        real = _real_sum_settings(call, settings)
-        return _quantized(call, "sum_q8", settings) if real is None else _quantized(call, "real_sum_q8", real)
-    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    if call.input(0).type in elementwise_q8.SUFFIXES:
+        return elementwise_q8.sum_of(call, sign)
+    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
 
 
 @binds(MUL)
 def mul(call: Call) -> Step:
-    a, b, y = call.input(0), call.input(1), call.outputs[0]
-    if a.type in (T.FLOAT32, T.INT32, T.INT64):
+    if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64):
         return _step(call, "mul", _bounds(call))
-    if a.type is T.INT8:
-        real = float(lookup.scale_of(a) * lookup.scale_of(b) / lookup.scale_of(y))
-        return _quantized(call, "product_q8", [a.zero_point, b.zero_point, *_output_settings(call, real)])
-    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    if call.input(0).type in elementwise_q8.SUFFIXES:
+        return elementwise_q8.product(call)
+    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
 
 
 @binds(DIV)
@@ -158,19 +113,19 @@ def div(call: Call) -> list[Step]:
         return [_step(call, "div", _bounds(call))]
     if b.type is T.INT32:
         return [_require_nonzero(b), _step(call, "div", _bounds(call))]
-    if b.type is T.INT8:
+    if b.type in elementwise_q8.SUFFIXES:
         return [_require_nonzero(b, b.zero_point), lookup.lookup_pair(call.input(0), b, call.outputs[0], _quotients(call))]
-    raise no_kernel(call, "FLOAT32, INT32, INT8")
+    raise no_kernel(call, "FLOAT32, INT32, INT8, UINT8")
 
 
 def _quotients(call: Call) -> lookup.Integers:
     """Quotients of all pairs of bytes: a fixed-point reciprocal of the divisor times the dividend shifted left as far as it goes."""
     a, b, y = call.input(0), call.input(1), call.outputs[0]
     real = float(lookup.scale_of(a) / (lookup.scale_of(b) * lookup.scale_of(y)))
-    mantissa, shift, zero_point, low, high = _output_settings(call, real)
-    divisors = lookup.byte_values(T.INT8) - b.zero_point
+    (mantissa, shift), zero_point, low, high = elementwise_q8.output(call, real)
+    divisors = lookup.byte_values(b.type) - b.zero_point
     inverses = np.array([reciprocal(abs(divisor) or 1) for divisor in divisors.tolist()], np.int64)
-    dividends = (lookup.byte_values(T.INT8) - a.zero_point)[:, None] * np.where(divisors < 0, -1, 1)
+    dividends = (lookup.byte_values(a.type) - a.zero_point)[:, None] * np.where(divisors < 0, -1, 1)
     headroom = 31 - np.frexp(np.where(dividends < 0, -dividends - 1, dividends))[1].astype(np.int64)
     quotients = product(product(dividends << headroom, inverses[:, 0]), mantissa)
     right_shift = np.minimum(inverses[:, 1] + headroom - shift, 62)
@@ -198,14 +153,14 @@ def maximum(call: Call) -> Step:
 
 def _extremum(call: Call, kernel: str) -> Step:
     if call.input(0).type not in _SUFFIXES:
-        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
     return _step(call, kernel)
 
 
 @binds(SQUARED_DIFFERENCE)
 def squared_difference(call: Call) -> Step:
     if call.input(0).type is T.INT8:
-        return _quantized(call, "squared_difference_q8", _sum_settings(call, 7, power=2))
+        return elementwise_q8.squared_difference(call)
     return _step(call, "squared_difference")
 
 
@@ -271,7 +226,7 @@ def neg(call: Call) -> Step:
         # The reference negates the stored byte, whatever the zero point; -128 stays what it is.
         values = -lookup.byte_values(T.INT8)
         return lookup.lookup(x, call.outputs[0], np.where(values == 128, -128, values))
-    if x.type not in _SUFFIXES:
+    if x.type not in (T.FLOAT32, T.INT32, T.INT64):
         raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
     return _plain(call, "neg")
 
@@ -336,7 +291,9 @@ def rsqrt(call: Call) -> list[Step]:
     if x.type is T.INT8:
         real = 1.0 / float(np.sqrt(lookup.scale_of(x)) * lookup.scale_of(y))
         settings = np.array([x.zero_point, *quantize_multiplier(real), y.zero_point], np.int64)
-        return [_require_at_least_zero_point(x), RARE["q8"].step("rsqrt_q8", x=x, y=y, count=x.size, settings=settings)]
+        values, results = lookup.byte_values(T.INT8).astype(np.int8), np.zeros(256, np.int8)
+        call_kernel("elementwise_q8", "rsqrt_table", x=values, y=results, count=256, settings=settings)
+        return [_require_at_least_zero_point(x), lookup.lookup(x, y, results.astype(np.int64))]
     if x.type is not T.FLOAT32:
         raise no_kernel(call, "FLOAT32, INT8")
     return [_plain(call, "rsqrt")]

@@ -18,6 +18,10 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 
+EIGHT_BITS = (TensorType.INT8, TensorType.UINT8)
+"""The types whose functions of one operand are tables."""
+
+
 def scale_of(info: TensorInfo) -> np.float32:
     """The scale as the file holds it."""
     return np.float32(info.scale)
@@ -27,6 +31,11 @@ def byte_values(type: TensorType) -> Integers:
     """The value of each byte pattern 0 … 255, read as INT8 or UINT8."""
     patterns = np.arange(256, dtype=np.uint8)
     return patterns.view(numpy_dtype(type)).astype(np.int64)
+
+
+def by_pattern(type: TensorType, results: Integers) -> Integers:
+    """Results of an 8-bit type's values, in rising order, as `lookup` takes them: by byte pattern."""
+    return np.roll(results, INTEGER_RANGE[type][0])
 
 
 def lookup(x: TensorInfo, y: TensorInfo, results: Integers) -> Step:

@@ -4,15 +4,18 @@
 or unsigned ones, each plus the target's offset for them, with the lane's four signed bytes of `weights`. The offsets (`Isa.signed_offset`
 and `Isa.unsigned_offset`) make bytes what the target's instruction multiplies; sums start from minus the offset times the weights' sum.
 Definitions give the same integers on every target; sums wrap in int32.
+
+`isa_narrow` has the functions of vectors of bytes and words.
 """
 
 from dataclasses import dataclass
 
+from jitlite.interpreter.codegen.isa_narrow import NARROW, narrow_definitions
 from jitlite.interpreter.codegen.target import Target, host_target, requested_target
 
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED)
+NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, *NARROW)
 """The functions modules may declare."""
 
 
@@ -111,6 +114,10 @@ def _portable(name: str, is_signed: bool) -> str:
 
 def definitions(target: Target) -> str:
     """IR text of the functions for a target."""
+    return _dot4(target) + narrow_definitions(target)
+
+
+def _dot4(target: Target) -> str:
     features = target.features.split(",")
     declared, define = "", _portable
     if target.triple.startswith("x86_64") and "+avx512vnni" in features:

@@ -1,4 +1,4 @@
-"""PRELU and the normalisations along the last dimension on int8, in the reference's fixed point.
+"""The normalisations along the last dimension on int8, in the reference's fixed point.
 
 Tables depend on how far an element lies below its row's largest, 0 … 255.
 """
@@ -6,7 +6,6 @@ Tables depend on how far an element lies below its row's largest, 0 … 255.
 from typing import Annotated, Any
 
 from jitlite.interpreter.kernels.abi import Pointer, i8p, i16p, i32p, i64, i64p, inline, kernel, span
-from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elements import specialise
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root, logarithm, product, reciprocal, rounding_divide
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
@@ -18,25 +17,6 @@ _SUM_BITS = 12
 _LOG_BITS = 22
 _LARGEST_SUM = (1 << 31) - 1
 _NORM_BITS = 7
-
-
-@inline
-def _prelu_settings(settings: i64p) -> Any:
-    """Settings [x and alpha zero point, multiplier of x ≥ 0, multiplier of x · alpha, zero point]."""
-    positive = (narrow(settings[2]), narrow(settings[3]))
-    negative = (narrow(settings[4]), narrow(settings[5]))
-    return settings[0], settings[1], positive, negative, narrow(settings[6])
-
-
-@inline
-def _prelu(x: Any, alpha: Any, settings: Any) -> Any:
-    x_zero_point, alpha_zero_point, positive, negative, zero_point = settings
-    value = narrow(x - x_zero_point)
-    mantissa, shift = positive if value >= 0 else negative
-    return requantize(value if value >= 0 else narrow(value * (alpha - alpha_zero_point)), mantissa, shift, zero_point, -128, 127)
-
-
-binary(__name__, "prelu_q8", (i8p, i8p, i8p, i64p), _prelu, _prelu_settings)
 
 
 @inline

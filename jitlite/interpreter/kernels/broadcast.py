@@ -54,19 +54,34 @@ def binary(family: str, name: str, pointers: tuple[Any, Any, Any, Any], operatio
 
     `pointers` are the types of a, b, y and settings.
     """
-    row = _row(operation)
+    rows(family, name, pointers, _row(operation), unpack)
+
+
+def rows(family: str, name: str, pointers: tuple[Any, Any, Any, Any], row: Element, unpack: Element = no_settings) -> None:
+    """Makes the kernel `name` of module `family` from a function of rows: row(a, b, y, a_at, b_at, at, count, a_step, b_step, settings).
+
+    It writes `count` neighbours from index `at` of y on; an operand whose step is 0 has one element for all of them.
+    """
 
     def run(a: Any, b: Any, y: Any, walk: i64p, settings: Any, thread: int, threads: int) -> None:
-        columns, a_step, b_step = walk[1], walk[2], walk[3]
-        unpacked = unpack(settings)
         at, stop = span(walk[0], thread, threads)
+        if at == stop:
+            return
+        columns, a_step, b_step = walk[1], walk[2], walk[3]
+        lines, a_stride, b_stride = (walk[5], walk[6], walk[7]) if walk[4] > 0 else (1, 0, 0)
+        unpacked = unpack(settings)
+        line = at // columns
+        column, place = at - line * columns, line % lines
+        a_line, b_line = row_start(walk, line, 0)
         while at < stop:
-            line = at // columns
-            column = at - line * columns
             count = min(columns - column, stop - at)
-            a_at, b_at = row_start(walk, line, column)
-            row(a, b, y, a_at, b_at, at, count, a_step, b_step, unpacked)
-            at += count
+            row(a, b, y, a_line + column * a_step, b_line + column * b_step, at, count, a_step, b_step, unpacked)
+            at, column, line, place = at + count, 0, line + 1, place + 1
+            if place < lines:
+                a_line, b_line = a_line + a_stride, b_line + b_stride
+            elif at < stop:
+                place = 0
+                a_line, b_line = row_start(walk, line, 0)
 
     a_type, b_type, y_type, settings_type = pointers
     _register(family, name, run, {"a": a_type, "b": b_type, "y": y_type, "walk": i64p, "settings": settings_type})

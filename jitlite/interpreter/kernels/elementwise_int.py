@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import Status, f32p, i8p, i32, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.abi import Status, f32p, i8p, i32, i32p, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary, unary
 
 _FAMILY = __name__
@@ -49,7 +49,7 @@ def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
     return max(a, b)
 
 
-for _suffix, _pointer in {"i8": i8p, "i32": i32p, "i64": i64p}.items():
+for _suffix, _pointer in {"i8": i8p, "u8": u8p, "i32": i32p, "i64": i64p}.items():
     binary(_FAMILY, f"minimum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _minimum)
     binary(_FAMILY, f"maximum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _maximum)
 
@@ -136,12 +136,6 @@ def _has(x: Any, value: Any, start: int, stop: int) -> Any:
     for i in range(start, stop):
         found |= x[i] == value
     return found
-
-
-@kernel
-def require_nonzero_i8(x: i8p, zero_point: i64, count: i64, thread: i64, threads: i64) -> i32:
-    start, stop = span(count, thread, threads)
-    return _DIVISION_BY_ZERO if _has(x, zero_point, start, stop) else _OK
 
 
 @kernel

@@ -1,98 +1,177 @@
-"""Element-by-element arithmetic on int8 with scales, in the reference's fixed point.
+"""Element-by-element arithmetic on int8 with scales, with the reference's roundings; `elementwise_qu8` has the same for uint8.
 
-Settings are int64 blocks: zero points, then multipliers as (mantissa, shift), then the output's zero point and clamp.
+Settings are int64 blocks. A *rounding* in them is two int32 words: bits of the scale and the offset of a certified line (kernels named
+`…_by_line`), or a multiplier's mantissa and shift.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from jitlite.interpreter.kernels.abi import f64p, i8p, i64, i64p, inline, kernel, span
-from jitlite.interpreter.kernels.broadcast import binary
+from jitlite.interpreter.kernels.abi import i8p, i64, i64p, kernel, span
+from jitlite.interpreter.kernels.broadcast import rows
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root
+from jitlite.interpreter.kernels.narrow import (
+    WORDS,
+    add_words,
+    dot2,
+    high_pairs,
+    high_products,
+    integers_of,
+    larger_word,
+    load_words,
+    low_pairs,
+    low_products,
+    pack,
+    smaller_word,
+    splat_word,
+    store_words,
+    subtract_words,
+    words_of,
+)
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
+from jitlite.interpreter.kernels.rounding import round_exactly, round_line
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vector_rows import vector_row
+from jitlite.interpreter.kernels.vectors import LANES, Vector, clamp, floats_of, load, scale_down, select, splat, store
 
-_FAMILY = __name__
 _UNIT_BITS = 20
-_HALF, _ZERO = np.float32(0.5), np.float32(0)
-_Q8 = (i8p, i8p, i8p, i64p)
+_LOW_BITS = 15
 
 
-@inline
+@forced
+def rounded_by_line(values: Vector, scale: Vector, offset: Vector) -> Vector:
+    return round_line(values, floats_of(scale), floats_of(offset))
+
+
+@forced
+def rounded_exactly(values: Vector, mantissa: Vector, shift: Vector) -> Vector:
+    return round_exactly(values, mantissa, shift)
+
+
+ROUNDINGS: dict[str, Callable[..., Any]] = {"by_line": rounded_by_line, "exactly": rounded_exactly}
+"""Functions that round by the two words of a rounding, by what the names of kernels that use them end in."""
+
+
+@forced
+def _pair_settings(settings: i64p) -> Any:
+    """Settings [constant, low factors, high factors, shift, zero point, low, high]; both factors as words of one int32, a's first."""
+    low_factors, high_factors = words_of(splat(narrow(settings[1]))), words_of(splat(narrow(settings[2])))
+    limits = splat_word(settings[4]), splat_word(settings[5]), splat_word(settings[6])
+    return splat(narrow(settings[0])), low_factors, high_factors, splat(narrow(settings[3])), limits
+
+
+@forced
+def _pair_sum(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Any:
+    """The sum a · A + b · B + C, divided by 2^(15 + shift) and rounded down, plus the zero point.
+
+    A and B have more than 16 bits, so their low 15 bits are multiplied first; what the first shift cuts off cannot carry.
+    """
+    constant, low_factors, high_factors, shift, (zero_point, low, high) = settings
+    a_words, b_words, bits = load_words(a, a_at), load_words(b, b_at), splat(narrow(_LOW_BITS))
+    firsts, seconds = low_pairs(a_words, b_words), high_pairs(a_words, b_words)
+    first = dot2(dot2(constant, firsts, low_factors) >> bits, firsts, high_factors) >> shift
+    second = dot2(dot2(constant, seconds, low_factors) >> bits, seconds, high_factors) >> shift
+    return smaller_word(larger_word(add_words(pack(first, second), zero_point), low), high)
+
+
+@forced
 def _sum_settings(settings: i64p) -> Any:
-    """Settings [a and b zero point, left shift, a multiplier, b multiplier, multiplier, zero point, low, high, sign of b]."""
-    a_side = (settings[0], settings[2], narrow(settings[3]), narrow(settings[4]))
-    b_side = (settings[1], settings[2], narrow(settings[5]), narrow(settings[6]))
-    output = (narrow(settings[7]), narrow(settings[8]), narrow(settings[9]), narrow(settings[10]), narrow(settings[11]))
-    return a_side, b_side, output, settings[12]
+    """Settings [zero point, multiplier of a, the same of b, left shift, sign of b, rounding, zero point, low, high]."""
+    a_side = splat(narrow(settings[0])), splat(narrow(settings[1])), splat(narrow(settings[2]))
+    b_side = splat(narrow(settings[3])), splat(narrow(settings[4])), splat(narrow(settings[5]))
+    output = splat(narrow(settings[10])), splat(narrow(settings[11])), splat(narrow(settings[12]))
+    rounding = splat(narrow(settings[8])), splat(narrow(settings[9]))
+    return a_side, b_side, splat(narrow(settings[6])), splat(narrow(settings[7])), rounding, output
 
 
-@inline
-def _scaled(value: Any, side: Any) -> Any:
-    zero_point, left_shift, mantissa, shift = side
-    return multiply_by_quantized_multiplier(narrow((value - zero_point) << left_shift), mantissa, shift)
+@forced
+def _scaled(x: Any, at: int, side: Any, left_shift: Vector) -> Vector:
+    zero_point, mantissa, shift = side
+    return scale_down((load(x, at) - zero_point) << left_shift, mantissa, shift)
 
 
-@inline
-def _sum(a: Any, b: Any, settings: Any) -> Any:
-    a_side, b_side, output, sign = settings
-    return requantize(narrow(_scaled(a, a_side) + sign * _scaled(b, b_side)), *output)
+@forced
+def _exact_sum(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Vector:
+    a_side, b_side, left_shift, sign, (mantissa, shift), (zero_point, low, high) = settings
+    total = _scaled(a, a_at, a_side, left_shift) + sign * _scaled(b, b_at, b_side, left_shift)
+    return clamp(scale_down(total, mantissa, shift) + zero_point, low, high)
 
 
-@inline
-def _real_settings(settings: f64p) -> Any:
-    """Settings [a and b zero point, a and b factor, zero point, low, high]."""
-    return settings[0], settings[1], np.float32(settings[2]), np.float32(settings[3]), settings[4], settings[5], settings[6]
+def _squared_difference(rounded: Callable[..., Any]) -> Callable[..., Any]:
+    @forced
+    def compute(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Vector:
+        a_side, b_side, left_shift, _, (first, second), (zero_point, low, high) = settings
+        difference = _scaled(a, a_at, a_side, left_shift) - _scaled(b, b_at, b_side, left_shift)
+        return clamp(rounded(difference * difference, first, second) + zero_point, low, high)
+
+    return compute
 
 
-@inline
-def _nearest(value: Any) -> Any:
-    """The nearest int32, halves away from zero, but for the rounding of the sum with ½; |value| < 2³⁰."""
-    return narrow(value + (_HALF if value >= _ZERO else -_HALF))
-
-
-@inline
-def _real_sum(a: Any, b: Any, settings: Any) -> Any:
-    """The sum in float32; the binding has checked for every pair of bytes that it rounds as the fixed point does."""
-    a_zero_point, b_zero_point, a_factor, b_factor, zero_point, low, high = settings
-    total = np.float32(a - narrow(a_zero_point)) * a_factor + np.float32(b - narrow(b_zero_point)) * b_factor
-    return min(max(narrow(_nearest(total) + narrow(zero_point)), narrow(low)), narrow(high))
-
-
-@inline
-def _squared_difference(a: Any, b: Any, settings: Any) -> Any:
-    a_side, b_side, output, _ = settings
-    difference = _scaled(a, a_side) - _scaled(b, b_side)
-    return requantize(narrow(difference * difference), *output)
-
-
-@inline
+@forced
 def _product_settings(settings: i64p) -> Any:
-    """Settings [a and b zero point, multiplier, zero point, low, high]."""
-    output = (narrow(settings[2]), narrow(settings[3]), narrow(settings[4]), narrow(settings[5]), narrow(settings[6]))
-    return settings[0], settings[1], output
+    """Settings [a and b zero point, rounding, zero point, low, high]."""
+    limits = splat_word(settings[4]), splat_word(settings[5]), splat_word(settings[6])
+    return splat_word(settings[0]), splat_word(settings[1]), splat(narrow(settings[2])), splat(narrow(settings[3])), limits
 
 
-@inline
-def _product(a: Any, b: Any, settings: Any) -> Any:
-    a_zero_point, b_zero_point, output = settings
-    return requantize(narrow((a - a_zero_point) * (b - b_zero_point)), *output)
+def _product(rounded: Callable[..., Any]) -> Callable[..., Any]:
+    @forced
+    def compute(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Any:
+        a_zero_point, b_zero_point, first, second, (zero_point, low, high) = settings
+        x, z = subtract_words(load_words(a, a_at), a_zero_point), subtract_words(load_words(b, b_at), b_zero_point)
+        lows, highs = low_products(x, z), high_products(x, z)
+        ones = rounded(integers_of(low_pairs(lows, highs)), first, second)
+        others = rounded(integers_of(high_pairs(lows, highs)), first, second)
+        return smaller_word(larger_word(add_words(pack(ones, others), zero_point), low), high)
+
+    return compute
 
 
-binary(_FAMILY, "sum_q8", _Q8, _sum, _sum_settings)
-binary(_FAMILY, "real_sum_q8", (i8p, i8p, i8p, f64p), _real_sum, _real_settings)
-binary(_FAMILY, "squared_difference_q8", _Q8, _squared_difference, _sum_settings)
-binary(_FAMILY, "product_q8", _Q8, _product, _product_settings)
+@forced
+def _prelu_settings(settings: i64p) -> Any:
+    """Settings [x and alpha zero point, rounding of x ≥ 0, rounding of x · alpha, zero point, low, high]."""
+    zero_points = splat(narrow(settings[0])), splat(narrow(settings[1]))
+    rising, falling = (splat(narrow(settings[2])), splat(narrow(settings[3]))), (splat(narrow(settings[4])), splat(narrow(settings[5])))
+    return zero_points, rising, falling, (splat(narrow(settings[6])), splat(narrow(settings[7])), splat(narrow(settings[8])))
+
+
+def _prelu(rounded: Callable[..., Any]) -> Callable[..., Any]:
+    @forced
+    def compute(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Vector:
+        (x_zero_point, alpha_zero_point), rising, falling, (zero_point, low, high) = settings
+        x = load(a, a_at) - x_zero_point
+        product = x * (load(b, b_at) - alpha_zero_point)
+        is_rising = x >= splat(narrow(0))
+        first, second = select(is_rising, rising[0], falling[0]), select(is_rising, rising[1], falling[1])
+        return clamp(rounded(select(is_rising, x, product), first, second) + zero_point, low, high)
+
+    return compute
+
+
+def arithmetic(family: str, suffix: str, pointer: Any) -> None:
+    """Registers the kernels of a family for pointers to int8 or to uint8."""
+    pointers = (pointer, pointer, pointer, i64p)
+    rows(family, f"sum_by_pairs_{suffix}", pointers, vector_row(WORDS, _pair_sum, store_words), _pair_settings)
+    rows(family, f"sum_exactly_{suffix}", pointers, vector_row(LANES, _exact_sum, store), _sum_settings)
+    for name, rounded in ROUNDINGS.items():
+        rows(family, f"product_{name}_{suffix}", pointers, vector_row(WORDS, _product(rounded), store_words), _product_settings)
+        rows(family, f"prelu_{name}_{suffix}", pointers, vector_row(LANES, _prelu(rounded), store), _prelu_settings)
+
+
+arithmetic(__name__, "qs8", i8p)
+for _name, _rounded in ROUNDINGS.items():
+    _row = vector_row(LANES, _squared_difference(_rounded), store)
+    rows(__name__, f"squared_difference_{_name}_qs8", (i8p, i8p, i8p, i64p), _row, _sum_settings)
 
 
 @kernel
-def rsqrt_q8(x: i8p, y: i8p, count: i64, settings: i64p, thread: i64, threads: i64) -> None:
-    """Settings [zero point of x, mantissa, shift, zero point of y]; the zero point itself gives the largest result."""
+def rsqrt_table(x: i8p, y: i8p, count: i64, settings: i64p, thread: i64, threads: i64) -> None:
+    """Settings [zero point of x, mantissa, shift, zero point of y]; the zero point itself and what lies below give the largest result."""
     zero_point, mantissa, shift, y_zero_point = settings[0], settings[1], settings[2], settings[3]
     start, stop = span(count, thread, threads)
     for i in range(start, stop):
         value = x[i] - zero_point
-        if value == 0:
+        if value <= 0:
             y[i] = 127
             continue
         root, root_shift = inverse_square_root(value)

@@ -4,16 +4,25 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary
+from jitlite.interpreter.kernels.narrow import BYTES, load_bytes, look_up, store_bytes, table_at
 
-_OK, _BAD_VALUE = int(Status.OK), int(Status.BAD_VALUE)
+_OK, _BAD_VALUE, _DIVISION_BY_ZERO = int(Status.OK), int(Status.BAD_VALUE), int(Status.DIVISION_BY_ZERO)
 
 
 @kernel
 def lookup_8(x: u8p, y: u8p, table: u8p, count: i64, thread: i64, threads: i64) -> None:
-    """Writes table[x]; the table has 256 entries, signed bytes index it by their bit pattern."""
+    """Writes table[x]; the table has 256 entries, signed bytes index it by their bit pattern. y may be x."""
     start, stop = span(count, thread, threads)
-    for i in range(start, stop):
-        y[i] = table[x[i]]
+    last = stop - BYTES
+    if last < start:
+        for i in range(start, stop):
+            y[i] = table[x[i]]
+        return
+    entries = table_at(table)
+    rest = look_up(entries, load_bytes(x, last))
+    for at in range(start, last, BYTES):
+        store_bytes(y, at, look_up(entries, load_bytes(x, at)))
+    store_bytes(y, last, rest)
 
 
 @kernel
@@ -30,6 +39,16 @@ def require_at_least_i8(x: i8p, least: i64, count: i64, thread: i64, threads: i6
     for i in range(start, stop):
         lowest = min(lowest, x[i])
     return _BAD_VALUE if lowest < least else _OK
+
+
+@kernel
+def require_other_than(x: u8p, value: i64, count: i64, thread: i64, threads: i64) -> i32:
+    """Fails as a division by zero does where a byte has the pattern `value`."""
+    start, stop = span(count, thread, threads)
+    found = 0
+    for i in range(start, stop):
+        found |= x[i] == value
+    return _DIVISION_BY_ZERO if found else _OK
 
 
 @inline

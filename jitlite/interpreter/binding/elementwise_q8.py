@@ -1,0 +1,187 @@
+"""Element-by-element arithmetic on INT8 and UINT8 operands with scales: kernels, and tables where an operand is a single constant."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.registry import Step, kernels
+from jitlite.interpreter.binding.rounding import certify_quantized
+from jitlite.interpreter.codegen.immediate import call_kernel
+from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
+from jitlite.schemas.dtypes import INTEGER_RANGE
+from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+SUFFIXES = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8"}
+"""The 8-bit types, by what the names of their kernels end in."""
+_FAMILIES = {TensorType.INT8: kernels("elementwise_q8"), TensorType.UINT8: kernels("elementwise_qu8")}
+
+_SUM_SHIFT, _DIFFERENCE_SHIFT = 20, 7
+_LOW_BITS, _MOST_BITS = 15, 30
+_LARGEST_WHOLE = 2**15 - 512
+"""Constants up to this bring no sum that was saturated to 16 bits back to where the clamp would not hide it."""
+_GROWTHS = (0.0, 2.0**-27, 2.0**-25, 2.0**-23, -(2.0**-27))
+"""What slopes are made larger by: where results would lie half-way, the reference rounds away from zero."""
+
+Multiplier = tuple[int, int]
+Output = tuple[Multiplier, int, int, int]
+"""Multiplier, zero point, lowest and highest result."""
+
+
+def step(kernel: str, a: TensorInfo, b: TensorInfo, y: TensorInfo, settings: NDArray[np.int64]) -> Step:
+    """A step of a kernel that broadcasts, named with the operands' type."""
+    steps = walk(y.shape, a.shape, b.shape)
+    return _FAMILIES[y.type].step(f"{kernel}_{SUFFIXES[y.type]}", a=a, b=b, y=y, walk=steps, settings=settings)
+
+
+def output(call: Call, real: float) -> Output:
+    """How results on a scale `real` times the output's become the output's."""
+    y = call.outputs[0]
+    fused = getattr(call.options, "fused_activation_function", None)
+    low, high = INTEGER_RANGE[y.type] if fused is None else quantized_activation_range(fused, y.scale, y.zero_point, y.type)
+    return quantize_multiplier(real), y.zero_point, low, high
+
+
+def _scale(info: TensorInfo) -> float:
+    return float(lookup.scale_of(info))
+
+
+def rounding(multiplier: Multiplier, limits: tuple[int, int, int], least: int, greatest: int) -> tuple[str, int, int]:
+    """How kernels round values from `least` to `greatest`: what their names end in, and the two words of the rounding.
+
+    `limits` are the output's zero point, lowest and highest value.
+    """
+    mantissa, shift = multiplier
+    sums = np.array([[least, greatest]], np.int64)
+    line = certify_quantized(np.array([mantissa], np.int32), np.array([shift], np.int32), np.array(limits, np.int32), sums)
+    if not line.is_certified[0]:
+        return "exactly", mantissa, shift
+    return "by_line", int(line.scales.view(np.int32)[0]), int(line.offsets.view(np.int32)[0])
+
+
+def _common_scale(call: Call) -> tuple[float, Multiplier, Multiplier]:
+    """Twice the larger scale of two operands, and the multipliers that bring both to it."""
+    a_scale, b_scale = _scale(call.input(0)), _scale(call.input(1))
+    twice = 2 * max(a_scale, b_scale)
+    return twice, quantize_multiplier(a_scale / twice), quantize_multiplier(b_scale / twice)
+
+
+def _scaled(info: TensorInfo, multiplier: Multiplier, shift: int) -> NDArray[np.int32]:
+    """What the type's values, in rising order, stand for on the common scale."""
+    low, high = INTEGER_RANGE[info.type]
+    values = (np.arange(low, high + 1) - info.zero_point) << shift
+    return multiply_by_quantized_multiplier(values.astype(np.int32), *multiplier)
+
+
+def _of_single(x: TensorInfo, constant: TensorInfo, y: TensorInfo) -> bool:
+    """True when the second operand is one known element and the first has the result's shape."""
+    return constant.value is not None and constant.size == 1 and x.size == y.size
+
+
+def _results(totals: NDArray[np.int32], scaling: Output) -> lookup.Integers:
+    multiplier, zero_point, low, high = scaling
+    found: lookup.Integers = np.clip(multiply_by_quantized_multiplier(totals, *multiplier).astype(np.int64) + zero_point, low, high)
+    return found
+
+
+def _index(constant: TensorInfo) -> int:
+    """The place of a single constant's value among its type's values."""
+    assert constant.value is not None
+    return int(constant.value.reshape(-1)[0]) - INTEGER_RANGE[constant.type][0]
+
+
+def sum_of(call: Call, sign: int) -> Step:
+    """ADD (`sign` 1) and SUB (-1)."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    twice, a_multiplier, b_multiplier = _common_scale(call)
+    scaling = output(call, twice / (2.0**_SUM_SHIFT * _scale(y)))
+    a_values, b_values = _scaled(a, a_multiplier, _SUM_SHIFT), sign * _scaled(b, b_multiplier, _SUM_SHIFT)
+    if _of_single(a, b, y):
+        return lookup.lookup(a, y, lookup.by_pattern(a.type, _results(a_values + b_values[_index(b)], scaling)))
+    if _of_single(b, a, y):
+        return lookup.lookup(b, y, lookup.by_pattern(b.type, _results(a_values[_index(a)] + b_values, scaling)))
+    pairs = _by_pairs(call, sign, a_values, b_values, scaling)
+    if pairs is not None:
+        return step("sum_by_pairs", a, b, y, pairs)
+    multiplier, *limits = scaling
+    sides = [a.zero_point, *a_multiplier, b.zero_point, *b_multiplier]
+    return step("sum_exactly", a, b, y, np.array([*sides, _SUM_SHIFT, sign, *multiplier, *limits], np.int64))
+
+
+def _by_pairs(call: Call, sign: int, a_values: NDArray[np.int32], b_values: NDArray[np.int32], scaling: Output) -> NDArray[np.int64] | None:
+    """Settings of `sum_by_pairs` that give the reference's result for every pair of bytes, or None where none were found."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    multiplier, zero_point, low, high = scaling
+    a_ratio, b_ratio = _scale(a) / _scale(y), sign * _scale(b) / _scale(y)
+    bits = min(_MOST_BITS, _MOST_BITS - 1 - math.frexp(max(a_ratio, -b_ratio, b_ratio))[1])
+    slopes = np.array([[round(ratio * (1 + growth) * 2.0**bits) for ratio in (a_ratio, b_ratio)] for growth in _GROWTHS], np.int64)
+    if bits < _LOW_BITS:
+        return None
+    constants = np.zeros((len(slopes), 2), np.int64)
+    call_kernel(
+        "certify_sums",
+        "fit_sums",
+        a_values=a_values,
+        b_values=b_values,
+        results=np.zeros(256, np.int32),
+        settings=np.array([*multiplier, zero_point, low, high], np.int64),
+        slopes=slopes,
+        constants=constants,
+        count=len(slopes),
+        bits=bits,
+        first=INTEGER_RANGE[y.type][0],
+    )
+    for (a_slope, b_slope), (least, greatest) in zip(slopes.tolist(), constants.tolist()):
+        whole, part = divmod((least + greatest) // 2, 2**bits)
+        if least <= greatest and abs(whole) <= _LARGEST_WHOLE:
+            factors = [_both(a_slope % 2**_LOW_BITS, b_slope % 2**_LOW_BITS), _both(a_slope >> _LOW_BITS, b_slope >> _LOW_BITS)]
+            return np.array([part, *factors, bits - _LOW_BITS, whole, low, high], np.int64)
+    return None
+
+
+def _both(a: int, b: int) -> int:
+    """Two 16-bit words as one int32, a in the lower half."""
+    return (a & 0xFFFF) | (b << 16)
+
+
+def product(call: Call) -> Step:
+    """MUL."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    scaling = output(call, float(lookup.scale_of(a) * lookup.scale_of(b) / lookup.scale_of(y)))
+    multiplier, *limits = scaling
+    a_values, b_values = (np.arange(256) + INTEGER_RANGE[y.type][0] - info.zero_point for info in (a, b))
+    for x, values, constant, factors in ((a, a_values, b, b_values), (b, b_values, a, a_values)):
+        if _of_single(x, constant, y):
+            products = (values * factors[_index(constant)]).astype(np.int32)
+            return lookup.lookup(x, y, lookup.by_pattern(x.type, _results(products, scaling)))
+    corners = np.outer(a_values[[0, -1]], b_values[[0, -1]])
+    kind, *words = rounding(multiplier, (limits[0], limits[1], limits[2]), int(corners.min()), int(corners.max()))
+    return step(f"product_{kind}", a, b, y, np.array([a.zero_point, b.zero_point, *words, *limits], np.int64))
+
+
+def squared_difference(call: Call) -> Step:
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    twice, a_multiplier, b_multiplier = _common_scale(call)
+    multiplier, *limits = output(call, twice**2 / (2.0 ** (2 * _DIFFERENCE_SHIFT) * _scale(y)))
+    a_values, b_values = (_scaled(info, side, _DIFFERENCE_SHIFT) for info, side in ((a, a_multiplier), (b, b_multiplier)))
+    farthest = max(int(a_values[-1]) - int(b_values[0]), int(b_values[-1]) - int(a_values[0]))
+    kind, *words = rounding(multiplier, (limits[0], limits[1], limits[2]), 0, farthest**2)
+    sides = [a.zero_point, *a_multiplier, b.zero_point, *b_multiplier]
+    settings = np.array([*sides, _DIFFERENCE_SHIFT, 1, *words, *limits], np.int64)
+    return step(f"squared_difference_{kind}", a, b, y, settings)
+
+
+def prelu(call: Call) -> Step:
+    x, alpha, y = call.input(0), call.input(1), call.outputs[0]
+    multiplier, *limits = output(call, float(lookup.scale_of(x) / lookup.scale_of(y)))
+    falling = quantize_multiplier(float(lookup.scale_of(x) * lookup.scale_of(alpha) / lookup.scale_of(y)))
+    (low, high), bounds = INTEGER_RANGE[x.type], (limits[0], limits[1], limits[2])
+    slopes = low - alpha.zero_point, high - alpha.zero_point
+    products = [(low - x.zero_point) * slope for slope in slopes]
+    sides = [rounding(multiplier, bounds, 0, high - x.zero_point), rounding(falling, bounds, min(0, *products), max(0, *products))]
+    kind = "by_line" if all(side[0] == "by_line" for side in sides) else "exactly"
+    words = [*sides[0][1:], *sides[1][1:]] if kind == "by_line" else [*multiplier, *falling]
+    return step(f"prelu_{kind}", x, alpha, y, np.array([x.zero_point, alpha.zero_point, *words, *limits], np.int64))

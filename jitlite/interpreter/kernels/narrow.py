@@ -1,0 +1,262 @@
+"""Vectors of 64 bytes and of 32 16-bit words as kernel values, for what 8-bit numbers need no int32 for.
+
+Bytes have no sign of their own: `below`, `smaller` and `larger` read them as unsigned, flipping their highest bits makes signed ones of it.
+Words are signed. Pairs of words are laid out as the target multiplies them: `low_pairs` and `high_pairs` take every first and second four
+of eight neighbours, and `pack` brings results of both back in order.
+"""
+
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+from jitlite.interpreter.codegen.isa_narrow import DOT2, LOOKUP, PACK
+from jitlite.interpreter.kernels.abi import Pointer, u8p
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vectors import LANES, Lanes
+
+BYTES, WORDS = 64, 32
+"""Elements of a vector of bytes, and of one of words."""
+
+Bytes = Any
+"""A vector of BYTES bytes, for annotations."""
+Words = Any
+"""A vector of WORDS words, for annotations."""
+
+_I8, _I16, _I32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
+
+
+class Narrow(types.Type):  # type: ignore[misc]  # numba is untyped
+    """Numba's type of so many integers of so many bits."""
+
+    def __init__(self, bits: int, count: int) -> None:
+        self.bits, self.count = bits, count
+        super().__init__(name=f"Narrow({bits}, {count})")
+
+
+@register_model(Narrow)
+class _NarrowModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is untyped
+    def __init__(self, manager: Any, kind: Narrow) -> None:
+        super().__init__(manager, kind, ir.VectorType(ir.IntType(kind.bits), kind.count))
+
+
+_BYTES, _WORDS, _INTEGERS = Narrow(8, BYTES), Narrow(16, WORDS), Lanes(types.int32)
+_OF_A_BYTE = (types.int8, types.uint8)
+
+
+def _vector(kind: Narrow) -> ir.VectorType:
+    return ir.VectorType(ir.IntType(kind.bits), kind.count)
+
+
+def _address(builder: Any, pointer: Any, at: Any, vector: ir.VectorType) -> Any:
+    return builder.bitcast(builder.gep(pointer, [at], source_etype=_I8), vector.as_pointer())
+
+
+def _is_byte_pointer(kind: Any) -> bool:
+    return getattr(kind, "dtype", None) in _OF_A_BYTE
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def load_bytes(typing: Any, pointer: Any, at: Any) -> Any:
+    """The BYTES bytes from index `at` of a byte pointer."""
+    if not _is_byte_pointer(pointer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        vector = _vector(_BYTES)
+        return builder.load(_address(builder, values[0], values[1], vector), typ=vector, align=1)
+
+    return _BYTES(pointer, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_bytes(typing: Any, pointer: Any, at: Any, vector: Any) -> Any:
+    """Stores BYTES bytes from index `at` on."""
+    if not _is_byte_pointer(pointer) or vector != _BYTES:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store(values[2], _address(builder, values[0], values[1], _vector(_BYTES)), align=1)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, vector), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def load_words(typing: Any, pointer: Any, at: Any) -> Any:
+    """The WORDS bytes from index `at` of an int8 or uint8 pointer, as words."""
+    if not _is_byte_pointer(pointer):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        stored = ir.VectorType(_I8, WORDS)
+        loaded = builder.load(_address(builder, values[0], values[1], stored), typ=stored, align=1)
+        return (builder.sext if pointer.dtype.signed else builder.zext)(loaded, _vector(_WORDS))
+
+    return _WORDS(pointer, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_words(typing: Any, pointer: Any, at: Any, words: Any) -> Any:
+    """Stores the low bytes of words from index `at` of a byte pointer on."""
+    if not _is_byte_pointer(pointer) or words != _WORDS:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        stored = ir.VectorType(_I8, WORDS)
+        builder.store(builder.trunc(values[2], stored), _address(builder, values[0], values[1], stored), align=1)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, words), generate
+
+
+def _splat(kind: Narrow, text: str) -> Any:
+    def made(typing: Any, number: Any) -> Any:
+        if not isinstance(number, types.Integer):
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            element = ir.IntType(kind.bits)
+            value = builder.trunc(values[0], element) if number.bitwidth > kind.bits else values[0]
+            empty = ir.Constant(_vector(kind), ir.Undefined)
+            first = builder.insert_element(empty, value, ir.Constant(_I32, 0))
+            return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count))
+
+        if number.bitwidth < kind.bits:
+            return None
+        return kind(number), generate
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+splat_byte = _splat(_BYTES, "The low byte of an integer in every place.")
+splat_word = _splat(_WORDS, "The low 16 bits of an integer in every place.")
+
+
+def _call(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+
+def _binary(kind: Narrow, emit: Any, text: str) -> Any:
+    def made(typing: Any, a: Any, b: Any) -> Any:
+        if a != kind or b != kind:
+            return None
+        return kind(a, b), lambda context, builder, signature, values: emit(builder, *values)
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+def _named(name: str) -> Any:
+    return lambda builder, a, b: _call(builder, f"llvm.{name}.v{a.type.count}i{a.type.element.width}", a.type, a, b)
+
+
+def _mask(builder: Any, condition: Any) -> Any:
+    return builder.zext(condition, _vector(_BYTES))
+
+
+flipped = _binary(_BYTES, lambda builder, a, b: builder.xor(a, b), "Exclusive or of bytes.")
+both = _binary(_BYTES, lambda builder, a, b: builder.and_(a, b), "And of bytes.")
+byte_difference = _binary(_BYTES, lambda builder, a, b: builder.sub(a, b), "Differences of bytes, which wrap.")
+smaller = _binary(_BYTES, _named("umin"), "The smaller of each two bytes.")
+larger = _binary(_BYTES, _named("umax"), "The larger of each two bytes.")
+at_most = _binary(_BYTES, lambda builder, a, b: _mask(builder, builder.icmp_unsigned("<=", a, b)), "1 where a ≤ b, 0 elsewhere.")
+
+
+def _high_half(builder: Any, a: Any, b: Any) -> Any:
+    wide = ir.VectorType(_I32, WORDS)
+    product = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
+    return builder.trunc(builder.lshr(product, ir.Constant(wide, [16] * WORDS)), a.type)
+
+
+low_products = _binary(_WORDS, lambda builder, a, b: builder.mul(a, b), "The low words of products.")
+high_products = _binary(_WORDS, _high_half, "The high words of products.")
+subtract_words = _binary(_WORDS, lambda builder, a, b: builder.sub(a, b), "Differences of words, which wrap.")
+add_words = _binary(_WORDS, _named("sadd.sat"), "Sums of words, saturated.")
+smaller_word = _binary(_WORDS, _named("smin"), "The smaller of each two words.")
+larger_word = _binary(_WORDS, _named("smax"), "The larger of each two words.")
+
+
+def _interleaved(half: int, text: str) -> Any:
+    places = [8 * group + 4 * half + word + WORDS * side for group in range(4) for word in range(4) for side in (0, 1)]
+
+    def emit(builder: Any, a: Any, b: Any) -> Any:
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, WORDS), places))
+
+    return _binary(_WORDS, emit, text)
+
+
+low_pairs = _interleaved(0, "Words of a, each followed by that of b: the first four of every eight.")
+high_pairs = _interleaved(1, "The same of the last four of every eight.")
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def words_of(typing: Any, integers: Any) -> Any:
+    """The words of int32, the low ones first."""
+    if integers != _INTEGERS:
+        return None
+    return _WORDS(integers), lambda context, builder, signature, values: builder.bitcast(values[0], _vector(_WORDS))
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def integers_of(typing: Any, words: Any) -> Any:
+    """The int32 of pairs of words, the low ones first."""
+    if words != _WORDS:
+        return None
+    return _INTEGERS(words), lambda context, builder, signature, values: builder.bitcast(values[0], ir.VectorType(_I32, LANES))
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def dot2(typing: Any, total: Any, pairs: Any, factors: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa_narrow`'s jitlite.dot2."""
+    if total != _INTEGERS or not pairs == factors == _WORDS:
+        return None
+    wide = ir.VectorType(_I32, LANES)
+    return total(total, pairs, factors), lambda context, builder, signature, values: _call(builder, DOT2, wide, *values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def pack(typing: Any, low: Any, high: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa_narrow`'s jitlite.pack: the words whose pairs `low_pairs` and `high_pairs` took."""
+    if not low == high == _INTEGERS:
+        return None
+    return _WORDS(low, high), lambda context, builder, signature, values: _call(builder, PACK, _vector(_WORDS), *values)
+
+
+class Table(NamedTuple):
+    """256 bytes to look up, in memory and in registers."""
+
+    memory: Pointer[int]
+    t0: Bytes
+    t1: Bytes
+    t2: Bytes
+    t3: Bytes
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def _lookup(typing: Any, memory: Any, t0: Any, t1: Any, t2: Any, t3: Any, places: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa_narrow`'s jitlite.lookup."""
+    if not _is_byte_pointer(memory) or not t0 == t1 == t2 == t3 == places == _BYTES:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _call(builder, LOOKUP, _vector(_BYTES), *values)
+
+    return _BYTES(memory, t0, t1, t2, t3, places), generate
+
+
+@forced
+def table_at(memory: u8p) -> Table:
+    """The 256 bytes behind a pointer as they are now."""
+    return Table(memory, load_bytes(memory, 0), load_bytes(memory, BYTES), load_bytes(memory, 2 * BYTES), load_bytes(memory, 3 * BYTES))
+
+
+@forced
+def look_up(table: Table, places: Bytes) -> Bytes:
+    """The entry of each byte; the table's memory must not have changed since `table_at`."""
+    return _lookup(table.memory, table.t0, table.t1, table.t2, table.t3, places)
