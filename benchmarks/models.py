@@ -203,7 +203,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--shape", type=shape_of, action="append", default=[], metavar="NAME=1x3x224x224", help="sizes of an ONNX input")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (default: 1 2)")
     parser.add_argument("--seconds", type=float, default=0.3, help="most time for each engine, model and number of threads (default: 0.3)")
-    parser.add_argument("--minutes", type=float, default=8.0, help="most time altogether; each model gets less when time is short")
+    parser.add_argument("--minutes", type=float, default=7.0, help="most time altogether; each model gets less when time is short")
     parser.add_argument("--work", type=Path, default=None, help="folder for converted models, kept (default: a temporary one)")
     parser.add_argument("--json", type=Path, default=None, help="file for the results")
     parser.add_argument("--plot", type=Path, default=None, help="file for a picture of the ratios (.svg or .png)")

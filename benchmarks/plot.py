@@ -49,18 +49,19 @@ def draw_ratios(path: Path, models: Sequence[Mapping[str, Any]], threads: int) -
                 left = (number + 0.42) / len(columns)
                 axes = figure.add_axes((left, top - rows, 0.53 / len(columns), rows))
                 kind, title = panels[place]
-                _panel(axes, title, [entry for entry in ready if entry["kind"] == kind])
+                mean = _panel(axes, [entry for entry in ready if entry["kind"] == kind])
+                heading = f"{title}: geometric mean {mean:.2f}"
+                figure.text(left - 0.4 / len(columns), top + 0.14 / height, heading, fontsize=11, weight="bold")
                 top -= rows + 4 * ROW_INCHES / height
         _legend(figure, height)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=130)
         pyplot.close(figure)
 
 
-def _panel(axes: Axes, title: str, entries: Sequence[Mapping[str, Any]]) -> None:
+def _panel(axes: Axes, entries: Sequence[Mapping[str, Any]]) -> float:
+    """Draws the bars, the fastest first; the geometric mean."""
     order = sorted(entries, key=lambda entry: -entry["ratio"][LITERT]["median"])
     ratios = np.array([entry["ratio"][LITERT]["median"] for entry in order])
-    mean = float(np.exp(np.log(ratios).mean()))
-    axes.set_title(f"{title}: geometric mean {mean:.2f}", fontsize=11, weight="bold", loc="left", pad=5)
     colours = [FASTER if ratio >= 1 else CLOSE if ratio >= 0.8 else SLOWER for ratio in ratios]
     places = np.arange(len(order))
     axes.barh(places, np.log2(ratios), color=colours, height=0.72)
@@ -70,7 +71,7 @@ def _panel(axes: Axes, title: str, entries: Sequence[Mapping[str, Any]]) -> None
     axes.set_yticks(places, [entry["model"] for entry in order], fontsize=7)
     axes.set_ylim(len(order) - 0.4, -0.6)
     shown = [np.log2(entry["ratio"][rival]["median"]) for entry in order for rival in entry["ratio"]]
-    axes.set_xlim(min(-1.0, *shown) - 0.3, max(1.0, *shown) + 0.5)
+    axes.set_xlim(min(-1.0, *shown) - 0.3, max(1.0, *shown) + 0.9)
     axes.xaxis.set_major_locator(FixedLocator([float(np.log2(tick)) for tick in TICKS]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{2**value:g}×" if value >= 0 else f"1/{2**-value:g}"))
@@ -81,15 +82,19 @@ def _panel(axes: Axes, title: str, entries: Sequence[Mapping[str, Any]]) -> None
     axes.set_axisbelow(True)
     for side in ("top", "right", "bottom", "left"):
         axes.spines[side].set_visible(False)
-    for place, ratio in enumerate(ratios):
+    for place, (ratio, colour) in enumerate(zip(ratios, colours)):
         axes.text(
-            np.log2(ratio) + (0.06 if ratio >= 1 else -0.06),
+            1.0,
             place,
             f"{ratio:.2f}",
-            fontsize=6.2,
+            fontsize=7,
             va="center",
-            ha="left" if ratio >= 1 else "right",
+            ha="right",
+            color=colour,
+            weight="bold",
+            transform=axes.get_yaxis_transform(),
         )
+    return float(np.exp(np.log(ratios).mean()))
 
 
 def _legend(figure: Any, height: float) -> None:
