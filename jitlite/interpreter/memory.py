@@ -1,10 +1,11 @@
 """Places buffers in one arena so that buffers alive at the same time never overlap."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from jitlite.schemas.record import Record
 
@@ -64,6 +65,12 @@ def lower_bound(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> int:
         alive += changes[step]
         most = max(most, alive)
     return most
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """A zeroed array at a multiple of ALIGNMENT."""
+    kind: np.dtype[Any] = np.dtype(dtype)
+    return aligned_bytes(prod(shape) * kind.itemsize).view(kind).reshape(shape)
 
 
 def aligned_bytes(n_bytes: int, align: int = ALIGNMENT) -> NDArray[np.uint8]:

@@ -1,10 +1,13 @@
 """Weights and what belongs to output channels, packed into panels of COLUMNS channels as `jitlite.interpreter.kernels.tile` reads them."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.codegen.immediate import call_kernel
+from jitlite.interpreter.memory import aligned_zeros
 from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quantized_activation_range
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
@@ -30,23 +33,27 @@ def by_panel(values: Array, groups: int = 1) -> Array:
 
 
 def pack(weights: Array, groups: int = 1) -> Array:
-    """Weights [channels, ..., depth] as [groups · panels, ..., depth, COLUMNS]."""
-    last = np.moveaxis(weights, 0, -1)
-    return np.ascontiguousarray(np.moveaxis(by_panel(last, groups), -2, 0))
+    """Weights of 4 bytes each, [channels, ..., depth], as [groups · panels, ..., depth, COLUMNS]."""
+    channels, size = weights.shape[0] // groups, prod(weights.shape[1:])
+    packed = aligned_zeros((groups * panels(channels), *weights.shape[1:], COLUMNS), weights.dtype)
+    source = np.ascontiguousarray(weights).view(np.int32)
+    call_kernel("packing", "pack_levels", source=source, target=packed, groups=groups, channels=channels, depth=size)
+    return packed
 
 
-def pack_s8(weights: Array, groups: int = 1) -> NDArray[np.int8]:
-    """INT8 weights [channels, runs..., numbers of a run] as [groups · panels, runs..., quads, COLUMNS, 4], zeros behind the last number."""
-    depth = weights.shape[-1]
-    levels = pack(weights, groups)
-    runs = np.zeros((*levels.shape[:-2], -(-depth // 4) * 4, COLUMNS), np.int8)
-    runs[..., :depth, :] = levels
-    return np.ascontiguousarray(runs.reshape(*levels.shape[:-2], -(-depth // 4), 4, COLUMNS).swapaxes(-1, -2))
+def pack_s8(weights: Array, groups: int = 1) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
+    """INT8 weights [channels, runs..., numbers of a run] packed, and the sum of each channel.
 
-
-def tap_sums(weights: Array, groups: int = 1) -> Array:
-    """Sums of INT8 weights [channels, taps..., depth] over depth, as int32 [groups · panels, taps..., COLUMNS]."""
-    return pack(weights.astype(np.int32).sum(-1, dtype=np.int32), groups)
+    They come as [groups · panels, runs..., quads, COLUMNS, 4] with zeros behind the last number, the sums as [groups · panels, COLUMNS].
+    """
+    channels, runs, depth = weights.shape[0] // groups, weights.shape[1:-1], weights.shape[-1]
+    count = groups * panels(channels)
+    packed = aligned_zeros((count, *runs, -(-depth // 4), COLUMNS, 4), np.int8)
+    sums = aligned_zeros((count, COLUMNS), np.int32)
+    source = np.ascontiguousarray(weights)
+    sizes = {"groups": groups, "channels": channels, "runs": prod(runs), "depth": depth}
+    call_kernel("packing", "pack_quads", source=source, target=packed, sums=sums, **sizes)
+    return packed, sums
 
 
 def interleave(*rows: Array, groups: int = 1) -> Array:

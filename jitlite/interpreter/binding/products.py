@@ -9,7 +9,6 @@ from jitlite.interpreter.binding.panels import (
     by_panel,
     interleave,
     pack_s8,
-    tap_sums,
 )
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, kernels
 from jitlite.interpreter.binding.rounding import Line, certify_quantized, certify_real, sum_ranges
@@ -247,9 +246,7 @@ def signed(values: Array, zero_point: int) -> tuple[NDArray[np.int8], int]:
 def packed_right(weights: Array, zero_point: int, s: Sizes) -> Right:
     """Constant weights [channels, ...] packed for `s`."""
     own, offset = signed(weights, zero_point)
-    runs = by_run(own, s)
-    sums = tap_sums(runs.reshape(runs.shape[0], -1), s.groups)
-    return Right(pack_s8(runs, s.groups), sums, offset)
+    return Right(*pack_s8(by_run(own, s), s.groups), offset)
 
 
 def product_ranges(weights: Array, bias: TensorInfo | None, x: TensorInfo, zero_point: int) -> NDArray[np.int64]:
