@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jitlite.interpreter.kernels.abi import i32p, i64, i64p, inline
-from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.intrinsics import advance, copy_elements, fill_elements
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
     ISA,
@@ -139,41 +139,42 @@ class Spot(NamedTuple):
 
 
 @inline
-def _fill(target: Numbers, at: i64, count: i64, value: Any) -> None:
-    for i in range(at, at + count):
-        target[i] = value
+def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: i64, lines: Numbers) -> None:
+    """Copies `count` rows of an image from row `first` on, padded; both may lie outside it.
 
-
-@inline
-def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: Any, lines: Numbers) -> None:
-    """Copies `count` rows of an image from row `first` on, padded; both may lie outside it."""
+    Every byte of a number outside is `outside`: a zero point, or 0 for float32.
+    """
     left = min(max(s.pad_w, 0), s.line_w)
     cut = max(-s.pad_w, 0)
     copied = max(min(s.in_w - cut, s.line_w - left), 0)
     for line in range(count):
-        at, y = line * s.line_w * s.in_c, first + line
+        target, y = advance(lines, line * s.line_w * s.in_c), first + line
         if 0 <= y < s.in_h:
-            _fill(lines, at, left * s.in_c, outside)
             source = advance(x, (y * s.in_w + cut) * s.in_c)
-            target = advance(lines, at + left * s.in_c)
-            for i in range(copied * s.in_c):
-                target[i] = source[i]
-            _fill(lines, at + (left + copied) * s.in_c, (s.line_w - left - copied) * s.in_c, outside)
+            fill_elements(target, outside, left * s.in_c)
+            copy_elements(advance(target, left * s.in_c), source, copied * s.in_c)
+            fill_elements(advance(target, (left + copied) * s.in_c), outside, (s.line_w - left - copied) * s.in_c)
         else:
-            _fill(lines, at, s.line_w * s.in_c, outside)
+            fill_elements(target, outside, s.line_w * s.in_c)
 
 
 @inline
-def _locate(s: Sizes, pitch: i64, pixel: i64, rows: i64, height: i64, results: i64p, places: i64p) -> None:
-    """Notes where `height` rows of a strip from `pixel` on start and end; behind the last of `rows` they repeat it."""
-    y, x = pixel // s.out_w, pixel % s.out_w
+def _locate(s: Sizes, pitch: i64, y: i64, x: i64, rows: i64, height: i64, places: i64p, results: i64p) -> None:
+    """Notes where `height` rows of a strip from pixel (y, x) on start and end; behind the first `rows` they repeat the last of them."""
+    row_step, step = s.stride_h * pitch * s.in_c, s.stride_w * s.in_c
+    at, to = y * row_step + x * step, y * s.y_row + x * s.y_column
+    if rows == height and (x + height <= s.out_w or s.out_w == 1):
+        is_column = s.out_w == 1
+        step, result_step = (row_step, s.y_row) if is_column else (step, s.y_column)
+        for i in range(16):
+            places[i], results[i] = at + i * step, to + i * result_step
+        return
     for i in range(height):
-        places[i] = (y * s.stride_h * pitch + x * s.stride_w) * s.in_c
-        results[i] = y * s.y_row + x * s.y_column
+        places[i], results[i] = at, to
         if i + 1 < rows:
-            x += 1
+            x, at, to = x + 1, at + step, to + s.y_column
             if x == s.out_w:
-                y, x = y + 1, 0
+                x, at, to = 0, at + row_step - s.out_w * step, to + s.y_row - s.out_w * s.y_column
 
 
 def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..., None]:
@@ -215,9 +216,7 @@ def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
 
 @inline
 def _height(rows: i64, panels: i64) -> i64:
-    """The lowest tile that takes `rows` rows, or the highest; where panels are fewer than a wide tile's there is but one besides 1."""
-    if rows == 1:
-        return 1
+    """The lowest tile that takes `rows` rows, or the highest; where panels are fewer than a wide tile's there is but one."""
     if panels < _PANELS or rows > _MIDDLE:
         return _HIGH
     return _LOW if rows <= _LOW else _MIDDLE
@@ -240,12 +239,14 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
             blocks = min(min(_PANELS, of_group - within), last - panel)
             column = strip.at + group * channels + within * COLUMNS
             width = min(COLUMNS, channels - (within + blocks - 1) * COLUMNS)
-            channel, pixel = group * (s.in_c // s.groups), 0
+            channel, pixel, y, x = group * (s.in_c // s.groups), 0, 0, 0
             while pixel < strip.pixels:
-                height = _height(strip.pixels - pixel, blocks)
-                pixel = max(min(pixel, strip.pixels - height), 0)
+                height = 1 if s.out_h * s.out_w == 1 else _height(strip.pixels - pixel, blocks)
+                if pixel + height > strip.pixels:
+                    pixel = max(strip.pixels - height, 0)
+                    y, x = pixel // s.out_w, pixel % s.out_w
                 rows = min(height, strip.pixels - pixel)
-                _locate(s, strip.pitch, pixel, rows, height, results, places)
+                _locate(s, strip.pitch, y, x, rows, height, places, results)
                 spot = Spot(
                     strip.source,
                     places,
@@ -272,7 +273,10 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
                     middle(a, s, spot, out)
                 else:
                     low(a, s, spot, out)
-                pixel += rows
+                pixel, x = pixel + rows, x + rows
+                while x >= s.out_w:
+                    lines = x if s.out_w == 1 else 1
+                    y, x = y + lines, x - lines * s.out_w
             panel += blocks
 
     return multiply
@@ -295,7 +299,7 @@ def driver(finish: Callable[..., None]) -> Callable[..., None]:
     multiply = _strips(finish)
 
     @inline
-    def run(a: Operands, s: Sizes, lines: Numbers, outside: Any, out: Any, thread: i64, threads: i64) -> None:
+    def run(a: Operands, s: Sizes, lines: Numbers, outside: Numbers, out: Any, thread: i64, threads: i64) -> None:
         panels = s.groups * ((s.out_c // s.groups + COLUMNS - 1) // COLUMNS)
         row, stop, first_panel, last_panel = _share(s, panels, thread, threads)
         mine = advance(lines, thread * s.line_size)
@@ -307,7 +311,7 @@ def driver(finish: Callable[..., None]) -> Callable[..., None]:
             top = y * s.stride_h - s.pad_h
             source, pitch = advance(image, (top * s.in_w - s.pad_w) * s.in_c), s.in_w
             if s.line_w > 0:
-                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, outside[batch], mine)
+                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, int(outside[batch]), mine)
                 source, pitch = mine, s.line_w
             strip = Strip(source, pitch, count * s.out_w, batch, at, row * s.out_w)
             multiply(a, s, strip, first_panel, last_panel, out)

@@ -176,23 +176,28 @@ def sum_of_rows(typing: Any, tile: Any) -> Any:
 
 
 class _Levels:
-    """The code of one level of a run: `x` numbers of `count` rows with `kind.panels` panels."""
+    """The code of the levels of a run with `kind.panels` panels, which start at `panels`.
 
-    def __init__(self, builder: Any, kind: Tile, x: Any, rows: list[Any], panels: list[Any]) -> None:
-        self.builder, self.kind, self.x, self.rows, self.panels = builder, kind, x, rows, panels
+    Numbers of a row are counted from the row's place, so that all runs share the rows' addresses.
+    """
+
+    def __init__(self, builder: Any, kind: Tile, x: Any, panels: list[Any]) -> None:
+        self.builder, self.kind, self.x, self.panels = builder, kind, x, panels
         self.is_float = x.dtype == types.float32
-        self.size = COLUMNS if self.is_float else 4 * COLUMNS
+        self.element = _F32 if self.is_float else _I8
+        self.numbers = 1 if self.is_float else 4
 
-    def weights(self, level: Any) -> list[Any]:
-        place = self.builder.mul(level, _index(self.size))
-        return [_load(self.builder, panel, _F32 if self.is_float else _I8, place, self.kind.vector) for panel in self.panels]
+    def weights(self, number: Any) -> list[Any]:
+        """The panels' vectors for the level of the run's number `number`."""
+        place = self.builder.mul(number, _index(COLUMNS))
+        return [_load(self.builder, panel, self.element, place, self.kind.vector) for panel in self.panels]
 
-    def number(self, row: Any, level: Any) -> Any:
-        """The float32, or the quad, of a row at a level."""
+    def number(self, row: Any, at: Any) -> Any:
+        """The float32, or the quad, of a row."""
+        address = self.builder.gep(row, [at], source_etype=self.element)
         if self.is_float:
-            return self.builder.load(self.builder.gep(row, [level], source_etype=_F32), typ=_F32, align=4)
-        place = self.builder.gep(row, [self.builder.mul(level, _index(4))], source_etype=_I8)
-        return self.builder.load(self.builder.bitcast(place, _I32.as_pointer()), typ=_I32, align=1)
+            return self.builder.load(address, typ=_F32, align=4)
+        return self.builder.load(self.builder.bitcast(address, _I32.as_pointer()), typ=_I32, align=1)
 
     def product(self, number: Any, weights: Any, total: Any) -> Any:
         builder, vector = self.builder, self.kind.vector
@@ -239,10 +244,9 @@ def _loop(builder: Any, first: Any, stop: Any, step: int, vectors: list[Any], bo
     return found
 
 
-def _levels_of(builder: Any, x: Any, depth: Any) -> Any:
-    if x.dtype == types.float32:
-        return depth
-    return builder.lshr(builder.add(depth, _index(3)), _index(2))
+def _panels(builder: Any, tile: Tile, element: ir.Type, w: Any, first: Any, step: Any) -> list[Any]:
+    places = [builder.add(first, builder.mul(step, _index(panel))) for panel in range(tile.panels)]
+    return [builder.gep(w, [place], source_etype=element) for place in places]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -256,26 +260,21 @@ def accumulate(typing: Any, tile: Any, x: Any, offsets: Any, shift: Any, depth: 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         sums, x_value, places, moved, count, w_value, first, panel_step = values
         element = _F32 if x.dtype == types.float32 else _I8
-        base = builder.gep(x_value, [moved], source_etype=element)
+        code = _Levels(builder, tile, x, _panels(builder, tile, element, w_value, first, panel_step))
         rows = []
         for row in range(tile.rows):
             place = builder.load(builder.gep(places, [_index(row)], source_etype=_I64), typ=_I64)
-            rows.append(builder.gep(base, [place], source_etype=element))
-        panels = []
-        for panel in range(tile.panels):
-            place = builder.add(first, builder.mul(panel_step, _index(panel)))
-            panels.append(builder.gep(w_value, [place], source_etype=element))
-        code = _Levels(builder, tile, x, rows, panels)
+            rows.append(builder.gep(x_value, [place], source_etype=element))
 
-        def body(level: Any, vectors: list[Any]) -> list[Any]:
-            weights, found = code.weights(level), []
+        def body(number: Any, vectors: list[Any]) -> list[Any]:
+            weights, found = code.weights(number), []
+            at = builder.add(number, moved)
             for row, pointer in enumerate(rows):
-                number = code.number(pointer, level)
-                found += [code.product(number, weights[p], vectors[row * tile.panels + p]) for p in range(tile.panels)]
+                value = code.number(pointer, at)
+                found += [code.product(value, weights[p], vectors[row * tile.panels + p]) for p in range(tile.panels)]
             return found
 
-        levels = _levels_of(builder, x, count)
-        return _gathered(builder, tile, _loop(builder, _index(0), levels, 1, _vectors(builder, tile, sums), body))
+        return _gathered(builder, tile, _loop(builder, _index(0), count, code.numbers, _vectors(builder, tile, sums), body))
 
     return tile(tile, x, offsets, types.int64, types.int64, w, types.int64, types.int64), generate
 
@@ -287,34 +286,30 @@ def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: An
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         sums, x_value, moved, count, w_value, first, panel_step = values
         element = _F32 if x.dtype == types.float32 else _I8
+        code = _Levels(builder, tile, x, _panels(builder, tile, element, w_value, first, panel_step))
         row = builder.gep(x_value, [moved], source_etype=element)
-        panels = []
-        for panel in range(tile.panels):
-            place = builder.add(first, builder.mul(panel_step, _index(panel)))
-            panels.append(builder.gep(w_value, [place], source_etype=element))
-        code = _Levels(builder, tile, x, [row], panels)
 
-        def level_into(vectors: list[Any], part: int, level: Any) -> None:
-            weights, number = code.weights(level), code.number(row, level)
+        def level_into(vectors: list[Any], part: int, number: Any) -> None:
+            weights, value = code.weights(number), code.number(row, number)
             for panel in range(tile.panels):
                 place = part * tile.panels + panel
-                vectors[place] = code.product(number, weights[panel], vectors[place])
+                vectors[place] = code.product(value, weights[panel], vectors[place])
 
-        def body(level: Any, vectors: list[Any]) -> list[Any]:
+        def body(number: Any, vectors: list[Any]) -> list[Any]:
             found = list(vectors)
             for part in range(tile.rows):
-                level_into(found, part, builder.add(level, _index(part)))
+                level_into(found, part, builder.add(number, _index(part * code.numbers)))
             return found
 
-        def rest(level: Any, vectors: list[Any]) -> list[Any]:
+        def rest(number: Any, vectors: list[Any]) -> list[Any]:
             found = list(vectors)
-            level_into(found, 0, level)
+            level_into(found, 0, number)
             return found
 
-        levels = _levels_of(builder, x, count)
-        whole = builder.mul(builder.sdiv(levels, _index(tile.rows)), _index(tile.rows))
-        vectors = _loop(builder, _index(0), whole, tile.rows, _vectors(builder, tile, sums), body)
-        return _gathered(builder, tile, _loop(builder, whole, levels, 1, vectors, rest))
+        size = tile.rows * code.numbers
+        whole = builder.mul(builder.sdiv(count, _index(size)), _index(size))
+        vectors = _loop(builder, _index(0), whole, size, _vectors(builder, tile, sums), body)
+        return _gathered(builder, tile, _loop(builder, whole, count, code.numbers, vectors, rest))
 
     return tile(tile, x, types.int64, types.int64, w, types.int64, types.int64), generate
 
