@@ -5,7 +5,6 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -73,38 +72,7 @@ def fill_elements(typing: Any, target: Any, value: Any, count: Any) -> Any:
     return types.void(target, types.int64, types.int64), generate
 
 
-def _memory_call(context: Any, builder: Any, name: str, element: Any, values: Any) -> Any:
-    """A call of llvm.memcpy or llvm.memset on values[2] elements."""
-    size = context.get_abi_sizeof(context.get_data_type(element))
-    count = builder.mul(values[2], ir.Constant(_I64, size))
-    target, source = builder.bitcast(values[0], _I8.as_pointer()), values[1]
-    if name == "llvm.memcpy.p0.p0.i64":
-        source = builder.bitcast(source, _I8.as_pointer())
-    kind = ir.FunctionType(ir.VoidType(), [target.type, source.type, _I64, ir.IntType(1)])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    builder.call(function, [target, source, count, ir.Constant(ir.IntType(1), 0)])
-    return context.get_dummy_value()
-
-
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def copy_elements(typing: Any, target: Any, source: Any, count: Any) -> Any:
-    """Copies `count` elements from where `source` points to where `target` does; the two do not overlap."""
-    if not isinstance(target, types.CPointer) or target != source:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _memory_call(context, builder, "llvm.memcpy.p0.p0.i64", target.dtype, values)
-
-    return types.void(target, source, types.int64), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def fill_elements(typing: Any, target: Any, value: Any, count: Any) -> Any:
-    """Sets every byte of `count` elements to the low byte of `value`."""
-    if not isinstance(target, types.CPointer):
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return _memory_call(context, builder, "llvm.memset.p0.i64", target.dtype, [values[0], builder.trunc(values[1], _I8), values[2]])
-
-    return types.void(target, types.int64, types.int64), generate
+def as_bytes(typing: Any, pointer: Any) -> Any:
+    """The same address as a pointer to uint8."""
+    return types.CPointer(types.uint8)(pointer), lambda context, builder, signature, values: builder.bitcast(values[0], _I8.as_pointer())

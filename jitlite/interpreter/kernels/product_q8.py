@@ -2,10 +2,25 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jitlite.interpreter.kernels.abi import f64p, i8p, i32, i32p, i64, i64p, inline, kernel, u8p
+from jitlite.interpreter.kernels.intrinsics import as_bytes
 from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, TileOf, add_each, forced, height_of, panels_of, stack_i32
+from jitlite.interpreter.kernels.tile import (
+    COLUMNS,
+    ISA,
+    Numbers,
+    TileOf,
+    add_each,
+    forced,
+    height_of,
+    load_words,
+    panels_of,
+    stack_i32,
+    store_words,
+)
 from jitlite.interpreter.kernels.tile_store import LINE_ROWS, store_exactly, store_lines
 from jitlite.interpreter.kernels.vectors import load, splat, sum_across
 
@@ -63,7 +78,20 @@ def _finish_quantized(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Quan
         store_exactly(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits, out.reals, out.is_real)
 
 
+_MULTIPLIES_UNSIGNED = ISA.unsigned_offset == 0
+_FLIP = np.int32(-2139062144)
+"""The highest bit of every byte."""
+
+
+@inline
+def _copy_flipped(target: u8p, source: u8p, count: i64) -> None:
+    """Copies int8 as what they are more than -128; up to LINE_SLACK bytes behind the last are read and written."""
+    for at in range(0, count, 4 * COLUMNS):
+        store_words(target, at, load_words(source, at) ^ splat(_FLIP))
+
+
 _run_quantized = driver(_finish_quantized)
+_run_flipped = driver(_finish_quantized, _copy_flipped, 128)
 
 
 @kernel
@@ -86,10 +114,20 @@ def product_qs8(
     thread: i64,
     threads: i64,
 ) -> None:
-    """`sums` are those of the columns' weights, `zero_points` left's and right's."""
-    out = Quantized(y, rounding, are_certified, limits, reals, is_real, zero_points[1], zero_points[0])
-    operands = Operands(x, batches, w, bias, sums, narrow(-zero_points[0]))
-    _run_quantized(operands, unpack(sizes), lines, outside, out, thread, threads)
+    """`sums` are those of the columns' weights, `zero_points` left's and right's; `outside` is the left one once a batch.
+
+    Where the target multiplies unsigned numbers, lines hold them.
+    """
+    s = unpack(sizes)
+    if _MULTIPLIES_UNSIGNED and s.line_w > 0:
+        left = narrow(zero_points[0] + 128)
+        flipped = Quantized(as_bytes(y), rounding, are_certified, limits, reals, is_real, zero_points[1], left)
+        operands = Operands(as_bytes(x), batches, w, bias, sums, narrow(-left))
+        _run_flipped(operands, s, as_bytes(lines), as_bytes(outside), flipped, thread, threads)
+    else:
+        out = Quantized(y, rounding, are_certified, limits, reals, is_real, zero_points[1], zero_points[0])
+        signed = Operands(x, batches, w, bias, sums, narrow(-zero_points[0]))
+        _run_quantized(signed, s, lines, outside, out, thread, threads)
 
 
 @kernel

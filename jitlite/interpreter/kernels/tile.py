@@ -17,7 +17,7 @@ from numba.extending import intrinsic, register_model
 
 from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, selected
 from jitlite.interpreter.kernels.abi import Function, Pointer, f32, inline
-from jitlite.interpreter.kernels.vectors import LANES
+from jitlite.interpreter.kernels.vectors import LANES, Lanes
 
 COLUMNS = LANES
 ISA = selected()
@@ -364,3 +364,25 @@ def clamp_f32(value: f32, low: f32, high: f32) -> f32:
     """The value within [low, high]; NaN stays NaN."""
     value = low if value < low else value
     return high if value > high else value
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def load_words(typing: Any, pointer: Any, at: Any) -> Any:
+    """LANES int32 from byte `at` of a pointer to 8-bit numbers on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _load(builder, values[0], _I8, values[1], ir.VectorType(_I32, LANES))
+
+    return Lanes(types.int32)(pointer, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def store_words(typing: Any, pointer: Any, at: Any, words: Any) -> Any:
+    """Stores LANES int32 from byte `at` of a pointer to 8-bit numbers on."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        address = builder.gep(values[0], [values[1]], source_etype=_I8)
+        builder.store(values[2], builder.bitcast(address, values[2].type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(pointer, types.int64, words), generate
