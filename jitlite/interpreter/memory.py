@@ -33,6 +33,8 @@ def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
 
     Greedy by size, largest first, into the lowest gap that fits; optimal placement is NP-hard.
     """
+    if not lifetimes:
+        return Layout((), 0)
     sizes = [max(1, -(-life.n_bytes // align)) * align for life in lifetimes]
     order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], lifetimes[i].first, i))
     first, last, start, end = (np.zeros(len(sizes), np.int64) for _ in range(4))

@@ -23,7 +23,10 @@ from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
 
 FOLD_LIMIT_BYTES = 1 << 28
-"""Results of operators on constants are computed while planning until a stage holds this many bytes of them; the rest is run."""
+"""Results of operators on constants are computed while planning as long as those still needed are no larger; the rest is run."""
+
+
+_MOST_ELEMENTS = INTEGER_RANGE[TensorType.INT32][1]
 
 
 class PythonOperator(Record):
@@ -38,7 +41,7 @@ class PythonOperator(Record):
 
 
 class PlannedStep(Record):
-    """A step and the operator it belongs to."""
+    """A step and the operator it belongs to; `inputs` are a Python operator's, a native step's arguments say what it reads."""
 
     node: int
     label: str
@@ -51,16 +54,29 @@ class Stage:
     """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
 
     `awaits` is the tensor whose value decides a shape of operator `stop`; None where the stage ends behind an operator in Python.
-    `folded_bytes` are those of the results that were computed while planning, this stage's and the ones before it.
+    `folded` has the bytes of each tensor that was computed while planning and is still needed, `folded_bytes` is their sum.
     """
 
-    def __init__(self, start: int, tensors: dict[int, TensorInfo], folded_bytes: int = 0) -> None:
+    def __init__(self, start: int, tensors: dict[int, TensorInfo]) -> None:
         self.start = self.stop = start
         self.tensors = tensors
         self.steps: list[PlannedStep] = []
         self.awaits: int | None = None
         self.is_last = True
-        self.folded_bytes = folded_bytes
+        self.folded: dict[int, int] = {}
+        self.folded_bytes = 0
+
+    def fold(self, index: int, info: TensorInfo) -> None:
+        """Notes a tensor whose value was computed."""
+        assert info.value is not None
+        self.tensors[index] = info
+        self.folded[index] = info.value.nbytes
+        self.folded_bytes += info.value.nbytes
+
+    def release(self, index: int) -> None:
+        """Forgets the value of a folded tensor."""
+        self.tensors[index] = replace(self.tensors[index], value=None)
+        self.folded_bytes -= self.folded.pop(index)
 
 
 class Slots:
@@ -75,6 +91,12 @@ class Slots:
         return first
 
 
+def operator_kinds(model: Model) -> list[tuple[BuiltinOperator, str]]:
+    """For each operator code of a model the operator and its name, a custom operator's own."""
+    codes = [(builtin_code(code), code.custom_code) for code in model.operator_codes]
+    return [(builtin, custom if builtin is BuiltinOperator.CUSTOM else builtin.name) for builtin, custom in codes]
+
+
 Folder = Callable[[Sequence[Step], Sequence[TensorInfo]], list[NDArray[Any]]]
 ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]"]
 
@@ -82,7 +104,8 @@ ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]
 class Planner(Record, frozen=False):
     """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
 
-    `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE.
+    `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE. `kinds` are the
+    model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who look at tensors.
     """
 
     model: Model
@@ -91,6 +114,8 @@ class Planner(Record, frozen=False):
     custom: Mapping[str, PythonOperator]
     fold: Folder
     control: ControlPlanner
+    kinds: Sequence[tuple[BuiltinOperator, str]]
+    keeps_folded: bool = False
     base: int = 0
 
     @property
@@ -109,11 +134,10 @@ class Planner(Record, frozen=False):
         return f"subgraph {self.subgraph}, operator {node} ({printable(self.label(op))} '{printable(output)}')"
 
     def label(self, op: Operator) -> str:
-        code = self.model.operator_codes[op.opcode_index]
-        return code.custom_code if builtin_code(code) is BuiltinOperator.CUSTOM else builtin_code(code).name
+        return self.kinds[op.opcode_index][1]
 
     def spec(self, op: Operator) -> OpSpec | None:
-        return OPS.get(builtin_code(self.model.operator_codes[op.opcode_index]))
+        return OPS.get(self.kinds[op.opcode_index][0])
 
     def first_stage(self, inputs: Mapping[int, TensorInfo]) -> Stage:
         """The stage that starts at the first operator; `inputs` describes the subgraph's input tensors by index."""
@@ -141,8 +165,12 @@ class Planner(Record, frozen=False):
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
-        earlier = [tensors[index].value for op in self.graph.operators[:start] for index in op.outputs]
-        stage = Stage(start, dict(tensors), folded_bytes=sum(value.nbytes for value in earlier if value is not None))
+        stage = Stage(start, dict(tensors))
+        for index in (index for op in self.graph.operators[:start] for index in op.outputs):
+            if tensors[index].value is not None:
+                stage.fold(index, tensors[index])
+        last_reader = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
+        last_reader |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
         unsupported: list[UnsupportedError] = []
         for node in range(start, len(self.graph.operators)):
             try:
@@ -156,12 +184,19 @@ class Planner(Record, frozen=False):
                 self._assume_declared(stage, node)
                 continue
             stage.stop = node + 1
+            self._release(stage, [index for index in self.graph.operators[node].inputs if last_reader[index] == node])
             if ended:
                 stage.is_last = node + 1 == len(self.graph.operators)
                 break
         if unsupported:
             raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in unsupported)))
         return stage
+
+    def _release(self, stage: Stage, read: Sequence[int]) -> None:
+        """Forgets the values of folded tensors that no further operator reads: steps hold what they need, packed or as it is."""
+        for index in read if not self.keeps_folded else ():
+            if index in stage.folded:
+                stage.release(index)
 
     def _assume_declared(self, stage: Stage, node: int) -> None:
         """Takes an unsupported operator's outputs as the file declares them, so that the rest can be looked at too."""
@@ -195,7 +230,7 @@ class Planner(Record, frozen=False):
     def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
         """Adds an operator's steps; True when its output shapes are known only behind it."""
         op = self.graph.operators[node]
-        if self.label(op) in self.custom and builtin_code(self.model.operator_codes[op.opcode_index]) is BuiltinOperator.CUSTOM:
+        if self.label(op) in self.custom and self.kinds[op.opcode_index][0] is BuiltinOperator.CUSTOM:
             return self._plan_custom(stage, node)
         call = self._call(stage, node, values)
         call = replace(call, outputs=self._resolved(call, infer(call)))
@@ -211,8 +246,7 @@ class Planner(Record, frozen=False):
         steps = bound if isinstance(bound, HostStep) else [bound] if isinstance(bound, Step) else list(bound)
         if not isinstance(steps, HostStep) and self._is_constant(stage, call):
             for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
-                stage.tensors[index] = replace(info, value=value)
-                stage.folded_bytes += value.nbytes
+                stage.fold(index, replace(info, value=value))
             return False
         return self._add(stage, node, call, steps)
 
@@ -226,9 +260,10 @@ class Planner(Record, frozen=False):
         call.require(len(results) == len(call.outputs), f"{len(results)} outputs are required, found {len(call.outputs)}")
         outputs = []
         for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
-            call.require(info.type is type, f"output {position} of type {type.name} is required, found {info.type.name}")
-            limit = INTEGER_RANGE[TensorType.INT32][1]
-            call.require(prod(shape) <= limit, f"at most {limit} elements are required, found {prod(shape)} in output {position}")
+            if info.type is not type:
+                raise call.invalid(f"output {position} of type {type.name} is required, found {info.type.name}")
+            if prod(shape) > _MOST_ELEMENTS:
+                raise call.invalid(f"at most {_MOST_ELEMENTS} elements are required, found {prod(shape)} in output {position}")
             outputs.append(replace(info, shape=tuple(shape)))
         return tuple(outputs)
 
@@ -246,7 +281,8 @@ class Planner(Record, frozen=False):
     def _add(self, stage: Stage, node: int, call: Call, steps: list[Step] | HostStep) -> bool:
         label = self.label(self.graph.operators[node])
         planned = [steps] if isinstance(steps, HostStep) else steps
-        stage.steps += [PlannedStep(node, label, step, call.inputs, call.outputs) for step in planned]
+        inputs = call.inputs if isinstance(steps, HostStep) else ()
+        stage.steps += [PlannedStep(node, label, step, inputs, call.outputs) for step in planned]
         for index, info in zip(self.graph.operators[node].outputs, call.outputs):
             stage.tensors[index] = info
         return isinstance(steps, HostStep) and not steps.shapes_known

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Step
 from jitlite.interpreter.control import plan_control
+from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
-from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage
+from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage, operator_kinds
 from jitlite.interpreter.segments import Observer, StageRunner
+from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model
@@ -32,12 +34,14 @@ class ProgramOptions(Record):
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
-    """Runs steps whose inputs are all constants; returns the outputs' values."""
+    """Runs steps whose inputs are all constants; returns the outputs' values, each in memory of its own."""
     planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
     memory = Memory()
+    for info in outputs:
+        memory.place(info.index, aligned_bytes(byte_size(info.type, info.shape)))
     scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
     StageRunner(memory, planned, scratches).run()
-    return [memory.array(info).copy() for info in outputs]
+    return [memory.array(info) for info in outputs]
 
 
 class _Prepared(Record, frozen=False):
@@ -62,7 +66,8 @@ class Program:
         self.memory = Memory()
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
-        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options))
+        kinds = operator_kinds(model)
+        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options), kinds, options.preserve_all)
         self._first = self._prepare(self._planner.first_stage(inputs), {}, b"")
         self._last = self._first
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.table import Kind, Slot, Table
@@ -16,6 +16,7 @@ MAX_TABLES = 2_000_000
 MAX_STRUCTURE_BYTES = 128 << 20
 """Bytes of tables, texts and number vectors a model may hold besides its buffers."""
 
+_STRUCTS = {code: struct.Struct("<" + code).unpack_from for code in "?bBHiIqQfd"}
 _UOFFSET = struct.Struct("<I").unpack_from
 _SOFFSET = struct.Struct("<i").unpack_from
 _VOFFSETS = struct.Struct("<HH").unpack_from
@@ -47,19 +48,11 @@ def reported(source: str) -> Iterator[None]:
         raise InvalidModelError(f"{prefix}{damage.where()}: {damage.required} required, found {damage.found}") from None
 
 
-class _Field(NamedTuple):
-    name: str
-    decode: Callable[[Slot, int], Any]
-    offset: int
-    slot: Slot
+_Field = tuple[str, "Callable[[Slot, int], Any]", int, Slot]
+"""A field's name, what decodes it, its offset in the table and its slot."""
 
-
-class _Layout(NamedTuple):
-    """The fields of one class that one vtable places, checked to lie inside the table."""
-
-    present: tuple[_Field, ...]
-    absent_lists: tuple[str, ...]
-    size: int
+_Layout = tuple[list[_Field], list[str], int]
+"""The fields of one class that one vtable places, checked to lie inside the table; its lists that are absent; the table's size."""
 
 
 class Decoder:
@@ -99,9 +92,10 @@ class Decoder:
             raise Damage("parts that do not overlap", "offsets that share bytes until they decode to many times the file's size")
 
     def _charge(self, cost: int) -> None:
-        self._share(cost)
+        self.allowance -= cost
         self.structure_bytes += cost
-        if self.structure_bytes > MAX_STRUCTURE_BYTES:
+        if self.allowance < 0 or self.structure_bytes > MAX_STRUCTURE_BYTES:
+            self._share(0)
             raise UnsupportedError(f"reading: at most {MAX_STRUCTURE_BYTES} bytes of structure are supported, found more")
 
     def _follow(self, at: int) -> int:
@@ -111,8 +105,11 @@ class Decoder:
         return target
 
     def _vector(self, at: int, item_bytes: int) -> tuple[int, int]:
-        start = self._follow(at)
-        count: int = _UOFFSET(self.data, start)[0]
+        data = self.data
+        start: int = at + _UOFFSET(data, at)[0]
+        if start > self.size - 4:
+            self._follow(at)
+        count: int = _UOFFSET(data, start)[0]
         start += 4
         if count * item_bytes > self.size - start:
             raise Damage(f"a vector that ends inside the {self.size} byte file", f"{count} items of {item_bytes} bytes at byte {start}")
@@ -162,28 +159,30 @@ class Decoder:
                 raise damage
             return offset
 
-        present = []
+        present: list[_Field] = []
         for slot in kind.SLOTS:
             offset = place(slot, slot.index, slot.size)
             if not offset:
                 continue
             if slot.kind is not Kind.UNION:
-                present.append(_Field(slot.name, self._decoder(slot), offset, slot))
+                present.append((slot.name, self._decoder(slot), offset, slot))
             elif code_offset := place(slot, slot.index - 1, 1):
-                present.append(_Field(slot.name, self._union_decoder(code_offset - offset), offset, slot))
-        names = {field.name for field in present}
-        return _Layout(tuple(present), tuple(name for name in kind.LISTS if name not in names), table_bytes)
+                present.append((slot.name, self._union_decoder(code_offset - offset), offset, slot))
+        names = {name for name, *_ in present}
+        return present, [name for name in kind.LISTS if name not in names], table_bytes
 
     def _decoder(self, slot: Slot) -> Callable[[Slot, int], Any]:
         if slot.kind is Kind.NUMBER:
-            unpack, data = struct.Struct("<" + slot.format).unpack_from, self.data
+            unpack, data = _STRUCTS[slot.format], self.data
             return lambda _, at: unpack(data, at)[0]
         if slot.kind is Kind.CHOICE:
             return self._choice
         return self.decoders[slot.kind]
 
     def _choice(self, slot: Slot, at: int) -> Any:
-        return _member(slot, struct.unpack_from("<" + slot.format, self.data, at)[0])
+        value = _STRUCTS[slot.format](self.data, at)[0]
+        member = slot.members.get(value)
+        return _member(slot, value) if member is None else member
 
     def _union_decoder(self, to_code: int) -> Callable[[Slot, int], Table | None]:
         def decode(slot: Slot, at: int) -> Table | None:

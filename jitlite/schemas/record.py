@@ -32,14 +32,16 @@ class Record:
             cls.__setattr__ = object.__setattr__  # type: ignore[method-assign,assignment]
 
     def __init__(self, *values: Any, **named: Any) -> None:
-        own = self.__dict__
+        own, fields = self.__dict__, self.FIELDS
         own.update(self.DEFAULTS)
-        own.update(zip(self.FIELDS, values))
-        own.update(named)
-        taken = self.FIELDS[: len(values)]
-        if own.keys() != self.NAMES or len(values) > len(taken) or not named.keys().isdisjoint(taken):
+        if values:
+            own.update(zip(fields, values))
+        if named:
+            own.update(named)
+        is_twice = values and named and not named.keys().isdisjoint(fields[: len(values)])
+        if is_twice or len(values) > len(fields) or own.keys() != self.NAMES:
             found = ", ".join([f"{len(values)} by place", *named])
-            raise TypeError(f"{type(self).__name__}: the fields {', '.join(self.FIELDS)} are required, found {found}")
+            raise TypeError(f"{type(self).__name__}: the fields {', '.join(fields)} are required, found {found}")
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} is read-only")

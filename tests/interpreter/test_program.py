@@ -256,11 +256,31 @@ def test_results_known_while_planning_stay_within_an_allowance(monkeypatch):
     chain = [g.constant([1, 2])]
     for _ in range(4):
         chain.append(g.op(ADD, [chain[-1], g.constant([10, 20])], [g.tensor((2,))], AddOptions()))
-    g.finish(g.op(MUL, [g.input((2,)), chain[-1]], [g.tensor((2,))], MulOptions()))
+    result = g.input((2,))
+    for value in chain[1:]:
+        result = g.op(MUL, [result, value], [g.tensor((2,))], MulOptions())
+    g.finish(result)
+    interpreter = Interpreter(model_content=content(model))
+    (found,) = run(interpreter, np.array([1, 10], np.float32))
+    assert found.tolist() == [11.0 * 21 * 31 * 41, 10.0 * 22 * 42 * 62 * 82]
+    assert [label for _, label, _ in interpreter.profile()] == ["ADD", "ADD", "MUL", "MUL", "MUL", "MUL"]
+
+
+def test_results_nothing_reads_any_more_do_not_count(monkeypatch):
+    monkeypatch.setattr("jitlite.interpreter.plan.FOLD_LIMIT_BYTES", 16)
+    model = new_model()
+    g = GraphBuilder(model)
+    value = g.constant([1, 2])
+    for _ in range(4):
+        value = g.op(ADD, [value, g.constant([10, 20])], [g.tensor((2,))], AddOptions())
+    g.finish(g.op(MUL, [g.input((2,)), value], [g.tensor((2,))], MulOptions()))
     interpreter = Interpreter(model_content=content(model))
     (found,) = run(interpreter, np.array([1, 10], np.float32))
     assert found.tolist() == [41.0, 820.0]
-    assert [label for _, label, _ in interpreter.profile()] == ["ADD", "ADD", "MUL"]
+    assert [label for _, label, _ in interpreter.profile()] == ["MUL"]
+    kept = Interpreter(model_content=content(model), experimental_preserve_all_tensors=True)
+    run(kept, np.array([1, 10], np.float32))
+    assert [label for _, label, _ in kept.profile()] == ["ADD", "ADD", "MUL"]
 
 
 def test_an_operator_with_two_run_time_shapes():

@@ -206,15 +206,13 @@ def check_operands(call: Call) -> None:
     """Checks the operand count and that required operands are present: InvalidModelError names the first fault."""
     spec, count = call.spec, len(call.inputs)
     most = count if spec.is_variadic else len(spec.inputs)
-    call.require(spec.required_inputs <= count <= most, f"{spec.required_inputs} to {most} operands are required, found {count}")
+    if not spec.required_inputs <= count <= most:
+        raise call.invalid(f"{spec.required_inputs} to {most} operands are required, found {count}")
     for index, info in enumerate(call.inputs):
-        optional = index < len(spec.inputs) and spec.inputs[index].endswith("?")
-        call.require(info is not None or optional, f"operand '{spec.operand_name(index)}' is required, found none")
-    if call.outputs:
-        call.require(
-            spec.outputs[-1].endswith("*") or len(call.outputs) == len(spec.outputs),
-            f"{len(spec.outputs)} outputs are required, found {len(call.outputs)}",
-        )
+        if info is None and not (index < len(spec.inputs) and spec.inputs[index].endswith("?")):
+            raise call.invalid(f"operand '{spec.operand_name(index)}' is required, found none")
+    if call.outputs and len(call.outputs) != len(spec.outputs) and not spec.outputs[-1].endswith("*"):
+        raise call.invalid(f"{len(spec.outputs)} outputs are required, found {len(call.outputs)}")
 
 
 def infer(call: Call) -> list[tuple[Shape, TensorType]]:
