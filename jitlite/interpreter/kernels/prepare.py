@@ -5,8 +5,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64, i8p, i32, i32p, i64, i64p, inline, kernel, span
+from jitlite.interpreter.kernels.blocks import block_side, transpose_block
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, single
+from jitlite.interpreter.kernels.vectors import (
+    LANES,
+    as_floats,
+    as_integers,
+    largest_across,
+    load,
+    maximum,
+    minimum,
+    select,
+    smallest_across,
+    splat,
+    store,
+)
 
 double: Any = np.float64
 
@@ -45,6 +59,27 @@ def _panels(s: Source, thread: i64, threads: i64) -> tuple[i64, i64]:
     return span(s.groups * ((s.channels + COLUMNS - 1) // COLUMNS), thread, threads)
 
 
+@inline
+def _pack_levels(source: f32p, at: i64, s: Source, target: f32p, level: i64, count: i64) -> None:
+    """Packs the levels of one pixel for `count` channels."""
+    whole = 0
+    if count == COLUMNS and s.channel_step == 1:
+        for k in range(s.depth):
+            store(target, level + k * COLUMNS, load(source, at + k * s.depth_step))
+        return
+    if count == COLUMNS and s.depth_step == 1:
+        side = block_side(source)
+        whole = s.depth // side * side
+        for k in range(0, whole, side):
+            for j in range(0, COLUMNS, side):
+                transpose_block(source, at + j * s.channel_step + k, s.channel_step, target, level + k * COLUMNS + j, COLUMNS)
+    for k in range(whole, s.depth):
+        for j in range(count):
+            target[level + k * COLUMNS + j] = source[at + k * s.depth_step + j * s.channel_step]
+        for j in range(count, COLUMNS):
+            target[level + k * COLUMNS + j] = 0
+
+
 @kernel
 def pack_f32(source: f32p, target: f32p, sizes: i64p, thread: i64, threads: i64) -> None:
     """Packs panels of levels in the order rows, pixels, depth; `sizes` are those of a Source."""
@@ -55,13 +90,8 @@ def pack_f32(source: f32p, target: f32p, sizes: i64p, thread: i64, threads: i64)
         level = panel * s.height * s.width * s.depth * COLUMNS
         for y in range(s.height):
             for x in range(s.width):
-                for k in range(s.depth):
-                    at = first + y * s.row_step + x * s.pixel_step + k * s.depth_step
-                    for j in range(count):
-                        target[level + j] = source[at + j * s.channel_step]
-                    for j in range(count, COLUMNS):
-                        target[level + j] = 0
-                    level += COLUMNS
+                _pack_levels(source, first + y * s.row_step + x * s.pixel_step, s, target, level, count)
+                level += s.depth * COLUMNS
 
 
 @kernel
@@ -84,11 +114,18 @@ def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, thre
 @inline
 def _transpose(x: Numbers, y: Numbers, sizes: i64p, thread: i64, threads: i64) -> None:
     matrices, rows, columns = sizes[0], sizes[1], sizes[2]
-    start, stop = span(matrices * columns, thread, threads)
-    for line in range(start, stop):
-        at = line // columns * rows * columns + line % columns
-        for row in range(rows):
-            y[line * rows + row] = x[at + row * columns]
+    side = block_side(x)
+    lines = (columns + side - 1) // side
+    start, stop = span(matrices * lines, thread, threads)
+    for number in range(start, stop):
+        matrix, column = number // lines * rows * columns, number % lines * side
+        last = min(column + side, columns)
+        whole = rows // side * side if last - column == side else 0
+        for row in range(0, whole, side):
+            transpose_block(x, matrix + row * columns + column, columns, y, matrix + column * rows + row, rows)
+        for row in range(whole, rows):
+            for line in range(column, last):
+                y[matrix + line * rows + row] = x[matrix + row * columns + line]
 
 
 @kernel
@@ -118,11 +155,34 @@ def _nearest(value: f32, low: f32, high: f32) -> i32:
 def _extremes(x: f32p, at: i64, count: i64, step: i64) -> tuple[f32, f32]:
     """The least and the greatest of 0 and `count` values."""
     low, high = single(0), single(0)
-    for i in range(count):
+    whole = count // LANES * LANES if step == 1 else 0
+    if whole > 0:
+        least, most = splat(low), splat(high)
+        for i in range(0, whole, LANES):
+            values = load(x, at + i)
+            least, most = minimum(values, least), maximum(values, most)
+        low, high = smallest_across(least), largest_across(most)
+    for i in range(whole, count):
         value = x[at + i * step]
         low = value if value < low else low
         high = value if value > high else high
     return low, high
+
+
+@inline
+def _quantize(x: f32p, at: i64, step: i64, y: i8p, to: i64, count: i64, inverse: f32, low: f32, high: f32, zero_point: i32) -> None:
+    """Writes `count` values times `inverse`, to the nearest whole number within [low, high], plus the zero point."""
+    whole = count // LANES * LANES if step == 1 else 0
+    half, one, nothing = splat(single(0.5)), splat(narrow(1)), splat(narrow(0))
+    for i in range(0, whole, LANES):
+        values = load(x, at + i) * splat(inverse)
+        bounded = minimum(maximum(values, splat(low)), splat(high))
+        number = as_integers(bounded)
+        rest = bounded - as_floats(number)
+        number = number + select(rest >= half, one, nothing) - select(rest <= -half, one, nothing)
+        store(y, to + i, number + splat(zero_point))
+    for i in range(whole, count):
+        y[to + i] = _nearest(x[at + i * step] * inverse, low, high) + zero_point
 
 
 @kernel
@@ -141,8 +201,7 @@ def quantize_symmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, outside
         zero_points[row] = 0
         scales[row] = reach / single(127) if reach > single(0) else single(1)
         inverse = single(127) / reach if reach > single(0) else single(0)
-        for i in range(count):
-            y[row * count + i] = _nearest(x[at + i * step] * inverse, single(-127), single(127))
+        _quantize(x, at, step, y, row * count, count, inverse, single(-127), single(127), narrow(0))
         for i in range(sizes[6]):
             outside[row * sizes[6] + i] = 0
 
@@ -173,8 +232,7 @@ def quantize_asymmetric(x: f32p, y: i8p, scales: f32p, zero_points: i32p, outsid
         zero_points[row] = zero_point
         scales[row] = single(scale) if high > low else single(1)
         inverse = single(1) / scales[row]
-        for i in range(count):
-            nearest = _nearest(x[at + i * step] * inverse, single(narrow(-128) - zero_point), single(narrow(127) - zero_point))
-            y[row * count + i] = nearest + zero_point
+        low, high = single(narrow(-128) - zero_point), single(narrow(127) - zero_point)
+        _quantize(x, at, step, y, row * count, count, inverse, low, high, zero_point)
         for i in range(sizes[6]):
             outside[row * sizes[6] + i] = zero_point
