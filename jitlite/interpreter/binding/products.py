@@ -275,11 +275,11 @@ def quantized_step(
     batches: Argument,
     left: Argument | None = None,
 ) -> Step:
-    """A step of `product_qs8` or `product_qu8`; `left` holds x where it had to be rearranged."""
+    """A step of `product_q8`; `left` holds x where it had to be rearranged."""
     is_signed = x.type is TensorType.INT8
     dtype = np.int8 if is_signed else np.uint8
     return QUANTIZED.step(
-        "product_qs8" if is_signed else "product_qu8",
+        "product_q8",
         x=left if left is not None else _readable(x),
         y=y,
         w=right.w,
@@ -290,6 +290,7 @@ def quantized_step(
         outside=np.full(s.batches, x.zero_point, dtype),
         sizes=s.array(),
         limits=clamp,
+        is_unsigned=int(not is_signed),
         zero_points=np.array([x.zero_point, right.zero_point], np.int32),
         **rounding.arguments(),
     )

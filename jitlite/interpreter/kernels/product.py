@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jitlite.interpreter.kernels.abi import i32p, i64, i64p, inline
-from jitlite.interpreter.kernels.intrinsics import advance, copy_elements, fill_elements
+from jitlite.interpreter.kernels.intrinsics import advance, fill_elements
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
     ISA,
@@ -139,11 +139,12 @@ class Spot(NamedTuple):
 
 
 @inline
-def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: i64, lines: Numbers, copy: Any) -> None:
+def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: i64, flips: i64, lines: Numbers, copy: Any) -> None:
     """Copies `count` rows of an image from row `first` on with `copy`, padded; both may lie outside it.
 
-    Every byte of a number outside is `outside`: a zero point, or 0 for float32.
+    Every byte of a number outside is `outside`, a zero point, or 0 for float32; of all bytes the bits `flips` are flipped.
     """
+    outside = outside ^ flips
     left = min(max(s.pad_w, 0), s.line_w)
     cut = max(-s.pad_w, 0)
     copied = max(min(s.in_w - cut, s.line_w - left), 0)
@@ -152,7 +153,7 @@ def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: i64, line
         if 0 <= y < s.in_h:
             source = advance(x, (y * s.in_w + cut) * s.in_c)
             fill_elements(target, outside, left * s.in_c)
-            copy(advance(target, left * s.in_c), source, copied * s.in_c)
+            copy(advance(target, left * s.in_c), source, copied * s.in_c, flips)
             fill_elements(advance(target, (left + copied) * s.in_c), outside, (s.line_w - left - copied) * s.in_c)
         else:
             fill_elements(target, outside, s.line_w * s.in_c)
@@ -294,21 +295,16 @@ def _share(s: Sizes, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, 
     return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
 
 
-@inline
-def _copy(target: Numbers, source: Numbers, count: i64) -> None:
-    copy_elements(target, source, count)
-
-
-def driver(finish: Callable[..., None], copy: Callable[..., None] = _copy, flips: int = 0) -> Callable[..., None]:
+def driver(finish: Callable[..., None], copy: Callable[..., None]) -> Callable[..., None]:
     """A function that does a thread's part of a product.
 
-    `finish(tile, operands, sizes, spot, out)` stores a tile's sums; `copy(target, source, count)` copies numbers of the image to lines,
-    which flips the bits `flips` of every byte.
+    `finish(tile, operands, sizes, spot, out)` stores a tile's sums; `copy(target, source, count, flips)` copies numbers of the image to
+    lines and flips the bits `flips` of every byte.
     """
     multiply = _strips(finish)
 
     @inline
-    def run(a: Operands, s: Sizes, lines: Numbers, outside: Numbers, out: Any, thread: i64, threads: i64) -> None:
+    def run(a: Operands, s: Sizes, lines: Numbers, outside: Numbers, flips: i64, out: Any, thread: i64, threads: i64) -> None:
         panels = s.groups * ((s.out_c // s.groups + COLUMNS - 1) // COLUMNS)
         row, stop, first_panel, last_panel = _share(s, panels, thread, threads)
         mine = advance(lines, thread * s.line_size)
@@ -320,7 +316,7 @@ def driver(finish: Callable[..., None], copy: Callable[..., None] = _copy, flips
             top = y * s.stride_h - s.pad_h
             source, pitch = advance(image, (top * s.in_w - s.pad_w) * s.in_c), s.in_w
             if s.line_w > 0:
-                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, int(outside[batch]) ^ flips, mine, copy)
+                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, int(outside[batch]), flips, mine, copy)
                 source, pitch = mine, s.line_w
             strip = Strip(source, pitch, count * s.out_w, batch, at, row * s.out_w)
             multiply(a, s, strip, first_panel, last_panel, out)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, kernel
+from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, inline, kernel
+from jitlite.interpreter.kernels.intrinsics import copy_elements
 from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import TileOf, forced, stack_i32
@@ -22,7 +23,12 @@ def _finish_f32(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Clamped) -
     store_f32(tile, out.y, spot.results, spot.column, spot.width, out.low, out.high)
 
 
-_run_f32 = driver(_finish_f32)
+@inline
+def _copy(target: f32p, source: f32p, count: i64, flips: i64) -> None:
+    copy_elements(target, source, count)
+
+
+_run_f32 = driver(_finish_f32, _copy)
 
 
 @kernel
@@ -42,4 +48,4 @@ def product_f32(
 ) -> None:
     """Results within [low, high]; windows read `outside`, one number a batch, outside the image."""
     no_sums = stack_i32(1)
-    _run_f32(Operands(x, batches, w, bias, no_sums, narrow(0)), unpack(sizes), lines, outside, Clamped(y, low, high), thread, threads)
+    _run_f32(Operands(x, batches, w, bias, no_sums, narrow(0)), unpack(sizes), lines, outside, 0, Clamped(y, low, high), thread, threads)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32p, i64, i64p, kernel
 from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import COLUMNS, TileOf, add_to_rows, forced, height_of, stack_f32, stack_i32
+from jitlite.interpreter.kernels.tile import COLUMNS, TileOf, add_to_rows, copy_flipped, forced, height_of, stack_f32, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_s32, store_scaled
 
 
@@ -33,7 +33,7 @@ def _finish_hybrid(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Hybrid)
     store_scaled(tile, out.y, spot.results, spot.column, spot.width, factors, out.channels, spot.panel * 2 * COLUMNS, out.low, out.high)
 
 
-_run_hybrid = driver(_finish_hybrid)
+_run_hybrid = driver(_finish_hybrid, copy_flipped)
 
 
 @kernel
@@ -61,7 +61,7 @@ def product_f32_qc8w(
     `bias` is zeros, `channels` holds the float ones.
     """
     out = Hybrid(y, scales, zero_points, by_row, channels, low, high)
-    _run_hybrid(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, out, thread, threads)
+    _run_hybrid(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, 0, out, thread, threads)
 
 
 class Plain(NamedTuple):
@@ -75,7 +75,7 @@ def _finish_s32(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Plain) -> 
     store_s32(tile, out.y, spot.results, spot.column, spot.width)
 
 
-_run_s32 = driver(_finish_s32)
+_run_s32 = driver(_finish_s32, copy_flipped)
 
 
 @kernel
@@ -93,4 +93,4 @@ def product_s32(
     threads: i64,
 ) -> None:
     """Plain sums of products of the stored integers; `bias` is zeros."""
-    _run_s32(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, Plain(y), thread, threads)
+    _run_s32(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, 0, Plain(y), thread, threads)

@@ -2,9 +2,7 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
-from jitlite.interpreter.kernels.abi import f64p, i8p, i32, i32p, i64, i64p, inline, kernel, u8p
+from jitlite.interpreter.kernels.abi import f64p, i8p, i32, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import as_bytes
 from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
 from jitlite.interpreter.kernels.requantize import narrow
@@ -14,14 +12,13 @@ from jitlite.interpreter.kernels.tile import (
     Numbers,
     TileOf,
     add_each,
+    copy_flipped,
     forced,
     height_of,
-    load_words,
     panels_of,
     stack_i32,
-    store_words,
 )
-from jitlite.interpreter.kernels.tile_store import LINE_ROWS, store_exactly, store_lines
+from jitlite.interpreter.kernels.tile_store import LINE_ROWS, Exactly, store_exactly, store_lines
 from jitlite.interpreter.kernels.vectors import load, splat, sum_across
 
 
@@ -75,27 +72,16 @@ def _finish_quantized(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Quan
     if out.are_certified[panel] != 0 and out.are_certified[panel + panels_of(tile) - 1] != 0:
         store_lines(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits)
     else:
-        store_exactly(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits, out.reals, out.is_real)
+        how = Exactly(out.lines, out.limits, out.reals, out.is_real)
+        store_exactly(tile, out.y, spot.results, spot.column, spot.width, first, how)
 
 
-_MULTIPLIES_UNSIGNED = ISA.unsigned_offset == 0
-_FLIP = np.int32(-2139062144)
-"""The highest bit of every byte."""
-
-
-@inline
-def _copy_flipped(target: u8p, source: u8p, count: i64) -> None:
-    """Copies int8 as what they are more than -128; up to LINE_SLACK bytes behind the last are read and written."""
-    for at in range(0, count, 4 * COLUMNS):
-        store_words(target, at, load_words(source, at) ^ splat(_FLIP))
-
-
-_run_quantized = driver(_finish_quantized)
-_run_flipped = driver(_finish_quantized, _copy_flipped, 128)
+_run = driver(_finish_quantized, copy_flipped)
+_MULTIPLIES_UNSIGNED = int(ISA.unsigned_offset == 0)
 
 
 @kernel
-def product_qs8(
+def product_q8(
     x: i8p,
     batches: i64p,
     w: i8p,
@@ -111,46 +97,25 @@ def product_qs8(
     reals: f64p,
     is_real: i32,
     zero_points: i32p,
+    is_unsigned: i64,
     thread: i64,
     threads: i64,
 ) -> None:
-    """`sums` are those of the columns' weights, `zero_points` left's and right's; `outside` is the left one once a batch.
+    """Products of int8 numbers, or of uint8 where `is_unsigned`; weights are int8 in both cases.
 
-    Where the target multiplies unsigned numbers, lines hold them.
+    `sums` are those of the columns' weights, `zero_points` left's and right's; `outside` is the left one once a batch. Lines hold numbers
+    of the kind the target multiplies.
     """
-    s = unpack(sizes)
-    if _MULTIPLIES_UNSIGNED and s.line_w > 0:
-        left = narrow(zero_points[0] + 128)
-        flipped = Quantized(as_bytes(y), rounding, are_certified, limits, reals, is_real, zero_points[1], left)
-        operands = Operands(as_bytes(x), batches, w, bias, sums, narrow(-left))
-        _run_flipped(operands, s, as_bytes(lines), as_bytes(outside), flipped, thread, threads)
+    s, left, right = unpack(sizes), zero_points[0], zero_points[1]
+    flips = 0
+    if s.line_w > 0 and is_unsigned != _MULTIPLIES_UNSIGNED:
+        flips, is_unsigned = 128, _MULTIPLIES_UNSIGNED
+        left = narrow(left + 128) if _MULTIPLIES_UNSIGNED else narrow(left - 128)
+    if is_unsigned != 0:
+        unsigned = Operands(as_bytes(x), batches, w, bias, sums, narrow(-left))
+        bytes_out = Quantized(as_bytes(y), rounding, are_certified, limits, reals, is_real, right, left)
+        _run(unsigned, s, as_bytes(lines), as_bytes(outside), flips, bytes_out, thread, threads)
     else:
-        out = Quantized(y, rounding, are_certified, limits, reals, is_real, zero_points[1], zero_points[0])
-        signed = Operands(x, batches, w, bias, sums, narrow(-zero_points[0]))
-        _run_quantized(signed, s, lines, outside, out, thread, threads)
-
-
-@kernel
-def product_qu8(
-    x: u8p,
-    batches: i64p,
-    w: i8p,
-    bias: i32p,
-    sums: i32p,
-    y: u8p,
-    lines: u8p,
-    outside: u8p,
-    sizes: i64p,
-    rounding: i32p,
-    are_certified: i32p,
-    limits: i32p,
-    reals: f64p,
-    is_real: i32,
-    zero_points: i32p,
-    thread: i64,
-    threads: i64,
-) -> None:
-    """As `product_qs8` on uint8; weights and their zero point are less 128."""
-    out = Quantized(y, rounding, are_certified, limits, reals, is_real, zero_points[1], zero_points[0])
-    operands = Operands(x, batches, w, bias, sums, narrow(-zero_points[0]))
-    _run_quantized(operands, unpack(sizes), lines, outside, out, thread, threads)
+        signed = Operands(x, batches, w, bias, sums, narrow(-left))
+        out = Quantized(y, rounding, are_certified, limits, reals, is_real, right, left)
+        _run(signed, s, lines, outside, flips, out, thread, threads)

@@ -16,8 +16,8 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
 from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, selected
-from jitlite.interpreter.kernels.abi import Function, Pointer, f32, inline
-from jitlite.interpreter.kernels.vectors import LANES, Lanes
+from jitlite.interpreter.kernels.abi import Function, Pointer, f32, i64, inline
+from jitlite.interpreter.kernels.vectors import LANES, Lanes, splat
 
 COLUMNS = LANES
 ISA = selected()
@@ -386,3 +386,11 @@ def store_words(typing: Any, pointer: Any, at: Any, words: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(pointer, types.int64, words), generate
+
+
+@inline
+def copy_flipped(target: Numbers, source: Numbers, count: i64, flips: i64) -> None:
+    """Copies 8-bit numbers with the bits `flips` of each flipped; up to 63 behind the last are read and written."""
+    word = np.int32(np.int64(0x01010101) * flips)
+    for at in range(0, count, 4 * COLUMNS):
+        store_words(target, at, load_words(source, at) ^ splat(word))

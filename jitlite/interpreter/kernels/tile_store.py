@@ -4,14 +4,14 @@ Row i is stored from index offsets[i] + `at` of the output on; of the last panel
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from jitlite.interpreter.kernels.abi import f64p, i32, i32p, i64, i64p
+from jitlite.interpreter.kernels.abi import f64p, i32p, i64, i64p, inline
 from jitlite.interpreter.kernels.rounding import round_exactly
 from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, Tile, TileOf, forced, height_of, panels_of, stack_i32, stack_i64
 from jitlite.interpreter.kernels.vectors import LANES, clamp, load, scale_exactly, splat, store
@@ -179,33 +179,40 @@ def _put(y: Numbers, at: i64, values: Any, count: i64) -> None:
             y[at + j] = part[j]
 
 
-@forced
-def store_exactly(
-    tile: TileOf,
-    y: Numbers,
-    offsets: i64p,
-    at: i64,
-    width: i64,
-    lines: i32p,
-    first: i64,
-    limits: i32p,
-    reals: f64p,
-    is_real: i32,
-) -> None:
-    """As `store_lines` by integer arithmetic, or where `is_real` by the float64 multipliers `reals`, COLUMNS a panel."""
-    sums, places = stack_i32(512), stack_i64(32)
-    rows, panels = height_of(tile), panels_of(tile)
-    for row in range(rows):
-        places[row] = row * panels * COLUMNS
-    store_s32(tile, sums, places, 0, COLUMNS)
+class Exactly(NamedTuple):
+    """How to round by integer arithmetic, or where `is_real` by the float64 multipliers `reals`, COLUMNS a panel.
+
+    `lines` and `limits` are those of `store_lines`.
+    """
+
+    lines: i32p
+    limits: i32p
+    reals: f64p
+    is_real: int
+
+
+@inline
+def _store_exactly(sums: i32p, rows: i64, panels: i64, y: Numbers, offsets: i64p, at: i64, width: i64, first: i64, how: Exactly) -> None:
+    limits, lines = how.limits, how.lines
     zero_point, low, high = splat(limits[0]), splat(limits[1]), splat(limits[2])
     for row in range(rows):
         for panel in range(panels):
             total = load(sums, (row * panels + panel) * COLUMNS)
             base = first + panel * LINE_ROWS * COLUMNS
-            if is_real != 0:
-                scaled = scale_exactly(total, reals, first // LINE_ROWS + panel * COLUMNS)
+            if how.is_real != 0:
+                scaled = scale_exactly(total, how.reals, first // LINE_ROWS + panel * COLUMNS)
             else:
                 scaled = round_exactly(total, load(lines, base + 2 * COLUMNS), load(lines, base + 3 * COLUMNS))
             count = width if panel == panels - 1 else COLUMNS
             _put(y, offsets[row] + at + panel * COLUMNS, clamp(scaled + zero_point, low, high), count)
+
+
+@forced
+def store_exactly(tile: TileOf, y: Numbers, offsets: i64p, at: i64, width: i64, first: i64, how: Exactly) -> None:
+    """As `store_lines`, for any sums; it is needed too seldom to be worth code of its own for every tile."""
+    sums, places = stack_i32(512), stack_i64(32)
+    rows, panels = height_of(tile), panels_of(tile)
+    for row in range(rows):
+        places[row] = row * panels * COLUMNS
+    store_s32(tile, sums, places, 0, COLUMNS)
+    _store_exactly(sums, rows, panels, y, offsets, at, width, first, how)
