@@ -91,8 +91,7 @@ class _Writer:
             "",
             "from __future__ import annotations",
             "",
-            "from enum import IntEnum",
-            "",
+            "from jitlite.schemas.choice import Choice",
             "from jitlite.schemas.table import Table, choice, choices, number, numbers, raw, table, tables, text, union",
         ]
         for kind in self.enums:
@@ -103,7 +102,7 @@ class _Writer:
         return "\n".join(head + self.lines) + "\n"
 
     def _enum(self, kind: Enum) -> None:
-        self.lines += ["", "", f"class {_short(kind.name)}(IntEnum):"]
+        self.lines += ["", "", f"class {_short(kind.name)}(Choice):"]
         self.lines += [f"    {item.name} = {item.value}" for item in sorted(kind.values, key=lambda item: item.value)]
 
     def _object(self, kind: Object) -> None:

@@ -7,6 +7,9 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
+from jitlite.schemas.choice import Choice
+from jitlite.schemas.choice import members as members_of
+
 
 class Kind(enum.Enum):
     """What a slot holds; the offset kinds hold an unsigned 32-bit distance to the value."""
@@ -44,7 +47,7 @@ class Slot:
         self.size = self.item_bytes if kind in (Kind.NUMBER, Kind.CHOICE) else 4
         self.align = align or self.item_bytes
         self.name = ""
-        self.members: Mapping[int, enum.IntEnum] = {}
+        self.members: Mapping[int, Choice] = {}
         self.target: type[Table] = Table
         self.targets: Mapping[int, type[Table]] = {}
         self.codes: Mapping[type[Table], int] = {}
@@ -58,10 +61,10 @@ def number(index: int, format: str, *, default: float) -> Any:
     return Slot(Kind.NUMBER, index, default, format)
 
 
-def choice(index: int, format: str, *, default: enum.IntEnum) -> Any:
+def choice(index: int, format: str, *, default: Choice) -> Any:
     """A slot that holds a member of its default's enum."""
     slot = Slot(Kind.CHOICE, index, default, format)
-    slot.members = _members(type(default))
+    slot.members = members_of(type(default))
     return slot
 
 
@@ -90,10 +93,10 @@ def numbers(index: int, format: str, *, align: int = 0, default_factory: Callabl
     return Slot(Kind.NUMBERS, index, default_factory, format, align)
 
 
-def choices(index: int, format: str, members: type[enum.IntEnum], *, default_factory: Callable[[], list[Any]]) -> Any:
+def choices(index: int, format: str, members: type[Choice], *, default_factory: Callable[[], list[Any]]) -> Any:
     """A slot that holds a list of enum members."""
     slot = Slot(Kind.CHOICES, index, default_factory, format)
-    slot.members = _members(members)
+    slot.members = members_of(members)
     return slot
 
 
@@ -107,10 +110,6 @@ def tables(index: int, target: type[Table], *, default_factory: Callable[[], lis
     slot = Slot(Kind.TABLES, index, default_factory)
     slot.target = target
     return slot
-
-
-def _members(kind: type[enum.IntEnum]) -> Mapping[int, enum.IntEnum]:
-    return kind._value2member_map_  # type: ignore[return-value]
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(number, choice, text, table, union, numbers, choices, raw, tables))
@@ -189,7 +188,7 @@ def _copied(value: Any) -> Any:
 
 
 def _brief(value: Any) -> str:
-    if isinstance(value, enum.IntEnum):
+    if isinstance(value, Choice):
         return value.name
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{len(value)} bytes>"

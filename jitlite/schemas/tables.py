@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from jitlite.schemas.choice import Choice
 from jitlite.schemas.table import Table, choice, choices, number, numbers, raw, table, tables, text, union
 
 
-class ActivationFunctionType(IntEnum):
+class ActivationFunctionType(Choice):
     NONE = 0
     RELU = 1
     RELU_N1_TO_1 = 2
@@ -17,7 +16,7 @@ class ActivationFunctionType(IntEnum):
     SIGN_BIT = 5
 
 
-class BuiltinOperator(IntEnum):
+class BuiltinOperator(Choice):
     ADD = 0
     AVERAGE_POOL_2D = 1
     CONCATENATION = 2
@@ -230,48 +229,48 @@ class BuiltinOperator(IntEnum):
     STABLEHLO_CASE = 209
 
 
-class CombinerType(IntEnum):
+class CombinerType(Choice):
     SUM = 0
     MEAN = 1
     SQRTN = 2
 
 
-class CustomOptionsFormat(IntEnum):
+class CustomOptionsFormat(Choice):
     FLEXBUFFERS = 0
 
 
-class DimensionType(IntEnum):
+class DimensionType(Choice):
     DENSE = 0
     SPARSE_CSR = 1
 
 
-class FullyConnectedOptionsWeightsFormat(IntEnum):
+class FullyConnectedOptionsWeightsFormat(Choice):
     DEFAULT = 0
     SHUFFLED4x16INT8 = 1
 
 
-class LSHProjectionType(IntEnum):
+class LSHProjectionType(Choice):
     UNKNOWN = 0
     SPARSE = 1
     DENSE = 2
 
 
-class LSTMKernelType(IntEnum):
+class LSTMKernelType(Choice):
     FULL = 0
     BASIC = 1
 
 
-class MirrorPadMode(IntEnum):
+class MirrorPadMode(Choice):
     REFLECT = 0
     SYMMETRIC = 1
 
 
-class Padding(IntEnum):
+class Padding(Choice):
     SAME = 0
     VALID = 1
 
 
-class ReduceWindowFunction(IntEnum):
+class ReduceWindowFunction(Choice):
     UNSUPPORTED = 0
     ADD = 1
     MUL = 2
@@ -281,13 +280,13 @@ class ReduceWindowFunction(IntEnum):
     ANY = 6
 
 
-class RngAlgorithm(IntEnum):
+class RngAlgorithm(Choice):
     DEFAULT = 0
     PHILOX = 1
     THREEFRY = 2
 
 
-class StablehloComparisonDirection(IntEnum):
+class StablehloComparisonDirection(Choice):
     STABLEHLO_COMPARISON_DIRECTION_EQ = 0
     STABLEHLO_COMPARISON_DIRECTION_NE = 1
     STABLEHLO_COMPARISON_DIRECTION_GE = 2
@@ -296,7 +295,7 @@ class StablehloComparisonDirection(IntEnum):
     STABLEHLO_COMPARISON_DIRECTION_LT = 5
 
 
-class StablehloComparisonType(IntEnum):
+class StablehloComparisonType(Choice):
     STABLEHLO_COMPARISON_TYPE_NOTYPE = 0
     STABLEHLO_COMPARISON_TYPE_FLOAT = 1
     STABLEHLO_COMPARISON_TYPE_FLOAT_TOTAL_ORDER = 2
@@ -304,13 +303,13 @@ class StablehloComparisonType(IntEnum):
     STABLEHLO_COMPARISON_TYPE_UNSIGNED = 4
 
 
-class StablehloPrecisionConfig(IntEnum):
+class StablehloPrecisionConfig(Choice):
     DEFAULT = 0
     HIGH = 1
     HIGHEST = 2
 
 
-class TensorType(IntEnum):
+class TensorType(Choice):
     FLOAT32 = 0
     FLOAT16 = 1
     INT32 = 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from jitlite.schemas.choice import Choice
 from jitlite.schemas.errors import JitliteError
 from jitlite.schemas.model import builtin_code, operator_code_of, operator_name, options_of, printable
 from jitlite.schemas.table import Table, is_default
@@ -134,7 +134,7 @@ def _options(options: Table | None) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, enum.IntEnum):
+    if isinstance(value, Choice):
         return value.name
     if isinstance(value, float):
         return f"{value:.6g}"

@@ -1,19 +1,17 @@
 """The slot tables against LiteRT's own bindings."""
 
-import enum
 import re
 
 import pytest
 
 from jitlite.schemas import tables, write_model
+from jitlite.schemas.choice import Choice
 from jitlite.schemas.table import Kind, Slot, Table
 from tests.schemas.schema_samples import TABLES, every_option_model
 
 litert = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="LiteRT is not installed")
 
-ENUMS = [
-    value for value in vars(tables).values() if isinstance(value, type) and issubclass(value, enum.IntEnum) and value is not enum.IntEnum
-]
+ENUMS = [value for value in vars(tables).values() if isinstance(value, type) and issubclass(value, Choice) and value is not Choice]
 PREPEND = {"?": "Bool", "b": "Int8", "B": "Uint8", "H": "Uint16", "i": "Int32", "I": "Uint32", "q": "Int64", "Q": "Uint64", "f": "Float32"}
 UNIONS = {
     "BuiltinOptions": tables.BUILTIN_OPTIONS,
@@ -41,7 +39,7 @@ def camel(name: str) -> str:
 
 
 @pytest.mark.parametrize("ours", ENUMS, ids=lambda kind: kind.__name__)
-def test_enum_values(ours: type[enum.IntEnum]) -> None:
+def test_enum_values(ours: type[Choice]) -> None:
     theirs = {name: value for name, value in vars(getattr(litert, ours.__name__)).items() if isinstance(value, int)}
     assert {name: int(value) for name, value in ours.__members__.items()} == {k: v for k, v in theirs.items() if not k.startswith("__")}
 
