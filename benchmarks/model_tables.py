@@ -16,6 +16,7 @@ from jitlite.tools.console import time_text
 KIND_TITLES = {INT8: "int8 and uint8", FLOAT: "float32 and float16 weights", OTHER: "dynamic-range and int16"}
 RIVALS = (LITERT, ONNXRUNTIME)
 FLAG_BELOW = 0.8
+SHOWN_PAIRS = 24
 SAME = 0.97
 """Ratios from here to 1 count as equal where two of our own times are compared."""
 
@@ -97,7 +98,7 @@ def pairs_of(measured: Iterable[Measured]) -> list[Pair]:
 
 
 def as_data(measured: Sequence[Measured]) -> dict[str, Any]:
-    """The numbers for the JSON file, times in microseconds."""
+    """The numbers for the JSON file: times in microseconds, a ratio as its median and quartiles."""
     models = []
     for item in measured:
         entry: dict[str, Any] = {
@@ -108,15 +109,16 @@ def as_data(measured: Sequence[Measured]) -> dict[str, Any]:
             "counts": item.subject.counts,
             "threads": item.threads,
             "us": {engine: round(timing.median_ns / 1000, 3) for engine, timing in item.timings.items()},
-            "runs": {engine: timing.runs for engine, timing in item.timings.items()},
             "ratio": {},
-            "left_out": item.problems,
-            "difference": {engine: float(f"{value:.2g}") for engine, value in item.differences.items()},
         }
+        if item.problems:
+            entry["left_out"] = item.problems
+        if item.differences:
+            entry["difference"] = {engine: float(f"{value:.2g}") for engine, value in item.differences.items()}
         for rival in RIVALS:
             ratio = item.ratio(rival)
             if ratio is not None:
-                entry["ratio"][rival] = {"median": round(ratio.median, 4), "low": round(ratio.low, 4), "high": round(ratio.high, 4)}
+                entry["ratio"][rival] = [round(value, 3) for value in (ratio.median, ratio.low, ratio.high)]
         models.append(entry)
     pairs = [
         {
@@ -262,10 +264,11 @@ def _pairs_section(measured: Sequence[Measured]) -> Section:
             pair.ratio.quartiles,
             "int8 is slower" if pair.ratio.median < SAME else "",
         )
-        for pair in pairs
+        for pair in pairs[:SHOWN_PAIRS]
     )
     slow = sum(pair.ratio.median < SAME for pair in pairs)
     text = f"jitlite's float32 time over its int8 time of the same network; int8 is slower in {slow} of {len(pairs)} pairs."
+    text += f" The {SHOWN_PAIRS} in which it gains least are shown." if len(pairs) > SHOWN_PAIRS else ""
     return Section("int8 beside float32", text, ("float32", "int8", "threads", "time", "int8 time", "ratio", "quartiles", ""), rows, left=2)
 
 

@@ -60,17 +60,17 @@ def draw_ratios(path: Path, models: Sequence[Mapping[str, Any]], threads: int) -
 
 def _panel(axes: Axes, entries: Sequence[Mapping[str, Any]]) -> float:
     """Draws the bars, the fastest first; the geometric mean."""
-    order = sorted(entries, key=lambda entry: -entry["ratio"][LITERT]["median"])
-    ratios = np.array([entry["ratio"][LITERT]["median"] for entry in order])
+    order = sorted(entries, key=lambda entry: -entry["ratio"][LITERT][0])
+    ratios = np.array([entry["ratio"][LITERT][0] for entry in order])
     colours = [FASTER if ratio >= 1 else CLOSE if ratio >= 0.8 else SLOWER for ratio in ratios]
     places = np.arange(len(order))
     axes.barh(places, np.log2(ratios), color=colours, height=0.72)
     for place, entry in enumerate(order):
         if ONNXRUNTIME in entry["ratio"]:
-            axes.plot(np.log2(entry["ratio"][ONNXRUNTIME]["median"]), place, "D", color=INK, markersize=2.8)
+            axes.plot(np.log2(entry["ratio"][ONNXRUNTIME][0]), place, "D", color=INK, markersize=2.8)
     axes.set_yticks(places, [entry["model"] for entry in order], fontsize=7)
     axes.set_ylim(len(order) - 0.4, -0.6)
-    shown = [np.log2(entry["ratio"][rival]["median"]) for entry in order for rival in entry["ratio"]]
+    shown = [np.log2(entry["ratio"][rival][0]) for entry in order for rival in entry["ratio"]]
     axes.set_xlim(min(-1.0, *shown) - 0.3, max(1.0, *shown) + 0.9)
     axes.xaxis.set_major_locator(FixedLocator([float(np.log2(tick)) for tick in TICKS]))
     axes.xaxis.set_minor_locator(NullLocator())
