@@ -6,6 +6,7 @@ shapes are not known; the next stage is planned when that value is there. An ord
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import BINDINGS, HostStep, Step
+from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, Step
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable, tensor_data
@@ -63,6 +64,8 @@ class Stage:
         self.steps: list[PlannedStep] = []
         self.awaits: int | None = None
         self.is_last = True
+        self.waiting: tuple[int, Call] | None = None
+        self.readers: Mapping[int, int] = {}
         self.folded: dict[int, int] = {}
         self.folded_bytes = 0
 
@@ -105,7 +108,7 @@ class Planner(Record, frozen=False):
     """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
 
     `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE. `kinds` are the
-    model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who look at tensors.
+    model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who look at tensors, and no operators are fused.
     """
 
     model: Model
@@ -171,6 +174,7 @@ class Planner(Record, frozen=False):
                 stage.fold(index, tensors[index])
         last_reader = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
         last_reader |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
+        stage.readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
         unsupported: list[UnsupportedError] = []
         for node in range(start, len(self.graph.operators)):
             try:
@@ -188,6 +192,10 @@ class Planner(Record, frozen=False):
             if ended:
                 stage.is_last = node + 1 == len(self.graph.operators)
                 break
+        try:
+            self._bind_waiting(stage)
+        except UnsupportedError as error:
+            unsupported.append(error)
         if unsupported:
             raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in unsupported)))
         return stage
@@ -234,21 +242,62 @@ class Planner(Record, frozen=False):
             return self._plan_custom(stage, node)
         call = self._call(stage, node, values)
         call = replace(call, outputs=self._resolved(call, infer(call)))
-        if call.spec in (IF, WHILE):
-            return self._add(stage, node, *self.control(self, call))
         if call.spec.value is not None:
             stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
             return False
-        binding = BINDINGS.get(call.spec)
-        if binding is None:
-            raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
-        bound = binding(call)
-        steps = bound if isinstance(bound, HostStep) else [bound] if isinstance(bound, Step) else list(bound)
+        if self._fuse(stage, node, call):
+            return False
+        self._bind_waiting(stage)
+        if call.spec in (IF, WHILE):
+            return self._add(stage, node, *self.control(self, call))
+        if self._is_fusible(stage, node, call):
+            stage.waiting = node, call
+            stage.tensors[op.outputs[0]] = call.outputs[0]
+            return False
+        steps = self._bind(call)
         if not isinstance(steps, HostStep) and self._is_constant(stage, call):
             for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
                 stage.fold(index, replace(info, value=value))
             return False
         return self._add(stage, node, call, steps)
+
+    def _bind(self, call: Call) -> list[Step] | HostStep:
+        binding = BINDINGS.get(call.spec)
+        if binding is None:
+            raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
+        bound = binding(call)
+        return bound if isinstance(bound, HostStep) else [bound] if isinstance(bound, Step) else list(bound)
+
+    def _is_fusible(self, stage: Stage, node: int, call: Call) -> bool:
+        """True for an operator whose only reader is the next one, when the two may be fused."""
+        if self.keeps_folded or node + 1 == len(self.graph.operators) or len(call.outputs) != 1 or self._is_constant(stage, call):
+            return False
+        output, following = self.graph.operators[node].outputs[0], self.graph.operators[node + 1]
+        pair = call.spec.code, self.kinds[following.opcode_index][0]
+        return pair in FUSIONS and stage.readers[output] == 1 and output in following.inputs
+
+    def _fuse(self, stage: Stage, node: int, call: Call) -> bool:
+        """Adds the steps of the waiting operator and this one together, if they fuse."""
+        if stage.waiting is None:
+            return False
+        first, waiting = stage.waiting
+        fusion = FUSIONS.get((waiting.spec.code, call.spec.code))
+        bound = fusion(waiting, call) if fusion is not None and first + 1 == node else None
+        if bound is None or isinstance(bound, HostStep):
+            return False
+        stage.waiting = None
+        label = f"{self.label(self.graph.operators[first])}+{self.label(self.graph.operators[node])}"
+        steps = [bound] if isinstance(bound, Step) else bound
+        stage.steps += [PlannedStep(node, label, step, (), call.outputs) for step in steps]
+        stage.tensors[self.graph.operators[node].outputs[0]] = call.outputs[0]
+        return True
+
+    def _bind_waiting(self, stage: Stage) -> None:
+        """Adds the steps of the operator that waits for the next one to fuse with, by itself."""
+        if stage.waiting is not None:
+            node, call = stage.waiting
+            stage.waiting = None
+            self._add(stage, node, call, self._bind(call))
 
     def _is_constant(self, stage: Stage, call: Call) -> bool:
         """True for an operator on constants whose results still fit the stage's allowance."""
@@ -268,6 +317,7 @@ class Planner(Record, frozen=False):
         return tuple(outputs)
 
     def _plan_custom(self, stage: Stage, node: int) -> bool:
+        self._bind_waiting(stage)
         op = self.graph.operators[node]
         operator = self.custom[self.label(op)]
         spec = OpSpec(self.label(op), BuiltinOperator.CUSTOM, ("input*",), lambda call: [], outputs=("output*",))

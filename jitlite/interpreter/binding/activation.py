@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding import elementwise_q8, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
-from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import BINDINGS, Bound, Step, binds, fuses, kernels, no_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.ops.activation import (
     ELU,
@@ -29,7 +30,8 @@ from jitlite.schemas.ops.activation import (
     TANH,
 )
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
-from jitlite.schemas.tables import TensorType
+from jitlite.schemas.record import replace
+from jitlite.schemas.tables import ActivationFunctionType, BuiltinOperator, TensorType
 
 K = kernels("activation")
 RARE = {"q8": kernels("activation_q8")}
@@ -64,6 +66,33 @@ _bind_clamp(RELU, 0, math.inf)
 _bind_clamp(RELU6, 0, 6)
 _bind_clamp(RELU_N1_TO_1, -1, 1)
 _bind_clamp(RELU_0_TO_1, 0, 1)
+
+
+def _with_activation(first: Call, second: Call) -> Bound | None:
+    """The first operator with the second as its activation, unless it has one or the second changes the scale."""
+    x, y = first.outputs[0], second.outputs[0]
+    is_same = x.type is T.FLOAT32 or (x.type in lookup.EIGHT_BITS and (x.scale, x.zero_point) == (y.scale, y.zero_point))
+    if first.options.fused_activation_function != ActivationFunctionType.NONE or not is_same:
+        return None
+    options = copy(first.options)
+    options.fused_activation_function = ActivationFunctionType[second.spec.name]
+    return BINDINGS[first.spec](replace(first, options=options, outputs=second.outputs))
+
+
+for _first in (
+    BuiltinOperator.ADD,
+    BuiltinOperator.AVERAGE_POOL_2D,
+    BuiltinOperator.CONV_2D,
+    BuiltinOperator.DEPTHWISE_CONV_2D,
+    BuiltinOperator.DIV,
+    BuiltinOperator.FULLY_CONNECTED,
+    BuiltinOperator.MAX_POOL_2D,
+    BuiltinOperator.MUL,
+    BuiltinOperator.SUB,
+    BuiltinOperator.TRANSPOSE_CONV,
+):
+    for _second in (BuiltinOperator.RELU, BuiltinOperator.RELU6, BuiltinOperator.RELU_N1_TO_1):
+        fuses(_first, _second)(_with_activation)
 
 
 @binds(LEAKY_RELU)

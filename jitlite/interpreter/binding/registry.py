@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.record import Record
+from jitlite.schemas.tables import BuiltinOperator
 
 
 class Scratch(Record):
@@ -67,6 +68,23 @@ def binds(spec: OpSpec) -> Callable[[Binding], Binding]:
     def register(function: Binding) -> Binding:
         assert spec not in BINDINGS, f"{spec.name} is bound twice"
         BINDINGS[spec] = function
+        return function
+
+    return register
+
+
+Fusion = Callable[[Call, Call], Bound | None]
+
+FUSIONS: dict[tuple[BuiltinOperator, BuiltinOperator], Fusion] = {}
+"""Functions that turn two calls, the second the only reader of the first one's output, into steps of both."""
+
+
+def fuses(first: BuiltinOperator, second: BuiltinOperator) -> Callable[[Fusion], Fusion]:
+    """Registers the function that turns calls of `first` and `second` into steps of both, or returns None where they stay two."""
+
+    def register(function: Fusion) -> Fusion:
+        assert (first, second) not in FUSIONS, f"{first.name} and {second.name} are fused twice"
+        FUSIONS[first, second] = function
         return function
 
     return register
