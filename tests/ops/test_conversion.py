@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.conversion  # noqa: F401 - registers the bindings
+from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops import conversion as ops
@@ -73,6 +74,33 @@ def test_quantize(target, grid):
     near = np.nextafter(ties, np.float32(0))
     for x in (ties, near, np.linspace(-3, 3, 1001, dtype=np.float32), np.array([1e9, -1e9, 3e4, -0.0], np.float32) * np.float32(grid[0])):
         check(ops.QUANTIZE, None, [operand(F32, x.shape)], [result(target, *grid)], feeds=[x])
+
+
+@settings(max_examples=200, deadline=None)
+@given(scale=st.floats(2**-20, 2**20, width=32), zero_point=st.integers(-128, 127))
+def test_quantize_near_every_step(scale, zero_point):
+    """The floats around each threshold, where a product with the inverse could stray from the quotient."""
+    near = ((np.arange(-257, 258) + 0.5) * scale).astype(np.float32).view(np.int32)
+    x = (near[:, None] + np.arange(-3, 4, dtype=np.int32)).view(np.float32).reshape(-1)
+    for type in (I8, U8):
+        check(ops.QUANTIZE, None, [operand(F32, x.shape)], [result(type, scale, zero_point + 128 * (type is U8))], feeds=[x], threads=(1,))
+
+
+@pytest.mark.parametrize("scale", [2.0**-126, 2.0**-110, 2.0**100, 2.0**120, 0.1], ids=str)
+def test_quantize_on_extreme_scales(scale):
+    """Scales whose inverse is no normal number divide."""
+    x = (np.linspace(-200, 200, 401) * np.float32(scale)).astype(np.float32)
+    check(ops.QUANTIZE, None, [operand(F32, x.shape)], [result(I8, scale, 3)], feeds=[x])
+    step = BINDINGS[ops.QUANTIZE](call(ops.QUANTIZE, None, [operand(F32, x.shape)], [operand(I8, x.shape, scale, 3)]))
+    assert step.kernel == ("quantize_by_product_qs8" if 2**-101 < scale < 2**101 else "quantize_by_quotient_qs8")
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 63, 100])
+@pytest.mark.parametrize("type", [I8, U8], ids=lambda item: item.name)
+def test_conversions_of_few_elements(type, count):
+    check(ops.QUANTIZE, None, [operand(F32, (count,), low=-9, high=9)], [result(type, 0.05, 7)])
+    check(ops.DEQUANTIZE, None, [operand(type, (count,), 0.05, 7)], [result(F32)], tolerance=0)
+    check(ops.QUANTIZE, None, [operand(type, (count,), 0.05, 7)], [result(type, 0.07, 9)])
 
 
 def test_quantize_of_numbers_beyond_32_bits():

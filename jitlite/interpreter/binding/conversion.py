@@ -7,14 +7,15 @@ import numpy as np
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.boxes import BOXES
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels, no_kernel
+from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
-from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
+from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE, is_per_channel
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("conversion")
-RARE = {"cast": kernels("cast")}
+RARE = {"cast": kernels("cast"), "q8": kernels("conversion_q8")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
@@ -23,6 +24,11 @@ _INTEGERS = {T.INT64: "i64", T.INT32: "i32", T.UINT32: "u32", T.INT16: "i16", T.
 _SUFFIXES = _FLOATS | _INTEGERS | {T.BOOL: "bool"}
 _DIRECT = {(T.INT32, T.FLOAT32), (T.UINT8, T.FLOAT32), (T.BOOL, T.FLOAT32), (T.FLOAT32, T.INT32), (T.FLOAT16, T.FLOAT32)}
 """Casts that one kernel does besides those from and to INT64 and FLOAT64."""
+
+
+_BYTES = {T.INT8: "qs8", T.UINT8: "qu8"}
+_LEAST_SCALE, _GREATEST_SCALE = 2.0**-100, 2.0**100
+_FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def _path(source: TensorType, target: TensorType) -> list[TensorType]:
@@ -75,6 +81,8 @@ def quantize(call: Call) -> Step:
         raise no_kernel(call, "FLOAT32, INT8, UINT8, INT16 and INT32 (to INT8, UINT8, INT16 and INT32)")
     low, high = INTEGER_RANGE[y.type]
     if x.type is T.FLOAT32:
+        if y.type in _BYTES and not is_per_channel(y):
+            return _quantize_to_bytes(x, y)
         return K.step(f"quantize_f32_{_SUFFIXES[y.type]}", x=x, y=y, **_channels(y), low=low, high=high)
     real = float(lookup.scale_of(x)) / float(lookup.scale_of(y))
     if x.type in (T.INT8, T.UINT8):
@@ -94,6 +102,22 @@ def quantize(call: Call) -> Step:
     )
 
 
+def _quantize_to_bytes(x: TensorInfo, y: TensorInfo) -> Step:
+    """By products with the scale's inverse where they are certified to round as quotients do."""
+    low, high = INTEGER_RANGE[y.type]
+    scale, bounds, certified = float(lookup.scale_of(y)), np.zeros(4, np.float32), np.zeros(1, np.int32)
+    if _LEAST_SCALE <= scale <= _GREATEST_SCALE:
+        steps = {"first_step": low - y.zero_point + 1, "last_step": high - y.zero_point}
+        call_kernel("conversion_q8", "certify_products", scale=scale, **steps, bounds=bounds, certified=certified)
+    if certified[0]:
+        kernel = f"quantize_by_product_{_BYTES[y.type]}"
+    else:
+        kernel = f"quantize_by_quotient_{_BYTES[y.type]}"
+        reach = [np.float32(limit - y.zero_point) * np.float32(scale) for limit in (low, high)]
+        bounds = np.array([*np.clip(reach, -_FLOAT_MAX, _FLOAT_MAX), scale], np.float32)
+    return RARE["q8"].step(kernel, x=x, y=y, count=x.size, bounds=bounds, zero_point=y.zero_point)
+
+
 @binds(DEQUANTIZE)
 def dequantize(call: Call) -> Step:
     x, y = call.input(0), call.outputs[0]
@@ -101,4 +125,7 @@ def dequantize(call: Call) -> Step:
         return K.step("dequantize_f16_f32", x=x, y=y, count=x.size)
     if x.type not in (T.INT8, T.UINT8, T.INT16):
         raise no_kernel(call, "INT8, UINT8, INT16, FLOAT16")
+    if x.type in _BYTES and not is_per_channel(x):
+        scale = float(lookup.scale_of(x))
+        return RARE["q8"].step(f"dequantize_{_BYTES[x.type]}", x=x, y=y, count=x.size, scale=scale, zero_point=x.zero_point)
     return K.step(f"dequantize_{_SUFFIXES[x.type]}_f32", x=x, y=y, **_channels(x))

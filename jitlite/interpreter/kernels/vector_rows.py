@@ -53,3 +53,29 @@ def vector_row(width: int, compute: Vectors, put: Vectors) -> Vectors:
                 y[at + i] = part[i]
 
     return row
+
+
+def vector_run(width: int, compute: Vectors, put: Vectors) -> Vectors:
+    """A function run(x, y, start, stop, settings) of elements [start, stop), `width` at a time.
+
+    `compute(x, at, settings)` gives the results of `width` elements from an index on; `put` and the order of reads and writes are as of
+    `vector_row`.
+    """
+
+    @forced
+    def row(x, y, start, stop, settings):  # type: ignore[no-untyped-def]
+        last = stop - width
+        if last >= start:
+            rest = compute(x, last, settings)
+            for at in range(start, last, width):
+                put(y, at, compute(x, at, settings))
+            put(y, last, rest)
+        elif stop > start:
+            operands, results = stack_like(x, width), stack_like(y, width)
+            for i in range(stop - start):
+                operands[i] = x[start + i]
+            put(results, 0, compute(operands, 0, settings))
+            for i in range(stop - start):
+                y[start + i] = results[i]
+
+    return row
