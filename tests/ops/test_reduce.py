@@ -80,6 +80,32 @@ def test_quantized_extremes(spec, type, shape, axes):
     check(spec, ReducerOptions(), [x, axes_of(*axes)], [like(x)])
 
 
+WIDE = [
+    ((1, 300, 1, 33), (1,)),
+    ((2, 700, 70), (1,)),
+    ((2, 3, 5, 2, 150), (1, 3)),
+    ((1100, 17), (0,)),
+    ((600, 300), (0,)),
+    ((2, 1, 3, 64), (1, 2)),
+    ((3, 5000), (1,)),
+    ((2, 3, 4, 100), (1, 3)),
+    ((40, 23), (1,)),
+]
+
+
+@pytest.mark.parametrize("type", [T.INT8, T.UINT8])
+@pytest.mark.parametrize(("shape", "axes"), WIDE)
+def test_many_bytes(type, shape, axes):
+    """More than vectors hold, and sums of extremes, which leave 16 bits as soon as they can."""
+    x = operand(type, shape, 0.25, 3)
+    edges = [np.full(shape, edge) for edge in (np.iinfo(type.name.lower()).min, np.iinfo(type.name.lower()).max)]
+    for feeds in (None, *([edge.astype(type.name.lower())] for edge in edges)):
+        y = like(x, None, 0.25 if feeds is None else 0.26, 5)
+        check(MEAN, ReducerOptions(), [x, axes_of(*axes)], [y], feeds=feeds, threads=(1, 2, 3))
+        for spec in (REDUCE_MAX, REDUCE_MIN):
+            check(spec, ReducerOptions(), [x, axes_of(*axes)], [like(x)], feeds=feeds, threads=(1, 2, 3))
+
+
 SCALES = [(0.5, -3, 0.5, -3), (0.5, 7, 0.123, -20), (0.02, -128, 0.7, 11), (1.0, 0, 0.25, 0)]
 
 

@@ -1,12 +1,13 @@
 """Bindings of comparisons, logic and selection."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.broadcast import walk
-from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import Argument, Step, binds, kernels, no_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
-from jitlite.schemas.dtypes import byte_size
+from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.comparison import (
     EQUAL,
@@ -32,10 +33,22 @@ _LEFT_SHIFT = 8
 
 
 def _comparable(info: TensorInfo) -> lookup.Integers:
-    """What each byte pattern stands for, on a scale all tensors share: 256 steps to one, in the reference's fixed point."""
-    shifted = (lookup.byte_values(info.type) - info.zero_point) << _LEFT_SHIFT
+    """What a type's values, in rising order, stand for on a scale all tensors share: 256 steps to one, in the reference's fixed point."""
+    low, high = INTEGER_RANGE[info.type]
+    shifted = (np.arange(low, high + 1) - info.zero_point) << _LEFT_SHIFT
     mantissa, shift = quantize_multiplier(float(lookup.scale_of(info)))
     return multiply_by_quantized_multiplier(shifted.astype(np.int32), mantissa, shift).astype(np.int64)
+
+
+def _intervals(a: TensorInfo, b: TensorInfo, less: int, equal: int, negate: int) -> NDArray[np.uint8]:
+    """Settings of `within_8`: for every b the values of a below it if `less`, and those equal to it if `equal`, which are neighbours."""
+    ascending, bounds = _comparable(a), _comparable(b)
+    below, up_to = np.searchsorted(ascending, bounds, "left"), np.searchsorted(ascending, bounds, "right")
+    first, stop = (0 * below if less else below), (up_to if equal else below)
+    least, greatest = np.where(first < stop, first, 255), np.where(first < stop, stop - 1, 0)
+    head = np.zeros(64, np.uint8)
+    head[:2] = 128 * (a.type is T.INT8), negate
+    return np.concatenate([head, *(lookup.by_pattern(b.type, limit).astype(np.uint8) for limit in (least, greatest))])
 
 
 def _bind_comparison(spec: OpSpec, *, less: int = 0, equal: int = 0, negate: int = 0, swap: bool = False) -> None:
@@ -43,13 +56,13 @@ def _bind_comparison(spec: OpSpec, *, less: int = 0, equal: int = 0, negate: int
         a, b = call.input(0), call.input(1)
         if swap:
             a, b = b, a
-        y, relation = call.outputs[0], np.array([less, equal, negate], np.int64)
-        if a.type is T.INT8:
-            relation = np.concatenate([relation, _comparable(a), _comparable(b)])
-        elif a.type not in _SUFFIXES:
-            raise no_kernel(call, "FLOAT32, INT32, INT64, INT8 and BOOL")
-        name = f"compare_{_SUFFIXES.get(a.type, 'q8')}"
-        return K.step(name, a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=relation)
+        y = call.outputs[0]
+        operands: dict[str, Argument] = {"a": a, "b": b, "y": y, "walk": walk(y.shape, a.shape, b.shape)}
+        if a.type in lookup.EIGHT_BITS:
+            return lookup.K.step("within_8", **operands, settings=_intervals(a, b, less, equal, negate))
+        if a.type not in _SUFFIXES:
+            raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8 and BOOL")
+        return K.step(f"compare_{_SUFFIXES[a.type]}", **operands, settings=np.array([less, equal, negate], np.int64))
 
     binds(spec)(bind)
 

@@ -27,21 +27,6 @@ for _suffix, _pointer in {"f32": f32p, "i32": i32p, "i64": i64p, "u8": u8p}.item
 
 
 @inline
-def _scaled_relation(settings: i64p) -> Any:
-    """Settings as above, then what each of the 256 byte patterns of a, and then of b, stands for."""
-    return settings[0], settings[1], settings[2], settings
-
-
-@inline
-def _compare_scaled(a: Any, b: Any, relation: Any) -> Any:
-    less, equal, negate, values = relation
-    return _compare(values[3 + a], values[259 + b], (less, equal, negate))
-
-
-binary(_FAMILY, "compare_q8", (u8p, u8p, u8p, i64p), _compare_scaled, _scaled_relation)
-
-
-@inline
 def _truth_table(settings: i64p) -> Any:
     return settings[0]
 

@@ -3,8 +3,12 @@
 from typing import Any
 
 from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
-from jitlite.interpreter.kernels.broadcast import binary
-from jitlite.interpreter.kernels.narrow import BYTES, load_bytes, look_up, store_bytes, table_at
+from jitlite.interpreter.kernels.broadcast import binary, rows
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.narrow import BYTES, at_most, both, flipped, load_bytes, look_up, splat_byte, store_bytes, table_at
+from jitlite.interpreter.kernels.requantize import wide
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vector_rows import vector_row
 
 _OK, _BAD_VALUE, _DIVISION_BY_ZERO = int(Status.OK), int(Status.BAD_VALUE), int(Status.DIVISION_BY_ZERO)
 
@@ -49,6 +53,23 @@ def require_other_than(x: u8p, value: i64, count: i64, thread: i64, threads: i64
     for i in range(start, stop):
         found |= x[i] == value
     return _DIVISION_BY_ZERO if found else _OK
+
+
+@forced
+def _intervals(settings: u8p) -> Any:
+    """Settings [flip, negate], and tables of the least and the greatest a behind 64 and 320 bytes."""
+    return splat_byte(wide(settings[0])), splat_byte(wide(settings[1])), table_at(advance(settings, 64)), table_at(advance(settings, 320))
+
+
+@forced
+def _is_within(a: u8p, a_at: i64, b: u8p, b_at: i64, settings: Any) -> Any:
+    flip, negate, least, greatest = settings
+    value, place = flipped(load_bytes(a, a_at), flip), load_bytes(b, b_at)
+    return flipped(both(at_most(look_up(least, place), value), at_most(value, look_up(greatest, place))), negate)
+
+
+rows(__name__, "within_8", (u8p, u8p, u8p, u8p), vector_row(BYTES, _is_within, store_bytes), _intervals)
+"""y = whether a, its bits flipped so that patterns are in order, lies within the interval of b; the other way round if `negate` is 1."""
 
 
 @inline

@@ -1,8 +1,8 @@
 """Vectors of 64 bytes and of 32 16-bit words as kernel values, for what 8-bit numbers need no int32 for.
 
-Bytes have no sign of their own: `below`, `smaller` and `larger` read them as unsigned, flipping their highest bits makes signed ones of it.
-Words are signed. Pairs of words are laid out as the target multiplies them: `low_pairs` and `high_pairs` take every first and second four
-of eight neighbours, and `pack` brings results of both back in order.
+Bytes have no sign of their own: functions read them as unsigned unless their names say otherwise. Words are signed. Pairs of words are laid
+out as the target multiplies them: `low_pairs` and `high_pairs` take every first and second four of eight neighbours, and `pack` brings
+results of both back in order.
 """
 
 from typing import Any, NamedTuple
@@ -163,6 +163,29 @@ def _mask(builder: Any, condition: Any) -> Any:
 flipped = _binary(_BYTES, lambda builder, a, b: builder.xor(a, b), "Exclusive or of bytes.")
 both = _binary(_BYTES, lambda builder, a, b: builder.and_(a, b), "And of bytes.")
 byte_difference = _binary(_BYTES, lambda builder, a, b: builder.sub(a, b), "Differences of bytes, which wrap.")
+
+
+def _across(name: str, text: str) -> Any:
+    def made(typing: Any, value: Any) -> Any:
+        if value != _BYTES:
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            found = _call(builder, f"llvm.vector.reduce.{name}.v{BYTES}i8", _I8, values[0])
+            return (builder.sext if name[0] == "s" else builder.zext)(found, ir.IntType(64))
+
+        return types.int64(value), generate
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+smallest_signed_across = _across("smin", "The smallest of all bytes, read as signed.")
+largest_signed_across = _across("smax", "The largest of all bytes, read as signed.")
+smallest_byte_across = _across("umin", "The smallest of all bytes.")
+largest_byte_across = _across("umax", "The largest of all bytes.")
+smaller_signed = _binary(_BYTES, _named("smin"), "The smaller of each two bytes, read as signed.")
+larger_signed = _binary(_BYTES, _named("smax"), "The larger of each two bytes, read as signed.")
 smaller = _binary(_BYTES, _named("umin"), "The smaller of each two bytes.")
 larger = _binary(_BYTES, _named("umax"), "The larger of each two bytes.")
 at_most = _binary(_BYTES, lambda builder, a, b: _mask(builder, builder.icmp_unsigned("<=", a, b)), "1 where a ≤ b, 0 elsewhere.")
@@ -193,6 +216,26 @@ def _interleaved(half: int, text: str) -> Any:
 
 low_pairs = _interleaved(0, "Words of a, each followed by that of b: the first four of every eight.")
 high_pairs = _interleaved(1, "The same of the last four of every eight.")
+
+
+def _half(first: int, text: str) -> Any:
+    def made(typing: Any, words: Any) -> Any:
+        if words != _WORDS:
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            places = ir.Constant(ir.VectorType(_I32, LANES), list(range(first, first + LANES)))
+            half = builder.shuffle_vector(values[0], ir.Constant(_vector(_WORDS), ir.Undefined), places)
+            return builder.sext(half, ir.VectorType(_I32, LANES))
+
+        return _INTEGERS(words), generate
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+first_half = _half(0, "The first half of the words as int32.")
+second_half = _half(LANES, "The second half of the words as int32.")
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped

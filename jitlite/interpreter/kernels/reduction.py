@@ -115,19 +115,20 @@ def reduction(
 
     @inline
     def reduce(x: xp, acc: Any, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, start: i64, stop: i64) -> None:
+        if run > 1:
+            for at in range(start, stop):
+                base = loop_offset(kept, at)
+                value = fold_run(x, base, run)
+                for d in range(1, depth):
+                    value = combine(value, fold_run(x, base + loop_offset(reduced, d), run))
+                acc[at] = value
+            return
         at = start
         while at < stop:
             outer = at // lanes
             lane = at - outer * lanes
             width = min(lanes - lane, stop - at)
-            base = loop_offset(kept, outer) + lane
-            if run == 1:
-                reduce_lanes(x, acc, at, width, base, reduced, depth)
-            else:
-                value = fold_run(x, base, run)
-                for d in range(1, depth):
-                    value = combine(value, fold_run(x, base + loop_offset(reduced, d), run))
-                acc[at] = value
+            reduce_lanes(x, acc, at, width, loop_offset(kept, outer) + lane, reduced, depth)
             at += width
 
     return reduce
