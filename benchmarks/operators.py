@@ -1,6 +1,6 @@
-"""Where a model's time goes beside LiteRT: every operator of a .tflite file as a model of its own, in both engines.
+"""Where a model's time goes beside LiteRT: every operator of a .tflite file as a model of its own, in both engines, one thread.
 
-    python -m benchmarks.operators MODEL.tflite... [--threads N] [--seconds S] [--top N]
+    python -m benchmarks.operators MODEL.tflite... [--seconds S] [--top N]
 
 An operator's cost inside the model differs from its cost alone where an engine fuses it with its neighbours; "in model" is its time inside
 jitlite's own run.
@@ -99,7 +99,7 @@ def _shapes(graph: SubGraph, op: Operator) -> str:
     return " ".join(found) + ("" if result is None else f" → {shape_text(result.shape)} {result.type.name.lower()}")
 
 
-def measure_operators(path: Path, num_threads: int, seconds: float) -> tuple[list[OperatorTime], list[str]]:
+def measure_operators(path: Path, seconds: float) -> tuple[list[OperatorTime], list[str]]:
     """Times of a model's distinct operator calls, and what could not be measured and why; JitliteError where we cannot run the model."""
     model = read_model(path)
     graph = model.subgraphs[0]
@@ -107,7 +107,7 @@ def measure_operators(path: Path, num_threads: int, seconds: float) -> tuple[lis
     for number, op in enumerate(graph.operators):
         if not _is_folded(model, graph, op):
             groups.setdefault(_signature(graph, op), []).append(number)
-    inside = _profile(path, num_threads)
+    inside = _profile(path)
     found, problems = [], []
     options = RunOptions(warmup_runs=2, num_runs=5, min_secs=seconds, max_secs=20 * seconds)
     with progress(path.name, len(groups)) as advance:
@@ -115,7 +115,7 @@ def measure_operators(path: Path, num_threads: int, seconds: float) -> tuple[lis
             op = graph.operators[numbers[0]]
             name = operator_name(model, op)
             try:
-                sessions = _sessions(model, graph, op, num_threads)
+                sessions = _sessions(model, graph, op)
                 ours, theirs = (timing.latency.p50 for timing in measure([session.run for session in sessions], options))
                 spent = sum(inside.get(number, 0.0) for number in numbers)
                 found.append(OperatorTime(name, _shapes(graph, op), len(numbers), ours, theirs, spent))
@@ -125,7 +125,7 @@ def measure_operators(path: Path, num_threads: int, seconds: float) -> tuple[lis
     return sorted(found, key=lambda item: -item.loss_ns), problems
 
 
-def _sessions(model: Model, graph: SubGraph, op: Operator, num_threads: int) -> list[Session]:
+def _sessions(model: Model, graph: SubGraph, op: Operator) -> list[Session]:
     if any(called_subgraphs(op)):
         raise ValueError("an operator without subgraphs is required")
     if any(graph.tensors[index].is_variable for index in op.inputs if index >= 0):
@@ -134,11 +134,11 @@ def _sessions(model: Model, graph: SubGraph, op: Operator, num_threads: int) -> 
     runner = TfliteModel(content)
     (sample,) = random_samples(runner.inputs, 1, 0)
     feeds = [port.to_raw(np.asarray(sample[port.name])) for port in runner.inputs]
-    return [open_session(engine, content, feeds, num_threads) for engine in (OURS, LITERT)]
+    return [open_session(engine, content, feeds, 1) for engine in (OURS, LITERT)]
 
 
-def _profile(path: Path, num_threads: int) -> dict[int, float]:
-    interpreter = Interpreter(path, num_threads=num_threads)
+def _profile(path: Path) -> dict[int, float]:
+    interpreter = Interpreter(path, num_threads=1)
     interpreter.allocate_tensors()
     return {node.node: node.nanoseconds for node in profile_nodes(interpreter, 0.2, 3)}
 
@@ -170,12 +170,11 @@ def _row(op: str, shapes: str, count: int, ours: float, theirs: float, loss: flo
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operators", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL.tflite")
-    parser.add_argument("--threads", type=int, default=1, help="threads of both engines (default: 1)")
     parser.add_argument("--seconds", type=float, default=0.03, help="time for each distinct call and engine (default: 0.03)")
     parser.add_argument("--top", type=int, default=12, help="how many calls to print (default: 12)")
     options = parser.parse_args()
     for path in options.models:
-        times, problems = measure_operators(path, options.threads, options.seconds)
+        times, problems = measure_operators(path, options.seconds)
         print_operators(path, times, problems, options.top)
 
 

@@ -155,7 +155,7 @@ def test_call_tables() -> None:
 
 
 def test_operators_are_measured_alone(tiny: Path) -> None:
-    (time,), problems = measure_operators(tiny, 1, 0.001)
+    (time,), problems = measure_operators(tiny, 0.001)
     assert (time.op, time.count) == ("CONV_2D", 1)
     assert not problems
 
