@@ -26,68 +26,35 @@ from jitlite.interpreter.kernels.tile import (
 _HIGH, _MIDDLE, _LOW = ISA.heights
 _PANELS, _PARTS = ISA.panels, ISA.parts
 
-
-class Sizes(NamedTuple):
-    """What `jitlite.interpreter.binding.products.Sizes` lays out, in its order and with its meaning."""
-
-    batches: int
-    groups: int
-    in_h: int
-    in_w: int
-    in_c: int
-    out_h: int
-    out_w: int
-    out_c: int
-    stride_h: int
-    stride_w: int
-    pad_h: int
-    pad_w: int
-    line_w: int
-    line_h: int
-    line_size: int
-    strip: int
-    runs_h: int
-    runs_w: int
-    run_h: int
-    run_w: int
-    run: int
-    run_size: int
-    y_at: int
-    y_batch: int
-    y_row: int
-    y_column: int
-
-
-@inline
-def unpack(sizes: i64p) -> Sizes:
-    return Sizes(
-        sizes[0],
-        sizes[1],
-        sizes[2],
-        sizes[3],
-        sizes[4],
-        sizes[5],
-        sizes[6],
-        sizes[7],
-        sizes[8],
-        sizes[9],
-        sizes[10],
-        sizes[11],
-        sizes[12],
-        sizes[13],
-        sizes[14],
-        sizes[15],
-        sizes[16],
-        sizes[17],
-        sizes[18],
-        sizes[19],
-        sizes[20],
-        sizes[21],
-        sizes[22],
-        sizes[23],
-        sizes[24],
-        sizes[25],
-    )
+(
+    BATCHES,
+    GROUPS,
+    IN_H,
+    IN_W,
+    IN_C,
+    OUT_H,
+    OUT_W,
+    OUT_C,
+    STRIDE_H,
+    STRIDE_W,
+    PAD_H,
+    PAD_W,
+    LINE_W,
+    LINE_H,
+    LINE_SIZE,
+    STRIP,
+    RUNS_H,
+    RUNS_W,
+    RUN_H,
+    RUN_W,
+    RUN,
+    RUN_SIZE,
+    Y_AT,
+    Y_BATCH,
+    Y_ROW,
+    Y_COLUMN,
+) = range(26)
+"""Places in `sizes` of what `jitlite.interpreter.binding.products.Sizes` lays out; a tuple would be copied from function to function."""
 
 
 class Operands(NamedTuple):
@@ -139,58 +106,58 @@ class Spot(NamedTuple):
 
 
 @inline
-def _copy_lines(x: Numbers, s: Sizes, first: i64, count: i64, outside: i64, flips: i64, lines: Numbers, copy: Any) -> None:
+def _copy_lines(x: Numbers, s: i64p, first: i64, count: i64, outside: i64, flips: i64, lines: Numbers, copy: Any) -> None:
     """Copies `count` rows of an image from row `first` on with `copy`, padded; both may lie outside it.
 
     Every byte of a number outside is `outside`, a zero point, or 0 for float32; of all bytes the bits `flips` are flipped.
     """
     outside = outside ^ flips
-    left = min(max(s.pad_w, 0), s.line_w)
-    cut = max(-s.pad_w, 0)
-    copied = max(min(s.in_w - cut, s.line_w - left), 0)
+    left = min(max(s[PAD_W], 0), s[LINE_W])
+    cut = max(-s[PAD_W], 0)
+    copied = max(min(s[IN_W] - cut, s[LINE_W] - left), 0)
     for line in range(count):
-        target, y = advance(lines, line * s.line_w * s.in_c), first + line
-        if 0 <= y < s.in_h:
-            source = advance(x, (y * s.in_w + cut) * s.in_c)
-            fill_elements(target, outside, left * s.in_c)
-            copy(advance(target, left * s.in_c), source, copied * s.in_c, flips)
-            fill_elements(advance(target, (left + copied) * s.in_c), outside, (s.line_w - left - copied) * s.in_c)
+        target, y = advance(lines, line * s[LINE_W] * s[IN_C]), first + line
+        if 0 <= y < s[IN_H]:
+            source = advance(x, (y * s[IN_W] + cut) * s[IN_C])
+            fill_elements(target, outside, left * s[IN_C])
+            copy(advance(target, left * s[IN_C]), source, copied * s[IN_C], flips)
+            fill_elements(advance(target, (left + copied) * s[IN_C]), outside, (s[LINE_W] - left - copied) * s[IN_C])
         else:
-            fill_elements(target, outside, s.line_w * s.in_c)
+            fill_elements(target, outside, s[LINE_W] * s[IN_C])
 
 
 @inline
-def _locate(s: Sizes, pitch: i64, y: i64, x: i64, rows: i64, height: i64, places: i64p, results: i64p) -> None:
+def _locate(s: i64p, pitch: i64, y: i64, x: i64, rows: i64, height: i64, places: i64p, results: i64p) -> None:
     """Notes where `height` rows of a strip from pixel (y, x) on start and end; behind the first `rows` they repeat the last of them."""
-    row_step, step = s.stride_h * pitch * s.in_c, s.stride_w * s.in_c
-    at, to = y * row_step + x * step, y * s.y_row + x * s.y_column
-    if rows == height and (x + height <= s.out_w or s.out_w == 1):
-        is_column = s.out_w == 1
-        step, result_step = (row_step, s.y_row) if is_column else (step, s.y_column)
+    row_step, step = s[STRIDE_H] * pitch * s[IN_C], s[STRIDE_W] * s[IN_C]
+    at, to = y * row_step + x * step, y * s[Y_ROW] + x * s[Y_COLUMN]
+    if rows == height and (x + height <= s[OUT_W] or s[OUT_W] == 1):
+        is_column = s[OUT_W] == 1
+        step, result_step = (row_step, s[Y_ROW]) if is_column else (step, s[Y_COLUMN])
         for i in range(16):
             places[i], results[i] = at + i * step, to + i * result_step
         return
     for i in range(height):
         places[i], results[i] = at, to
         if i + 1 < rows:
-            x, at, to = x + 1, at + step, to + s.y_column
-            if x == s.out_w:
-                x, at, to = 0, at + row_step - s.out_w * step, to + s.y_row - s.out_w * s.y_column
+            x, at, to = x + 1, at + step, to + s[Y_COLUMN]
+            if x == s[OUT_W]:
+                x, at, to = 0, at + row_step - s[OUT_W] * step, to + s[Y_ROW] - s[OUT_W] * s[Y_COLUMN]
 
 
 def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..., None]:
     """A function that multiplies `height` rows with `panels` panels and finishes their sums."""
 
     @forced
-    def multiply(a: Operands, s: Sizes, spot: Spot, out: Any) -> None:
-        size = s.runs_h * s.runs_w * s.run_size
+    def multiply(a: Operands, s: i64p, spot: Spot, out: Any) -> None:
+        size = s[RUNS_H] * s[RUNS_W] * s[RUN_SIZE]
         tile = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, height, panels)
         at = spot.right * size
-        for y in range(s.runs_h):
-            for x in range(s.runs_w):
-                shift = (y * s.run_h * spot.pitch + x * s.run_w) * s.in_c + spot.channel
-                tile = accumulate(tile, spot.source, spot.places, shift, s.run, a.w, at, size)
-                at += s.run_size
+        for y in range(s[RUNS_H]):
+            for x in range(s[RUNS_W]):
+                shift = (y * s[RUN_H] * spot.pitch + x * s[RUN_W]) * s[IN_C] + spot.channel
+                tile = accumulate(tile, spot.source, spot.places, shift, s[RUN], a.w, at, size)
+                at += s[RUN_SIZE]
         finish(tile, a, s, spot, out)
 
     return multiply
@@ -200,16 +167,16 @@ def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
     """The same for one row."""
 
     @forced
-    def multiply(a: Operands, s: Sizes, spot: Spot, out: Any) -> None:
-        size = s.runs_h * s.runs_w * s.run_size
+    def multiply(a: Operands, s: i64p, spot: Spot, out: Any) -> None:
+        size = s[RUNS_H] * s[RUNS_W] * s[RUN_SIZE]
         first = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, 1, panels)
         tile = zeros_below(first, _PARTS)
         at = spot.right * size
-        for y in range(s.runs_h):
-            for x in range(s.runs_w):
-                shift = (y * s.run_h * spot.pitch + x * s.run_w) * s.in_c + spot.channel + spot.places[0]
-                tile = accumulate_row(tile, spot.source, shift, s.run, a.w, at, size)
-                at += s.run_size
+        for y in range(s[RUNS_H]):
+            for x in range(s[RUNS_W]):
+                shift = (y * s[RUN_H] * spot.pitch + x * s[RUN_W]) * s[IN_C] + spot.channel + spot.places[0]
+                tile = accumulate_row(tile, spot.source, shift, s[RUN], a.w, at, size)
+                at += s[RUN_SIZE]
         finish(sum_of_rows(tile), a, s, spot, out)
 
     return multiply
@@ -229,23 +196,23 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
     narrow_block, wide_row, narrow_row = _block(_HIGH, 1, finish), _row(_PANELS, finish), _row(1, finish)
 
     @inline
-    def multiply(a: Operands, s: Sizes, strip: Strip, first: i64, last: i64, out: Any) -> None:
+    def multiply(a: Operands, s: i64p, strip: Strip, first: i64, last: i64, out: Any) -> None:
         places, results = stack_i64(16), stack_i64(16)
-        channels = s.out_c // s.groups
+        channels = s[OUT_C] // s[GROUPS]
         of_group = (channels + COLUMNS - 1) // COLUMNS
-        right = a.batches[2 * strip.batch + 1] * s.groups * of_group
+        right = a.batches[2 * strip.batch + 1] * s[GROUPS] * of_group
         panel = first
         while panel < last:
             group, within = panel // of_group, panel % of_group
             blocks = min(min(_PANELS, of_group - within), last - panel)
             column = strip.at + group * channels + within * COLUMNS
             width = min(COLUMNS, channels - (within + blocks - 1) * COLUMNS)
-            channel, pixel, y, x = group * (s.in_c // s.groups), 0, 0, 0
+            channel, pixel, y, x = group * (s[IN_C] // s[GROUPS]), 0, 0, 0
             while pixel < strip.pixels:
-                height = 1 if s.out_h * s.out_w == 1 else _height(strip.pixels - pixel, blocks)
+                height = 1 if s[OUT_H] * s[OUT_W] == 1 else _height(strip.pixels - pixel, blocks)
                 if pixel + height > strip.pixels:
                     pixel = max(strip.pixels - height, 0)
-                    y, x = pixel // s.out_w, pixel % s.out_w
+                    y, x = pixel // s[OUT_W], pixel % s[OUT_W]
                 rows = min(height, strip.pixels - pixel)
                 _locate(s, strip.pitch, y, x, rows, height, places, results)
                 spot = Spot(
@@ -275,22 +242,22 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
                 else:
                     low(a, s, spot, out)
                 pixel, x = pixel + rows, x + rows
-                while x >= s.out_w:
-                    lines = x if s.out_w == 1 else 1
-                    y, x = y + lines, x - lines * s.out_w
+                while x >= s[OUT_W]:
+                    lines = x if s[OUT_W] == 1 else 1
+                    y, x = y + lines, x - lines * s[OUT_W]
             panel += blocks
 
     return multiply
 
 
 @inline
-def _share(s: Sizes, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
+def _share(s: i64p, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
     """A thread's part as (first row of the result, last row, first panel, last panel); the last ones are exclusive.
 
     Rows are divided where there are enough for every thread, panels otherwise.
     """
-    rows = s.batches * s.out_h
-    if rows >= threads and rows * s.out_w >= _HIGH * threads:
+    rows = s[BATCHES] * s[OUT_H]
+    if rows >= threads and rows * s[OUT_W] >= _HIGH * threads:
         return rows * thread // threads, rows * (thread + 1) // threads, 0, panels
     return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
 
@@ -304,21 +271,21 @@ def driver(finish: Callable[..., None], copy: Callable[..., None]) -> Callable[.
     multiply = _strips(finish)
 
     @inline
-    def run(a: Operands, s: Sizes, lines: Numbers, outside: Numbers, flips: i64, out: Any, thread: i64, threads: i64) -> None:
-        panels = s.groups * ((s.out_c // s.groups + COLUMNS - 1) // COLUMNS)
+    def run(a: Operands, s: i64p, lines: Numbers, outside: Numbers, flips: i64, out: Any, thread: i64, threads: i64) -> None:
+        panels = s[GROUPS] * ((s[OUT_C] // s[GROUPS] + COLUMNS - 1) // COLUMNS)
         row, stop, first_panel, last_panel = _share(s, panels, thread, threads)
-        mine = advance(lines, thread * s.line_size)
+        mine = advance(lines, thread * s[LINE_SIZE])
         while row < stop:
-            batch, y = row // s.out_h, row % s.out_h
-            count = min(min(s.strip, s.out_h - y), stop - row)
+            batch, y = row // s[OUT_H], row % s[OUT_H]
+            count = min(min(s[STRIP], s[OUT_H] - y), stop - row)
             image = advance(a.x, a.batches[2 * batch])
-            at = s.y_at + batch * s.y_batch + y * s.y_row
-            top = y * s.stride_h - s.pad_h
-            source, pitch = advance(image, (top * s.in_w - s.pad_w) * s.in_c), s.in_w
-            if s.line_w > 0:
-                _copy_lines(image, s, top, (count - 1) * s.stride_h + s.line_h, int(outside[batch]), flips, mine, copy)
-                source, pitch = mine, s.line_w
-            strip = Strip(source, pitch, count * s.out_w, batch, at, row * s.out_w)
+            at = s[Y_AT] + batch * s[Y_BATCH] + y * s[Y_ROW]
+            top = y * s[STRIDE_H] - s[PAD_H]
+            source, pitch = advance(image, (top * s[IN_W] - s[PAD_W]) * s[IN_C]), s[IN_W]
+            if s[LINE_W] > 0:
+                _copy_lines(image, s, top, (count - 1) * s[STRIDE_H] + s[LINE_H], int(outside[batch]), flips, mine, copy)
+                source, pitch = mine, s[LINE_W]
+            strip = Strip(source, pitch, count * s[OUT_W], batch, at, row * s[OUT_W])
             multiply(a, s, strip, first_panel, last_panel, out)
             row += count
 

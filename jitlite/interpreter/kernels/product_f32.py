@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import copy_elements
-from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
+from jitlite.interpreter.kernels.product import Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import TileOf, forced, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_f32
@@ -19,7 +19,7 @@ class Clamped(NamedTuple):
 
 
 @forced
-def _finish_f32(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Clamped) -> None:
+def _finish_f32(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Clamped) -> None:
     store_f32(tile, out.y, spot.results, spot.column, spot.width, out.low, out.high)
 
 
@@ -48,4 +48,4 @@ def product_f32(
 ) -> None:
     """Results within [low, high]; windows read `outside`, one number a batch, outside the image."""
     no_sums = stack_i32(1)
-    _run_f32(Operands(x, batches, w, bias, no_sums, narrow(0)), unpack(sizes), lines, outside, 0, Clamped(y, low, high), thread, threads)
+    _run_f32(Operands(x, batches, w, bias, no_sums, narrow(0)), sizes, lines, outside, 0, Clamped(y, low, high), thread, threads)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32p, i64, i64p, kernel
-from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
+from jitlite.interpreter.kernels.product import IN_C, OUT_H, Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import COLUMNS, TileOf, add_to_rows, copy_flipped, forced, height_of, stack_f32, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_s32, store_scaled
@@ -22,12 +22,12 @@ class Hybrid(NamedTuple):
 
 
 @forced
-def _finish_hybrid(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Hybrid) -> None:
+def _finish_hybrid(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Hybrid) -> None:
     factors, removed = stack_f32(16), stack_i32(16)
-    first = a.batches[2 * spot.batch] // s.in_c
-    line = spot.line - spot.batch * s.out_h
+    first = a.batches[2 * spot.batch] // s[IN_C]
+    line = spot.line - spot.batch * s[OUT_H]
     for i in range(height_of(tile)):
-        row = first + min(line + i, s.out_h - 1) if out.by_row != 0 else spot.batch
+        row = first + min(line + i, s[OUT_H] - 1) if out.by_row != 0 else spot.batch
         factors[i], removed[i] = out.scales[row], narrow(-out.zero_points[row])
     tile = add_to_rows(tile, removed, a.sums, spot.right * COLUMNS)
     store_scaled(tile, out.y, spot.results, spot.column, spot.width, factors, out.channels, spot.panel * 2 * COLUMNS, out.low, out.high)
@@ -61,7 +61,7 @@ def product_f32_qc8w(
     `bias` is zeros, `channels` holds the float ones.
     """
     out = Hybrid(y, scales, zero_points, by_row, channels, low, high)
-    _run_hybrid(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, 0, out, thread, threads)
+    _run_hybrid(Operands(x, batches, w, bias, sums, narrow(0)), sizes, lines, outside, 0, out, thread, threads)
 
 
 class Plain(NamedTuple):
@@ -71,7 +71,7 @@ class Plain(NamedTuple):
 
 
 @forced
-def _finish_s32(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Plain) -> None:
+def _finish_s32(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Plain) -> None:
     store_s32(tile, out.y, spot.results, spot.column, spot.width)
 
 
@@ -93,4 +93,4 @@ def product_s32(
     threads: i64,
 ) -> None:
     """Plain sums of products of the stored integers; `bias` is zeros."""
-    _run_s32(Operands(x, batches, w, bias, sums, narrow(0)), unpack(sizes), lines, outside, 0, Plain(y), thread, threads)
+    _run_s32(Operands(x, batches, w, bias, sums, narrow(0)), sizes, lines, outside, 0, Plain(y), thread, threads)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import f64p, i8p, i32, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import as_bytes
-from jitlite.interpreter.kernels.product import Operands, Sizes, Spot, driver, unpack
+from jitlite.interpreter.kernels.product import IN_C, LINE_W, RUN, RUN_H, RUN_W, RUNS_H, RUNS_W, Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
@@ -49,20 +49,20 @@ def _sum_of_row(x: Numbers, at: i64, count: i64) -> i32:
 
 
 @inline
-def _shares(s: Sizes, spot: Spot, height: i64, out: Quantized, shares: i32p) -> None:
+def _shares(s: i64p, spot: Spot, height: i64, out: Quantized, shares: i32p) -> None:
     """What every sum of a row lacks because the right side's zero point is not 0: -zero point · sum of (x - its zero point)."""
     for row in range(height):
         total, taps = narrow(0), 0
-        for v in range(s.runs_h):
-            for u in range(s.runs_w):
-                at = spot.places[row] + (v * s.run_h * spot.pitch + u * s.run_w) * s.in_c + spot.channel
-                total = narrow(total + _sum_of_row(spot.source, at, s.run))
-                taps += s.run
+        for v in range(s[RUNS_H]):
+            for u in range(s[RUNS_W]):
+                at = spot.places[row] + (v * s[RUN_H] * spot.pitch + u * s[RUN_W]) * s[IN_C] + spot.channel
+                total = narrow(total + _sum_of_row(spot.source, at, s[RUN]))
+                taps += s[RUN]
         shares[row] = narrow(-out.right_zero_point * (total - taps * out.left_zero_point))
 
 
 @forced
-def _finish_quantized(tile: TileOf, a: Operands, s: Sizes, spot: Spot, out: Quantized) -> None:
+def _finish_quantized(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Quantized) -> None:
     panel = spot.panel
     if out.right_zero_point != 0:
         shares = stack_i32(16)
@@ -106,9 +106,9 @@ def product_q8(
     `sums` are those of the columns' weights, `zero_points` left's and right's; `outside` is the left one once a batch. Lines hold numbers
     of the kind the target multiplies.
     """
-    s, left, right = unpack(sizes), zero_points[0], zero_points[1]
+    s, left, right = sizes, zero_points[0], zero_points[1]
     flips = 0
-    if s.line_w > 0 and is_unsigned != _MULTIPLIES_UNSIGNED:
+    if s[LINE_W] > 0 and is_unsigned != _MULTIPLIES_UNSIGNED:
         flips, is_unsigned = 128, _MULTIPLIES_UNSIGNED
         left = narrow(left + 128) if _MULTIPLIES_UNSIGNED else narrow(left - 128)
     if is_unsigned != 0:
