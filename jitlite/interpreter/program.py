@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Step
+from jitlite.interpreter.codegen.immediate import run_kernel
 from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
@@ -35,13 +37,29 @@ class ProgramOptions(Record):
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
     """Runs steps whose inputs are all constants; returns the outputs' values, each in memory of its own."""
-    planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
     memory = Memory()
     for info in outputs:
         memory.place(info.index, aligned_bytes(byte_size(info.type, info.shape)))
-    scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
-    StageRunner(memory, planned, scratches).run()
+    if len(steps) != 1 or not _runs_at_once(steps[0], memory):
+        planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
+        scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
+        StageRunner(memory, planned, scratches).run()
     return [memory.array(info) for info in outputs]
+
+
+def _runs_at_once(step: Step, memory: Memory) -> bool:
+    """Runs a step without laying out memory for it, where it needs none of its own; False where it does, or fails."""
+    arguments: dict[str, NDArray[Any] | int | float] = {}
+    for name, argument in step.arguments.items():
+        if isinstance(argument, TensorInfo):
+            if argument.index not in memory.bytes:
+                memory.place_constant(argument)
+            arguments[name] = memory.bytes[argument.index]
+        elif isinstance(argument, (np.ndarray, int, float)):
+            arguments[name] = argument
+        else:
+            return False
+    return run_kernel(step.family, step.kernel, arguments) == 0
 
 
 class _Prepared(Record, frozen=False):

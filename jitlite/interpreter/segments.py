@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Scratch, Step, Trace
-from jitlite.interpreter.codegen.library import load
+from jitlite.interpreter.codegen.library import load, loaded
 from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
@@ -45,7 +45,7 @@ class TableBuilder:
         rows = np.zeros((len(steps), 2), np.int64)
         for row, step in enumerate(steps):
             owner = planned if planned is not None else owners[row]
-            library = load([step.family])[step.family]
+            library = loaded(step.family)
             declared = library.parameters.get(step.kernel)
             assert declared is not None, f"{step.family}.{step.kernel}: no such kernel"
             names = [name for name, _ in declared]

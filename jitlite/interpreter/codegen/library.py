@@ -84,3 +84,9 @@ def load(families: Iterable[str]) -> dict[str, Library]:
         for family in absent:
             _loaded[wanted[family]] = _open(family, found[family])
     return {family: _loaded[key] for family, key in wanted.items()}
+
+
+def loaded(family: str) -> Library:
+    """The library of one family."""
+    found = _loaded.get((family, os.environ.get("JITLITE_TARGET", "")))
+    return load([family])[family] if found is None else found
