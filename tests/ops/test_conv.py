@@ -115,6 +115,14 @@ def test_conv_2d_of_floats_with_int8_weights(x, w, options, per_channel):
     check(CONV_2D, options, [activations(*x), weights(*w, per_channel=per_channel), floats(w[0], seed=3)], Y, **FLOAT)
 
 
+@pytest.mark.parametrize(("x", "w", "options"), CONVOLUTIONS[:4])
+def test_conv_2d_with_weights_of_4_bits(x, w, options):
+    packed = np.random.default_rng(4).integers(0, 256, -(-int(np.prod(w)) // 2), np.uint8)
+    weight = operand(T.INT4, w, np.linspace(0.01, 0.03, w[0]), value=packed)
+    check(CONV_2D, options, [image(*x), weight, biases(w[0])], [result(T.INT8, 0.2, -4)])
+    check(CONV_2D, options, [activations(*x), weight, floats(w[0])], Y, tolerance=1e-5)
+
+
 @pytest.mark.parametrize("constants", [(), (1,), (2,)])
 def test_conv_2d_with_weights_computed_at_run_time(constants):
     shapes = [(1, 6, 9, 4), (22, 3, 3, 2), (22,)]

@@ -129,6 +129,29 @@ def test_requantization_of_every_magnitude():
         )
 
 
+def narrow_weights(type, *shape, per_channel=True):
+    """Packed weights of 4 or 2 bits."""
+    size = -(-int(np.prod(shape)) * {T.INT4: 4, T.INT2: 2}[type] // 8)
+    scale = np.linspace(0.01, 0.03, shape[0]) if per_channel else 0.02
+    return operand(type, shape, scale, value=np.random.default_rng(4).integers(0, 256, size, np.uint8))
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("type", [T.INT4, T.INT2])
+@pytest.mark.parametrize(("depth", "units"), [(8, 5), (7, 3), (64, 33)])
+def test_fully_connected_int8_with_narrow_weights(type, depth, units, per_channel):
+    w = narrow_weights(type, units, depth, per_channel=per_channel)
+    check(FULLY_CONNECTED, fc(), [rows(3, depth), w, biases(units)], [result(T.INT8, 0.05, -4)])
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("type", [T.INT4, T.INT2])
+@pytest.mark.parametrize(("depth", "units"), [(8, 5), (64, 33)])
+def test_fully_connected_of_floats_with_narrow_weights(type, depth, units, per_channel):
+    w = narrow_weights(type, units, depth, per_channel=per_channel)
+    check(FULLY_CONNECTED, fc(), [activations(3, depth), w, floats(units)], Y, tolerance=1e-5)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 50), st.integers(1, 70), st.integers(1, 9), st.integers(-128, 127))
 def test_any_fully_connected(height, depth, units, threads, zero_point):

@@ -20,6 +20,7 @@ from jitlite.interpreter.binding.panels import (
     pack,
     panels,
     scales,
+    widened,
     wrapped,
 )
 from jitlite.interpreter.binding.products import (
@@ -46,7 +47,7 @@ from jitlite.schemas.tables import TensorType
 DEPTHWISE = kernels("depthwise_conv")
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32 or INT8 weights, INT8 with INT8 weights and UINT8 with UINT8 weights"
+_TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 with INT8 or INT4 weights and UINT8 with UINT8 weights"
 
 
 def _require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
@@ -176,7 +177,7 @@ def _quantized_step(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorI
 
 @binds(CONV_2D)
 def conv_2d(call: Call) -> Bound:
-    x, weight, bias, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
+    x, weight, bias, y = call.input(0), widened(call.input(1)), call.input(2), call.outputs[0]
     groups = x.shape[3] // weight.shape[3]
     s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
     clamp = bounds(call.options.fused_activation_function)

@@ -20,6 +20,7 @@ from jitlite.interpreter.binding.panels import (
     panels,
     real_multipliers,
     scales,
+    widened,
 )
 from jitlite.interpreter.binding.products import (
     HYBRID,
@@ -45,7 +46,7 @@ from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32 or constant INT8 weights, INT8 with INT8 and UINT8 with constant UINT8 weights"
+_TYPES = "FLOAT32 with FLOAT32 or constant INT8, INT4 or INT2 weights, INT8 with INT8 or those and UINT8 with constant UINT8 weights"
 
 
 class Product(Record):
@@ -169,7 +170,7 @@ def _hybrid_product(
 
 @binds(FULLY_CONNECTED)
 def fully_connected(call: Call) -> Bound:
-    x, w, bias, y = call.input(0), call.input(1), call.optional_input(2), call.outputs[0]
+    x, w, bias, y = call.input(0), widened(call.input(1)), call.optional_input(2), call.outputs[0]
     units, depth = w.shape
     activation = call.options.fused_activation_function
     first = np.zeros(1, np.int64)

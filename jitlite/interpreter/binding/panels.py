@@ -10,6 +10,7 @@ from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.interpreter.memory import aligned_zeros
 from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quantized_activation_range
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 COLUMNS = 16
@@ -113,6 +114,17 @@ def is_uint8(*tensors: TensorInfo) -> bool:
 
 def is_float(*tensors: TensorInfo) -> bool:
     return all(info.type is TensorType.FLOAT32 for info in tensors)
+
+
+def widened(weights: TensorInfo) -> TensorInfo:
+    """Constant weights of 4 or 2 bits as INT8; others as they are. The first number of a byte is in its lowest bits."""
+    bits = {TensorType.INT4: 4, TensorType.INT2: 2}.get(weights.type)
+    if bits is None or weights.value is None:
+        return weights
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    fields = (weights.value.view(np.uint8)[:, None] >> shifts) << np.uint8(8 - bits)
+    numbers = (fields.view(np.int8) >> np.int8(8 - bits)).reshape(-1)[: weights.size]
+    return replace(weights, type=TensorType.INT8, value=numbers.reshape(weights.shape))
 
 
 def is_constant(*tensors: TensorInfo | None) -> bool:
