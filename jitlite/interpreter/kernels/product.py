@@ -184,16 +184,19 @@ def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
 
 @inline
 def _height(rows: i64, panels: i64) -> i64:
-    """The lowest tile that takes `rows` rows, or the highest; where panels are fewer than a wide tile's there is but one."""
-    if panels < _PANELS or rows > _MIDDLE:
+    """The height of the next tile for `rows` rows: the lowest that takes them, or one that leaves as many as a tile takes."""
+    if rows > _HIGH:
+        return _MIDDLE if rows <= 2 * _MIDDLE else _HIGH
+    if rows > _MIDDLE:
         return _HIGH
-    return _LOW if rows <= _LOW else _MIDDLE
+    return _MIDDLE if rows > _LOW or panels < _PANELS else _LOW
 
 
 def _strips(finish: Callable[..., None]) -> Callable[..., None]:
     """A function that multiplies the rows of a strip with panels [first, last)."""
     high, middle, low = (_block(height, _PANELS, finish) for height in (_HIGH, _MIDDLE, _LOW))
-    narrow_block, wide_row, narrow_row = _block(_HIGH, 1, finish), _row(_PANELS, finish), _row(1, finish)
+    narrow_high, narrow_middle = _block(_HIGH, 1, finish), _block(_MIDDLE, 1, finish)
+    wide_row, narrow_row = _row(_PANELS, finish), _row(1, finish)
 
     @inline
     def multiply(a: Operands, s: i64p, strip: Strip, first: i64, last: i64, out: Any) -> None:
@@ -234,7 +237,10 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
                     else:
                         narrow_row(a, s, spot, out)
                 elif blocks < _PANELS:
-                    narrow_block(a, s, spot, out)
+                    if height == _HIGH:
+                        narrow_high(a, s, spot, out)
+                    else:
+                        narrow_middle(a, s, spot, out)
                 elif height == _HIGH:
                     high(a, s, spot, out)
                 elif height == _MIDDLE:
