@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import jitlite.interpreter.binding.conv  # noqa: F401 - fills the registry
+import jitlite.interpreter.binding.conv
+import jitlite.interpreter.binding.depthwise_conv  # noqa: F401 - these fill the registry
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.spec import NeedsValue, infer
@@ -165,57 +166,6 @@ def test_any_conv_2d(case, threads, zero_point):
     check(CONV_2D, options, [activations(*x), floats(*w), floats(w[0], seed=3)], Y, **FLOAT, threads=(1, threads))
     operands = [image(*x, zero_point=zero_point), weights(*w), biases(w[0])]
     check(CONV_2D, options, operands, [result(T.INT8, 0.06, 2)], threads=(1, threads))
-
-
-DEPTHWISE = [
-    pytest.param((1, 1, 1, 1), (1, 1, 1, 1), depthwise_options(), id="1x1x1"),
-    pytest.param((2, 7, 8, 5), (1, 3, 3, 5), depthwise_options(), id="few channels"),
-    pytest.param((1, 7, 8, 16), (1, 3, 3, 16), depthwise_options(VALID), id="valid"),
-    pytest.param((1, 7, 8, 45), (1, 3, 3, 45), depthwise_options(stride=(2, 2)), id="channels that overlap"),
-    pytest.param((1, 9, 8, 24), (1, 5, 3, 24), depthwise_options(dilation=(2, 3), activation=RELU6), id="dilations"),
-    pytest.param((1, 7, 8, 1), (1, 3, 3, 32), depthwise_options(32), id="from one channel"),
-    pytest.param((1, 7, 8, 3), (1, 3, 3, 48), depthwise_options(16), id="multiplier 16"),
-    pytest.param((2, 7, 8, 9), (1, 3, 3, 18), depthwise_options(2, VALID, activation=RELU), id="multiplier 2"),
-    pytest.param((1, 2, 2, 20), (1, 5, 5, 20), depthwise_options(), id="window larger than the image"),
-]
-
-
-@pytest.mark.parametrize(("x", "w", "options"), DEPTHWISE)
-def test_depthwise_conv_2d(x, w, options):
-    check(DEPTHWISE_CONV_2D, options, [activations(*x), floats(*w), floats(w[3], seed=3)], Y, **FLOAT, threads=(1, 2, 7))
-
-
-@pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize(("x", "w", "options"), DEPTHWISE)
-def test_depthwise_conv_2d_int8(x, w, options, per_channel):
-    operands = [image(*x), weights(*w, axis=3, per_channel=per_channel), biases(w[3])]
-    check(DEPTHWISE_CONV_2D, options, operands, [result(T.INT8, 0.03, -9)], threads=(1, 2, 7))
-
-
-@pytest.mark.parametrize(("x", "w", "options"), DEPTHWISE)
-def test_depthwise_conv_2d_of_floats_with_int8_weights(x, w, options):
-    check(DEPTHWISE_CONV_2D, options, [activations(*x), weights(*w, axis=3), floats(w[3], seed=3)], Y, **FLOAT)
-
-
-@pytest.mark.parametrize("w", [floats(1, 3, 3, 20), activations(1, 3, 3, 20)], ids=["constant", "run time"])
-def test_depthwise_conv_2d_without_a_bias(w):
-    check(DEPTHWISE_CONV_2D, depthwise_options(), [activations(1, 5, 5, 20), w], Y, **FLOAT)
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    st.tuples(st.integers(1, 2), st.integers(1, 8), st.integers(1, 9)),
-    st.tuples(st.integers(1, 4), st.integers(1, 4)),
-    st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    st.tuples(st.integers(1, 40), st.integers(1, 3)),
-    st.integers(1, 5),
-)
-def test_any_depthwise_conv_2d(image_shape, window, stride, channels, threads):
-    x, w = (*image_shape, channels[0]), (1, *window, channels[0] * channels[1])
-    options = depthwise_options(channels[1], SAME, stride)
-    check(DEPTHWISE_CONV_2D, options, [activations(*x), floats(*w), floats(w[3], seed=3)], Y, **FLOAT, threads=(1, threads))
-    operands = [image(*x, zero_point=-100), weights(*w, axis=3), biases(w[3])]
-    check(DEPTHWISE_CONV_2D, options, operands, [result(T.INT8, 0.04, 2)], threads=(1, threads))
 
 
 def transposed(stride=(2, 2), padding=SAME, activation=NONE):

@@ -21,7 +21,6 @@ from jitlite.interpreter.binding.panels import (
     panels,
     scales,
     widened,
-    wrapped,
 )
 from jitlite.interpreter.binding.products import (
     HYBRID,
@@ -39,18 +38,17 @@ from jitlite.interpreter.binding.products import (
 )
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
 from jitlite.interpreter.binding.windows import Windows, sliding
-from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
+from jitlite.schemas.ops.conv import CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
-DEPTHWISE = kernels("depthwise_conv")
 PREPARE = kernels("prepare")
 
 _TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 with INT8 or INT4 weights and UINT8 with UINT8 weights"
 
 
-def _require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
+def require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
     if not is_constant(weight, bias):
         raise call.unsupported("8-bit weights and their bias are supported as constants, found one computed at run time")
 
@@ -102,26 +100,20 @@ def _bias_f32(bias: TensorInfo | None, s: Sizes) -> tuple[list[Step], Argument]:
     return [PREPARE.step("pack_f32", source=bias, target=padded, sizes=sizes)], padded
 
 
-def _folded_bias(weight: NDArray[np.generic], bias: TensorInfo | None, zero_point: int, axis: int) -> NDArray[np.int32]:
-    """The bias minus the zero point times the sum of each output channel's weights, wrapped to int32."""
-    sums = _channel_sums(weight, axis).astype(np.int64)
-    return wrapped(bias_or_zeros(bias, sums.size, np.int32).astype(np.int64) - zero_point * sums)
-
-
 def _has_zero_points(weight: TensorInfo, groups: int) -> bool:
     """True when the reference quantizes float activations with a zero point: for different scales a channel, or groups."""
     assert weight.quantization is not None
     return groups > 1 or len(set(weight.quantization.scale)) > 1
 
 
-def _quantized(x: TensorInfo, has_zero_points: bool) -> tuple[Step, dict[str, Argument]]:
-    """The step that quantizes an image batch by batch, and the arguments that hold its results."""
-    batches, channels, values = x.shape[0], x.shape[3], x.size // max(x.shape[0], 1)
+def quantized_image(x: TensorInfo, has_zero_points: bool, outside: int = 1) -> tuple[Step, dict[str, Argument]]:
+    """The step that quantizes an image batch by batch, and the arguments that hold its results: `outside` zero points for each batch."""
+    batches, values = x.shape[0], x.size // max(x.shape[0], 1)
     made: dict[str, Argument] = {
         "x": Scratch(x.size),
         "scales": Scratch(4 * batches),
         "zero_points": Scratch(4 * batches),
-        "outside": Scratch(batches * channels),
+        "outside": Scratch(batches * outside),
     }
     step = PREPARE.step(
         "quantize_asymmetric" if has_zero_points else "quantize_symmetric",
@@ -130,20 +122,14 @@ def _quantized(x: TensorInfo, has_zero_points: bool) -> tuple[Step, dict[str, Ar
         scales=made["scales"],
         zero_points=made["zero_points"],
         outside=made["outside"],
-        sizes=np.array([batches, 1, values, values, values, 1, 1], np.int64),
+        sizes=np.array([batches, 1, values, values, values, 1, outside], np.int64),
     )
     return step, made
 
 
-def _channel_sums(weight: NDArray[np.generic], axis: int) -> NDArray[np.int32]:
-    """The sum of each output channel's weights, wrapped to int32."""
-    others = tuple(i for i in range(weight.ndim) if i != axis)
-    return wrapped(weight.astype(np.int64).sum(others))
-
-
 def _hybrid(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]) -> list[Step]:
     """Quantizes the image at run time, then multiplies integers."""
-    quantize, made = _quantized(x, _has_zero_points(weight, s.groups))
+    quantize, made = quantized_image(x, _has_zero_points(weight, s.groups))
     sizes = sliding_sizes(s, 1, is_flat=False)
     right = packed_right(_filter(weight), 0, sizes)
     channels = interleave(scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32), groups=s.groups)
@@ -186,46 +172,11 @@ def conv_2d(call: Call) -> Bound:
         steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
         return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
-        _require_constants(call, weight, bias)
+        require_constants(call, weight, bias)
         return _quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), _Taps())
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
-        _require_constants(call, weight, bias)
+        require_constants(call, weight, bias)
         return _hybrid(x, weight, bias, y, s, clamp)
-    raise no_kernel(call, _TYPES)
-
-
-@binds(DEPTHWISE_CONV_2D)
-def depthwise_conv_2d(call: Call) -> Bound:
-    x, weight, bias, y = call.input(0), call.input(1), call.optional_input(2), call.outputs[0]
-    s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options)
-    activation = call.options.fused_activation_function
-    if is_float(x, weight, y):
-        some_bias = np.zeros(s.out_c, np.float32) if bias is None else bias
-        return DEPTHWISE.step("depthwise_conv_2d_f32", x=x, w=weight, bias=some_bias, y=y, sizes=s.sizes(), **bounds(activation))
-    if is_int8(x, weight, y):
-        _require_constants(call, weight, bias)
-        folded = _folded_bias(_filter(weight), bias, x.zero_point, 3)
-        return DEPTHWISE.step(
-            "depthwise_conv_2d_qs8",
-            x=x,
-            w=weight,
-            channels=np.stack([folded, *multipliers(x, weight, y, s.out_c)]),
-            y=y,
-            sizes=s.sizes(),
-            zero_point=x.zero_point,
-            limits=limits(y, activation),
-        )
-    if is_float(x, y) and weight.type is TensorType.INT8:
-        _require_constants(call, weight, bias)
-        quantize, made = _quantized(x, has_zero_points=True)
-        channels = np.stack([scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32)])
-        sums = _channel_sums(_filter(weight), 3)
-        del made["outside"]
-        kernel = "depthwise_conv_2d_f32_qc8w"
-        return [
-            quantize,
-            DEPTHWISE.step(kernel, w=weight, channels=channels, sums=sums, y=y, sizes=s.sizes(), **made, **bounds(activation)),
-        ]
     raise no_kernel(call, _TYPES)
 
 
@@ -275,6 +226,6 @@ def transpose_conv(call: Call) -> Bound:
             steps += [*packing, float_step(x, y, w, packed_bias, s, clamp, batches_of(s))]
         return steps
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
-        _require_constants(call, weight, bias)
+        require_constants(call, weight, bias)
         return [_quantized_step(call, x, weight, bias, y, s, taps) for s, taps in _phases(x, weight, y, call.options, 1)]
     raise no_kernel(call, "FLOAT32, INT8 and UINT8, weights of the same type")

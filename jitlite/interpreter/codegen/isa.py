@@ -5,17 +5,19 @@ or unsigned ones, each plus the target's offset for them, with the lane's four s
 and `Isa.unsigned_offset`) make bytes what the target's instruction multiplies; sums start from minus the offset times the weights' sum.
 Definitions give the same integers on every target; sums wrap in int32.
 
-`isa_narrow` has the functions of vectors of bytes and words.
+`isa_narrow` has the functions of vectors of bytes and words, `isa_quads` those of quads in vectors.
 """
 
+import re
 from dataclasses import dataclass
 
 from jitlite.interpreter.codegen.isa_narrow import NARROW, narrow_definitions
+from jitlite.interpreter.codegen.isa_quads import QUADS, quad_definitions
 from jitlite.interpreter.codegen.target import Target, host_target, requested_target
 
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, *NARROW)
+NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, *NARROW, *QUADS)
 """The functions modules may declare."""
 
 
@@ -39,6 +41,8 @@ def isa_of(target: Target) -> Isa:
         return Isa((14, 8, 4), 2, 4, 128, 0)
     return Isa((6, 4, 2), 1, 4, 128, 0)
 
+
+_DECLARATION = re.compile(r"^declare .*\n", re.MULTILINE)
 
 _chosen: list[Isa] = []
 
@@ -114,7 +118,8 @@ def _portable(name: str, is_signed: bool) -> str:
 
 def definitions(target: Target) -> str:
     """IR text of the functions for a target."""
-    return _dot4(target) + narrow_definitions(target)
+    text = _dot4(target) + narrow_definitions(target) + quad_definitions(target)
+    return "".join(dict.fromkeys(_DECLARATION.findall(text))) + _DECLARATION.sub("", text)
 
 
 def _dot4(target: Target) -> str:

@@ -8,39 +8,13 @@ sums wrap in int32.
 `jitlite.pack(low, high)`: 32 words from int32, saturated; every four of `low` and the next four of `high` follow each other.
 """
 
+from jitlite.interpreter.codegen.ir_text import cut, indices, joined
 from jitlite.interpreter.codegen.target import Target
 
 LOOKUP, DOT2, PACK = "jitlite.lookup", "jitlite.dot2", "jitlite.pack"
 NARROW = (LOOKUP, DOT2, PACK)
 
 _PLACES = range(64)
-
-
-def _indices(places: list[int]) -> str:
-    return f"<{len(places)} x i32> <{', '.join(f'i32 {place}' for place in places)}>"
-
-
-def _run(first: int, count: int) -> str:
-    return _indices(list(range(first, first + count)))
-
-
-def _cut(target: str, source: str, kind: str, total: int, first: int, count: int) -> str:
-    """IR that names elements [first, first + count) of a vector of `total`."""
-    return f"  {target} = shufflevector <{total} x {kind}> {source}, <{total} x {kind}> poison, {_run(first, count)}\n"
-
-
-def _joined(name: str, kind: str, total: int, parts: int) -> str:
-    """IR that joins %NAME0, %NAME1 … (a power of two of them) to %NAME."""
-    names, size, text = [f"%{name}{part}" for part in range(parts)], total // parts, ""
-    while len(names) > 1:
-        joined = []
-        for left, right in zip(names[::2], names[1::2]):
-            target = f"%{name}" if len(names) == 2 else f"{left}.{2 * size}"
-            text += f"  {target} = shufflevector <{size} x {kind}> {left}, <{size} x {kind}> {right}, {_run(0, 2 * size)}\n"
-            joined.append(target)
-        names, size = joined, 2 * size
-    return text
-
 
 _LOOKUP_HEAD = f"""
 define <64 x i8> @{LOOKUP}(ptr %table, <64 x i8> %t0, <64 x i8> %t1, <64 x i8> %t2, <64 x i8> %t3, <64 x i8> %places) alwaysinline {{
@@ -72,11 +46,11 @@ def _lookup_by_shuffles(width: int) -> str:
     text = f"declare {kind} @{shuffle}({kind}, {kind})\ndeclare {kind} @llvm.ssub.sat.v{width}i8({kind}, {kind})\n{_LOOKUP_HEAD}"
     for k in range(16):
         places = [16 * (k % 4) + byte % 16 for byte in range(width)]
-        text += f"  %entries{k} = shufflevector <64 x i8> %t{k // 4}, <64 x i8> poison, {_indices(places)}\n"
+        text += f"  %entries{k} = shufflevector <64 x i8> %t{k // 4}, <64 x i8> poison, {indices(places)}\n"
         if k % 8:
             text += f"  %change{k} = xor {kind} %entries{k}, %entries{k - 1}\n"
     for part in range(64 // width):
-        text += _cut(f"%places{part}", "%places", "i8", 64, width * part, width)
+        text += cut(f"%places{part}", "%places", "i8", 64, width * part, width)
         terms = []
         for k in range(16):
             place, table = f"%place{part}.{k}", f"%{'change' if k % 8 else 'entries'}{k}"
@@ -93,7 +67,7 @@ def _lookup_by_shuffles(width: int) -> str:
             sum_so_far = target
     if width == 64:
         return text + f"  ret {kind} %found0\n}}\n"
-    return text + _joined("found", "i8", 64, 64 // width) + "  ret <64 x i8> %found\n}\n"
+    return text + joined("found", "i8", 64, 64 // width) + "  ret <64 x i8> %found\n}\n"
 
 
 def _lookup_by_tables() -> str:
@@ -104,9 +78,9 @@ def _lookup_by_tables() -> str:
     text += _LOOKUP_HEAD
     for quarter in range(4):
         for row in range(4):
-            text += _cut(f"%entries{quarter}.{row}", f"%t{quarter}", "i8", 64, 16 * row, 16)
+            text += cut(f"%entries{quarter}.{row}", f"%t{quarter}", "i8", 64, 16 * row, 16)
     for part in range(4):
-        text += _cut(f"%places{part}", "%places", "i8", 64, 16 * part, 16)
+        text += cut(f"%places{part}", "%places", "i8", 64, 16 * part, 16)
         for quarter in range(4):
             table = ", ".join(f"{kind} %entries{quarter}.{row}" for row in range(4))
             text += f"  %place{part}.{quarter} = sub {kind} %places{part}, splat (i8 {64 * quarter - 256 * (quarter > 1)})\n"
@@ -115,7 +89,7 @@ def _lookup_by_tables() -> str:
                 text += f"  {target} = call {kind} @llvm.aarch64.neon.tbx4.v16i8({kind} %so.far{part}.{quarter - 1}, {table}, {place})\n"
             else:
                 text += f"  {target} = call {kind} @llvm.aarch64.neon.tbl4.v16i8({table}, {place})\n"
-    return text + _joined("found", "i8", 64, 4) + "  ret <64 x i8> %found\n}\n"
+    return text + joined("found", "i8", 64, 4) + "  ret <64 x i8> %found\n}\n"
 
 
 def _lookup_by_loads() -> str:
@@ -164,10 +138,10 @@ def _dot2_in_parts(width: int) -> str:
     text = f"declare {wide} @{name}({narrow}, {narrow})\n{_DOT2_HEAD}"
     for part in range(32 // width):
         for operand in ("pairs", "factors"):
-            text += _cut(f"%{operand}{part}", f"%{operand}", "i16", 32, width * part, width)
+            text += cut(f"%{operand}{part}", f"%{operand}", "i16", 32, width * part, width)
         text += f"  %products{part} = call {wide} @{name}({narrow} %pairs{part}, {narrow} %factors{part})\n"
     products = "%products0" if width == 32 else "%products"
-    text += "" if width == 32 else _joined("products", "i32", 16, 32 // width)
+    text += "" if width == 32 else joined("products", "i32", 16, 32 // width)
     return text + f"  %found = add <16 x i32> %total, {products}\n  ret <16 x i32> %found\n}}\n"
 
 
@@ -175,7 +149,7 @@ def _dot2_portable() -> str:
     text = _DOT2_HEAD
     for side, first in (("even", 0), ("odd", 1)):
         for operand in ("pairs", "factors"):
-            places = _indices(list(range(first, 32, 2)))
+            places = indices(list(range(first, 32, 2)))
             text += f"  %{operand}.{side} = shufflevector <32 x i16> %{operand}, <32 x i16> poison, {places}\n"
             text += f"  %{operand}.{side}.wide = sext <16 x i16> %{operand}.{side} to <16 x i32>\n"
         text += f"  %products.{side} = mul <16 x i32> %pairs.{side}.wide, %factors.{side}.wide\n"
@@ -191,9 +165,9 @@ def _pack_in_parts(width: int) -> str:
     text = f"declare {narrow} @{name}({wide}, {wide})\n{_PACK_HEAD}"
     for part in range(32 // width):
         for operand in ("low", "high"):
-            text += _cut(f"%{operand}{part}", f"%{operand}", "i32", 16, width // 2 * part, width // 2)
+            text += cut(f"%{operand}{part}", f"%{operand}", "i32", 16, width // 2 * part, width // 2)
         text += f"  %words{part} = call {narrow} @{name}({wide} %low{part}, {wide} %high{part})\n"
-    text += "" if width == 32 else _joined("words", "i16", 32, 32 // width)
+    text += "" if width == 32 else joined("words", "i16", 32, 32 // width)
     return text + f"  ret <32 x i16> {'%words0' if width == 32 else '%words'}\n}}\n"
 
 
@@ -205,7 +179,7 @@ def _pack_portable() -> str:
         text += f"  %{operand}.clamped = call {kind} @llvm.smin.v16i32({kind} %{operand}.raised, {kind} splat (i32 32767))\n"
         text += f"  %{operand}.words = trunc {kind} %{operand}.clamped to <16 x i16>\n"
     places = [4 * group + word + 16 * half for group in range(4) for half in (0, 1) for word in range(4)]
-    text += f"  %found = shufflevector <16 x i16> %low.words, <16 x i16> %high.words, {_indices(places)}\n"
+    text += f"  %found = shufflevector <16 x i16> %low.words, <16 x i16> %high.words, {indices(places)}\n"
     return text + "  ret <32 x i16> %found\n}\n"
 
 

@@ -76,7 +76,7 @@ class Taps(NamedTuple):
 
 
 @inline
-def _reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]:
+def reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64]:
     """The taps [first, stop) of a window starting at `origin` that lie inside [0, size)."""
     if origin >= 0 and origin + (window - 1) * dilation < size:
         return 0, window
@@ -87,6 +87,25 @@ def _reach(origin: i64, size: i64, window: i64, dilation: i64) -> tuple[i64, i64
 
 @inline
 def taps_inside(s: Windows, window: Window) -> Taps:
-    first_y, stop_y = _reach(window.y, s.in_h, s.window_h, s.dilation_h)
-    first_x, stop_x = _reach(window.x, s.in_w, s.window_w, s.dilation_w)
+    first_y, stop_y = reach(window.y, s.in_h, s.window_h, s.dilation_h)
+    first_x, stop_x = reach(window.x, s.in_w, s.window_w, s.dilation_w)
     return Taps(first_y, stop_y, first_x, stop_x)
+
+
+@inline
+def columns_inside(s: Windows) -> tuple[i64, i64]:
+    """The columns [start, stop) of the result whose windows lie inside the image's width; none where they are equal."""
+    start = min(s.out_w, (s.pad_w + s.stride_w - 1) // s.stride_w)
+    room = s.in_w + s.pad_w - (s.window_w - 1) * s.dilation_w
+    return start, max(start, min(s.out_w, (room + s.stride_w - 1) // s.stride_w if room > 0 else 0))
+
+
+@inline
+def share(rows: i64, blocks: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
+    """A thread's part of work in rows of blocks, as (first row, last row, first block, last block); the last ones are exclusive.
+
+    Rows are divided where there are two or more a thread, blocks otherwise.
+    """
+    if rows >= 2 * threads:
+        return rows * thread // threads, rows * (thread + 1) // threads, 0, blocks
+    return 0, rows, blocks * thread // threads, blocks * (thread + 1) // threads
