@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding import elementwise_q8, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
-from jitlite.interpreter.binding.registry import BINDINGS, Bound, Step, binds, fuses, kernels, no_kernel
+from jitlite.interpreter.binding.registry import BINDINGS, Argument, Bound, Step, binds, fuses, kernels, no_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
+from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.activation import (
     ELU,
     GELU,
@@ -212,13 +213,24 @@ def _least_difference(shift: int) -> int:
 
 
 def _exponentials(x: TensorInfo, beta: float) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """For each difference 0 … -255: the difference in Q5.26, its exponential in Q0.31 (-1: too small) and in Q12.19 (0: too small)."""
+    """For each difference 0 … -255: the difference in Q5.26, its exponential in Q0.31 and in Q12.19, 0 where it is too small to count."""
     mantissa, shift = _difference_multiplier(x, beta)
     counts = -_least_difference(shift) >= _DIFFERENCES
     scaled = multiply_by_quantized_multiplier(np.where(counts, -_DIFFERENCES, 0).astype(np.int32), mantissa, shift)
     values = np.array([exp_of_negative(value) for value in scaled.tolist()], np.int64)
     weights = np.where(counts, rounding_divide(values, 12), 0).astype(np.int32)
-    return scaled, np.where(counts, values, -1).astype(np.int32), weights
+    return scaled, np.where(counts, values, 0).astype(np.int32), weights
+
+
+def _summed(weights: NDArray[np.int32]) -> dict[str, Argument]:
+    """Arguments that sum rows' exponentials up."""
+    planes = np.stack([weights >> bits & 255 for bits in (0, 8, 16)]).astype(np.uint8)
+    return {"weights": weights, "planes": planes}
+
+
+def _flip(x: TensorInfo) -> int:
+    """What makes patterns of a type's values ascend."""
+    return 128 if x.type is T.INT8 else 0
 
 
 @binds(SOFTMAX)
@@ -226,11 +238,13 @@ def softmax(call: Call) -> Step:
     x, y, beta = call.input(0), call.outputs[0], float(np.float32(call.options.beta))
     if x.type is T.FLOAT32:
         return K.step("softmax_f32", **_rows(call), beta=beta)
-    if x.type is T.INT8:
+    if x.type in lookup.EIGHT_BITS:
         _, exponentials, weights = _exponentials(x, beta)
-        kernel, bits = ("softmax_q8", 8) if y.type is T.INT8 else ("softmax_q8_q16", 16)
-        return RARE["q8"].step(kernel, **_rows(call), exponentials=exponentials, weights=weights, bits=bits)
-    raise no_kernel(call, "FLOAT32, INT8")
+        # Less than half of 1/256 rounds to 0, whatever the sum, which is 1 at least.
+        reach = int(np.count_nonzero(exponentials >= 2**22))
+        kernel = "softmax_8_16" if y.type is T.INT16 else "softmax_8"
+        return RARE["q8"].step(kernel, **_rows(call), flip=_flip(x), exponentials=exponentials, reach=reach, **_summed(weights))
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 @binds(LOG_SOFTMAX)
@@ -238,13 +252,13 @@ def log_softmax(call: Call) -> Step:
     x = call.input(0)
     if x.type is T.FLOAT32:
         return K.step("log_softmax_f32", **_rows(call))
-    if x.type is T.INT8:
+    if x.type in lookup.EIGHT_BITS:
         mantissa, shift = _difference_multiplier(x, 1.0)
         scaled, _, weights = _exponentials(x, 1.0)
         back = quantize_multiplier(2.0 ** (31 - shift) / mantissa)
         settings = np.array([_least_difference(shift), *back], np.int64)
-        return RARE["q8"].step("log_softmax_q8", **_rows(call), scaled=scaled, weights=weights, settings=settings)
-    raise no_kernel(call, "FLOAT32, INT8")
+        return RARE["q8"].step("log_softmax_8", **_rows(call), flip=_flip(x), scaled=scaled, settings=settings, **_summed(weights))
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
 @binds(L2_NORMALIZATION)
@@ -252,6 +266,10 @@ def l2_normalization(call: Call) -> Step:
     x = call.input(0)
     if x.type is T.FLOAT32:
         return K.step("l2_normalization_f32", **_rows(call))
-    if x.type is T.INT8:
-        return RARE["q8"].step("l2_normalization_q8", **_rows(call), zero_point=x.zero_point)
-    raise no_kernel(call, "FLOAT32, INT8")
+    if x.type in lookup.EIGHT_BITS:
+        # The reference multiplies UINT8 elements by 128 first, and INT8 ones by shifting less.
+        unit, bits = (1, 7) if x.type is T.INT8 else (128, 0)
+        settings = np.array([unit, bits, call.outputs[0].zero_point, *INTEGER_RANGE[x.type]], np.int64)
+        suffix = elementwise_q8.SUFFIXES[x.type]
+        return RARE["q8"].step(f"l2_normalization_{suffix}", **_rows(call), zero_point=x.zero_point, settings=settings)
+    raise no_kernel(call, "FLOAT32, INT8, UINT8")

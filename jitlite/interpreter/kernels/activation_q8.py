@@ -1,83 +1,295 @@
-"""The normalisations along the last dimension on int8, in the reference's fixed point.
+"""The normalisations along the last dimension on bytes, in the reference's fixed point.
 
-Tables depend on how far an element lies below its row's largest, 0 … 255.
+`flip` is what makes patterns of bytes ascend: 128 for int8, 0 for uint8. Tables depend on how far an element lies below its row's largest,
+0 … 255. Rows are handled ROWS at a time, so that the arithmetic each of them needs once is done for many of them at once.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from jitlite.interpreter.kernels.abi import Pointer, i8p, i16p, i32p, i64, i64p, inline, kernel, span
-from jitlite.interpreter.kernels.elements import specialise
+from jitlite.interpreter.kernels.abi import i8p, i16p, i32p, i64, i64p, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.blocks import stack_like
+from jitlite.interpreter.kernels.elements import specialise, xp
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root, logarithm, product, reciprocal, rounding_divide
-from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.narrow import (
+    BYTES,
+    byte_difference,
+    dot2,
+    first_bytes,
+    flipped,
+    larger,
+    largest_byte_across,
+    last_bytes,
+    load_bytes,
+    load_words,
+    look_up,
+    splat_byte,
+    splat_word,
+    store_bytes,
+    subtract_words,
+    table_at,
+)
+from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize, wide
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vectors import LANES, Vector, clamp, load, minimum, scale_down, splat, store, sum_across
 
-yp = Annotated[Pointer[int], "result"]
-"""Placeholder: a pointer to the results."""
-
+_ROWS = LANES
+_ENTRIES = 256
+_LONG_ROW, _TABLED_ROW = 64, 32
+"""Elements from which on rows are read as vectors, and from which on their results are worth a table."""
+_UNIT = 1 << 19
+"""One in Q12.19."""
 _SUM_BITS = 12
 _LOG_BITS = 22
 _LARGEST_SUM = (1 << 31) - 1
-_NORM_BITS = 7
 
 
 @inline
-def _largest(x: Any, start: int, depth: int) -> Any:
-    found = -128
-    for i in range(start, start + depth):
-        found = max(found, x[i])
-    return found
+def _largest(x: u8p, start: i64, depth: i64, flip: i64) -> Any:
+    if depth < _LONG_ROW:
+        value = x[start] ^ flip
+        for i in range(start + 1, start + depth):
+            value = max(value, x[i] ^ flip)
+        return value
+    last, flips = start + depth - BYTES, splat_byte(wide(flip))
+    found = flipped(load_bytes(x, last), flips)
+    for at in range(start, last, BYTES):
+        found = larger(found, flipped(load_bytes(x, at), flips))
+    return wide(largest_byte_across(found))
+
+
+@forced
+def _sum_of_entries(total: Vector, memory: u8p, places: Any) -> Vector:
+    """The total plus the entries of bytes in a table."""
+    entries, ones = look_up(table_at(memory), places), splat_word(wide(1))
+    return dot2(dot2(total, first_bytes(entries), ones), last_bytes(entries), ones)
 
 
 @inline
-def _sum_of_weights(x: Any, start: int, depth: int, largest: int, weights: Any) -> Any:
-    total = 0
-    for i in range(start, start + depth):
-        total += weights[largest - x[i]]
-    return min(total, _LARGEST_SUM)
-
-
-def _softmax(x: i8p, y: yp, rows: i64, depth: i64, exponentials: i32p, weights: i32p, bits: i64, thread: i64, threads: i64) -> None:
-    """`exponentials` in Q0.31, -1 for those too small to count; `weights` the same in Q12.19, 0 for those; results have `bits`."""
-    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    first, last = span(rows, thread, threads)
-    for row in range(first, last):
-        start = row * depth
-        largest = _largest(x, start, depth)
-        inverse, exponent = reciprocal(_sum_of_weights(x, start, depth, largest, weights), _SUM_BITS)
+def _sum_of_weights(x: u8p, start: i64, depth: i64, largest: i64, flip: i64, weights: i32p, planes: u8p) -> Any:
+    """`planes` are three tables of the weights' bytes, the lowest first."""
+    if depth < _LONG_ROW:
+        total = wide(0)
         for i in range(start, start + depth):
-            exponential = exponentials[largest - x[i]]
-            scaled = rounding_divide(product(inverse, exponential), exponent + 31 - bits) + least
-            y[i] = least if exponential < 0 else min(scaled, most)
+            total += weights[largest - (x[i] ^ flip)]
+        return min(total, wide(_LARGEST_SUM))
+    tops, flips = splat_byte(wide(largest)), splat_byte(wide(flip))
+    s0, s1, s2 = splat(narrow(0)), splat(narrow(0)), splat(narrow(0))
+    at, stop = start, start + depth
+    rest = stack_like(x, 64)
+    while at < stop:
+        row = advance(x, at)
+        if at + BYTES > stop:
+            for i in range(BYTES):
+                rest[i] = largest ^ flip
+            for i in range(stop - at):
+                rest[i] = x[at + i]
+            row = rest
+        places = byte_difference(tops, flipped(load_bytes(row, 0), flips))
+        s0 = _sum_of_entries(s0, planes, places)
+        s1 = _sum_of_entries(s1, advance(planes, _ENTRIES), places)
+        s2 = _sum_of_entries(s2, advance(planes, 2 * _ENTRIES), places)
+        at += BYTES
+    total = wide(sum_across(s0)) + (wide(sum_across(s1)) << 8) + (wide(sum_across(s2)) << 16) - (at - stop) * _UNIT
+    return min(total, wide(_LARGEST_SUM))
 
 
-specialise(_softmax, "softmax_q8", {yp: i8p})
-specialise(_softmax, "softmax_q8_q16", {yp: i16p})
+@inline
+def _measure_rows(x: u8p, first: i64, count: i64, depth: i64, flip: i64, weights: i32p, planes: u8p, largest: i32p, totals: i32p) -> None:
+    """The largest element and the sum of weights of `count` rows; sums behind them are 1."""
+    for r in range(count):
+        start = (first + r) * depth
+        largest[r] = _largest(x, start, depth, flip)
+        totals[r] = _sum_of_weights(x, start, depth, largest[r], flip, weights, planes)
+    for r in range(count, _ROWS):
+        totals[r] = _UNIT
+
+
+@inline
+def _look_row_up(x: u8p, y: u8p, start: i64, depth: i64, largest: i64, flip: i64, results: u8p) -> None:
+    if depth < _LONG_ROW:
+        for i in range(start, start + depth):
+            y[i] = results[largest - (x[i] ^ flip)]
+        return
+    table, tops, flips = table_at(results), splat_byte(wide(largest)), splat_byte(wide(flip))
+    last = start + depth - BYTES
+    rest = look_up(table, byte_difference(tops, flipped(load_bytes(x, last), flips)))
+    for at in range(start, last, BYTES):
+        store_bytes(y, at, look_up(table, byte_difference(tops, flipped(load_bytes(x, at), flips))))
+    store_bytes(y, last, rest)
+
+
+@inline
+def _reciprocals(totals: i32p, inverses: i32p, exponents: i32p) -> None:
+    for r in range(_ROWS):
+        inverse, exponent = reciprocal(totals[r], _SUM_BITS)
+        inverses[r], exponents[r] = narrow(inverse), narrow(exponent)
+
+
+@inline
+def _share(inverse: i64, exponential: i64, exponent: i64) -> Any:
+    """The exponential's part of a sum, in units of 2^(31 - exponent); it is not negative."""
+    return (product(inverse, exponential) + (wide(1) << (exponent - 1))) >> exponent
+
+
+@inline
+def _fill_shares(results: u8p, reach: i64, exponentials: i32p, inverse: i64, exponent: i64, flip: i64) -> None:
+    """The first `reach` entries of a row's table."""
+    # Beyond 31 bits all shares are 0.
+    mantissa = splat(narrow(inverse if exponent < 32 else 0))
+    shift, most, flips = splat(narrow(-min(exponent, 31))), splat(narrow(255)), splat(narrow(flip))
+    for at in range(0, reach, LANES):
+        store(results, at, minimum(scale_down(load(exponentials, at), mantissa, shift), most) ^ flips)
 
 
 @kernel
-def log_softmax_q8(x: i8p, y: i8p, rows: i64, depth: i64, scaled: i32p, weights: i32p, settings: i64p, thread: i64, threads: i64) -> None:
+def softmax_8(
+    x: u8p,
+    y: u8p,
+    rows: i64,
+    depth: i64,
+    flip: i64,
+    exponentials: i32p,
+    weights: i32p,
+    planes: u8p,
+    reach: i64,
+    thread: i64,
+    threads: i64,
+) -> None:
+    """`exponentials` in Q0.31, of which those from `reach` on round to 0, and `weights`, the same in Q12.19; too small ones are 0."""
+    results = stack_like(x, 256)
+    for i in range(_ENTRIES):
+        results[i] = flip
+    largest, totals = stack_like(weights, 16), stack_like(weights, 16)
+    inverses, exponents = stack_like(weights, 16), stack_like(weights, 16)
+    begin, end = span(rows, thread, threads)
+    for first in range(begin, end, _ROWS):
+        count = min(end - first, _ROWS)
+        _measure_rows(x, first, count, depth, flip, weights, planes, largest, totals)
+        _reciprocals(totals, inverses, exponents)
+        for r in range(count):
+            start, top, inverse, exponent = (first + r) * depth, wide(largest[r]), wide(inverses[r]), wide(exponents[r]) + 23
+            if depth >= _TABLED_ROW:
+                _fill_shares(results, reach, exponentials, inverse, exponent, flip)
+                _look_row_up(x, y, start, depth, top, flip, results)
+            else:
+                for i in range(start, start + depth):
+                    y[i] = min(_share(inverse, exponentials[top - (x[i] ^ flip)], exponent), 255) ^ flip
+
+
+@kernel
+def softmax_8_16(
+    x: u8p,
+    y: i16p,
+    rows: i64,
+    depth: i64,
+    flip: i64,
+    exponentials: i32p,
+    weights: i32p,
+    planes: u8p,
+    reach: i64,
+    thread: i64,
+    threads: i64,
+) -> None:
+    """The same with results of 16 bits; `reach` says nothing about them."""
+    largest, totals = stack_like(weights, 16), stack_like(weights, 16)
+    inverses, exponents = stack_like(weights, 16), stack_like(weights, 16)
+    begin, end = span(rows, thread, threads)
+    for first in range(begin, end, _ROWS):
+        count = min(end - first, _ROWS)
+        _measure_rows(x, first, count, depth, flip, weights, planes, largest, totals)
+        _reciprocals(totals, inverses, exponents)
+        for r in range(count):
+            start, top, inverse, exponent = (first + r) * depth, wide(largest[r]), wide(inverses[r]), wide(exponents[r]) + 15
+            for i in range(start, start + depth):
+                y[i] = min(_share(inverse, exponentials[top - (x[i] ^ flip)], exponent), 65535) - 32768
+
+
+@inline
+def _log_share(scaled: i64, log_sum: i64) -> Any:
+    return min(max(rounding_divide(scaled - log_sum, _LOG_BITS) + 255, 0), 255)
+
+
+@kernel
+def log_softmax_8(
+    x: u8p,
+    y: u8p,
+    rows: i64,
+    depth: i64,
+    flip: i64,
+    scaled: i32p,
+    weights: i32p,
+    planes: u8p,
+    settings: i64p,
+    thread: i64,
+    threads: i64,
+) -> None:
     """`scaled` are the differences in Q5.26, `weights` their exponentials in Q12.19; settings [least difference, multiplier back]."""
     least, mantissa, shift = settings[0], settings[1], settings[2]
-    first, last = span(rows, thread, threads)
-    for row in range(first, last):
-        start = row * depth
-        largest = _largest(x, start, depth)
-        log_sum = logarithm(_sum_of_weights(x, start, depth, largest, weights))
-        reach = multiply_by_quantized_multiplier(narrow(log_sum - (1 << 31)), mantissa, shift)
-        bound = max(least - 1, reach)
-        for i in range(start, start + depth):
-            difference = x[i] - largest
-            value = rounding_divide(scaled[-difference] - log_sum, _LOG_BITS) + 127
-            y[i] = min(max(value, -128), 127) if difference > bound else -128
+    results = stack_like(x, 256)
+    largest, totals, logs = stack_like(weights, 16), stack_like(weights, 16), stack_like(weights, 16)
+    begin, end = span(rows, thread, threads)
+    for first in range(begin, end, _ROWS):
+        count = min(end - first, _ROWS)
+        _measure_rows(x, first, count, depth, flip, weights, planes, largest, totals)
+        for r in range(_ROWS):
+            logs[r] = logarithm(totals[r])
+        for r in range(count):
+            start, top, log_sum = (first + r) * depth, wide(largest[r]), wide(logs[r])
+            reach = multiply_by_quantized_multiplier(narrow(log_sum - (1 << 31)), mantissa, shift)
+            bound = -max(least - 1, wide(reach))
+            if depth >= _TABLED_ROW:
+                for i in range(_ENTRIES):
+                    results[i] = (_log_share(scaled[i], log_sum) if i < bound else 0) ^ flip
+                _look_row_up(x, y, start, depth, top, flip, results)
+            else:
+                for i in range(start, start + depth):
+                    difference = top - (x[i] ^ flip)
+                    y[i] = (_log_share(scaled[difference], log_sum) if difference < bound else 0) ^ flip
 
 
-@kernel
-def l2_normalization_q8(x: i8p, y: i8p, rows: i64, depth: i64, zero_point: i64, thread: i64, threads: i64) -> None:
-    first, last = span(rows, thread, threads)
-    for row in range(first, last):
-        start = row * depth
-        total = 0
-        for i in range(start, start + depth):
-            total += (x[i] - zero_point) * (x[i] - zero_point)
-        mantissa, shift = inverse_square_root(min(total, _LARGEST_SUM))
-        for i in range(start, start + depth):
-            y[i] = requantize(narrow(x[i] - zero_point), mantissa, shift + _NORM_BITS, 0, -128, 127)
+@inline
+def _sum_of_squares(x: Any, start: i64, depth: i64, zero_point: i64) -> Any:
+    total, squares, at, stop = wide(0), splat(narrow(0)), start, start + depth
+    while at + 32 <= stop:
+        values = subtract_words(load_words(x, at), splat_word(zero_point))
+        squares = dot2(squares, values, values)
+        at += 32
+    for i in range(at, stop):
+        total += (x[i] - zero_point) * (x[i] - zero_point)
+    return min(total + wide(sum_across(squares)), wide(_LARGEST_SUM))
+
+
+@inline
+def _scale_row(x: Any, y: Any, start: i64, depth: i64, zero_point: i64, unit: i64, multiplier: Any, limits: Any) -> None:
+    (mantissa, shift), (y_zero_point, low, high) = multiplier, limits
+    stop = start + depth
+    for at in range(start, stop - LANES + 1, LANES):
+        values = (load(x, at) - splat(narrow(zero_point))) * splat(narrow(unit))
+        scaled = scale_down(values, splat(narrow(mantissa)), splat(narrow(shift))) + splat(narrow(y_zero_point))
+        store(y, at, clamp(scaled, splat(narrow(low)), splat(narrow(high))))
+    for i in range(start + depth // LANES * LANES, stop):
+        y[i] = requantize(narrow((x[i] - zero_point) * unit), mantissa, shift, y_zero_point, low, high)
+
+
+def _make_l2_normalization(name: str, pointer: Any) -> None:
+    def normalize(x: xp, y: xp, rows: i64, depth: i64, zero_point: i64, settings: i64p, thread: i64, threads: i64) -> None:
+        """Settings [factor of elements, bits taken from the shift, zero point, low, high]."""
+        limits = settings[2], settings[3], settings[4]
+        sums, mantissas, shifts = stack_like(settings, 16), stack_like(settings, 16), stack_like(settings, 16)
+        begin, end = span(rows, thread, threads)
+        for first in range(begin, end, _ROWS):
+            count = min(end - first, _ROWS)
+            for r in range(_ROWS):
+                sums[r] = _sum_of_squares(x, (first + r) * depth, depth, zero_point) if r < count else 0
+            for r in range(_ROWS):
+                mantissas[r], shifts[r] = inverse_square_root(sums[r])
+            for r in range(count):
+                multiplier = mantissas[r], shifts[r] + settings[1]
+                _scale_row(x, y, (first + r) * depth, depth, zero_point, settings[0], multiplier, limits)
+
+    specialise(normalize, name, {xp: pointer})
+
+
+_make_l2_normalization("l2_normalization_qs8", i8p)
+_make_l2_normalization("l2_normalization_qu8", u8p)

@@ -5,6 +5,10 @@ Qm.n stands for an int32 with m integer and n = 31 - m fractional bits. All valu
 
 from typing import Any
 
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
 from jitlite.interpreter.kernels.abi import inline
 from jitlite.interpreter.kernels.requantize import wide
 
@@ -33,13 +37,18 @@ def rounding_divide(x: int, exponent: int) -> Any:
     return (wide(x) >> wide(exponent)) + wide((wide(x) & mask) > (mask >> wide(1)) + wide(x < 0))
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def _leading_zeros(typing: Any, x: Any) -> Any:
+    """Zero bits above the highest set bit of an int64."""
+    if x != types.int64:
+        return None
+    return types.int64(x), lambda context, builder, signature, values: builder.ctlz(values[0], ir.Constant(ir.IntType(1), 0))
+
+
 @inline
 def leading_zeros(x: int) -> Any:
     """Zero bits above the highest set bit of a non-negative 32-bit number."""
-    count = 0
-    while count < 32 and (x >> (31 - count)) == 0:
-        count += 1
-    return count
+    return _leading_zeros(wide(x)) - 32
 
 
 @inline
@@ -65,13 +74,9 @@ def inverse_square_root(x: int) -> Any:
     """(mantissa, shift) with 1 / √x ≈ mantissa · 2^(shift - 31): five Newton steps from 1, in Q3.28; 0 counts as 1."""
     if x <= 1:
         return wide(_MAX), wide(0)
-    shift, value = wide(11), wide(x)
-    while value >= (1 << 29):
-        value >>= wide(2)
-        shift += wide(1)
-    while value < (1 << 27):
-        value <<= wide(2)
-        shift -= wide(1)
+    # The value is moved into [2²⁷, 2²⁹) by two bits at a time; digits are lost on the way down only.
+    pairs = (leading_zeros(x) - 3) >> 1
+    shift, value = 11 - pairs, wide(x) << 2 * pairs if pairs >= 0 else wide(x) >> -2 * pairs
     half = rounding_divide(value >> wide(1), 1)
     root = wide(1 << 28)
     for _ in range(5):

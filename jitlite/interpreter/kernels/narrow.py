@@ -238,6 +238,25 @@ first_half = _half(0, "The first half of the words as int32.")
 second_half = _half(LANES, "The second half of the words as int32.")
 
 
+def _bytes_from(first: int, text: str) -> Any:
+    def made(typing: Any, value: Any) -> Any:
+        if value != _BYTES:
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            places = ir.Constant(ir.VectorType(_I32, WORDS), list(range(first, first + WORDS)))
+            return builder.zext(builder.shuffle_vector(values[0], ir.Constant(_vector(_BYTES), ir.Undefined), places), _vector(_WORDS))
+
+        return _WORDS(value), generate
+
+    made.__doc__ = text
+    return intrinsic(made)
+
+
+first_bytes = _bytes_from(0, "The first half of the bytes as words.")
+last_bytes = _bytes_from(WORDS, "The second half of the bytes as words.")
+
+
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def words_of(typing: Any, integers: Any) -> Any:
     """The words of int32, the low ones first."""
