@@ -127,10 +127,26 @@ def test_int16_operands_have_zero_point_zero():
         infer(Call(CONCATENATION, ConcatenationOptions(axis=0), inputs))
 
 
-def test_uint8_operands_of_another_scale_are_not_supported():
-    inputs = [operand(T.UINT8, (2,), scale, 1) for scale in (0.5, 0.25)]
+@settings(max_examples=60, deadline=None)
+@given(
+    scales=st.tuples(*[st.floats(2**-12, 2, width=32)] * 3),
+    zero_points=st.tuples(*[st.integers(0, 255)] * 3),
+    outer=st.integers(1, 5),
+    inner=st.sampled_from([1, 2, 63, 70, 300]),
+)
+def test_uint8_operands_of_other_scales_are_requantized(scales, zero_points, outer, inner):
+    every = np.resize(np.arange(256, dtype=np.uint8), (outer, 256))
+    inputs = [operand(T.UINT8, shape, *grid) for shape, grid in zip(((outer, 256), (outer, inner)), zip(scales, zero_points))]
+    feeds = [every, np.resize(every[0, ::-1], (outer, inner))]
+    output = operand(T.UINT8, UNKNOWN, scales[2], zero_points[2])
+    check(CONCATENATION, ConcatenationOptions(axis=1), inputs, [output], feeds=feeds)
+    check(CONCATENATION, ConcatenationOptions(axis=1), inputs, [operand(T.UINT8, UNKNOWN, scales[0], zero_points[0])], feeds=feeds)
+
+
+def test_int16_operands_of_another_scale_are_not_supported():
+    inputs = [operand(T.INT16, (2,), scale, 0) for scale in (0.5, 0.25)]
     with pytest.raises(UnsupportedError, match="scale and zero point of the output"):
-        check(CONCATENATION, ConcatenationOptions(axis=0), inputs, [operand(T.UINT8, UNKNOWN, 0.5, 1)])
+        check(CONCATENATION, ConcatenationOptions(axis=0), inputs, [operand(T.INT16, UNKNOWN, 0.5, 0)])
 
 
 @pytest.mark.parametrize(

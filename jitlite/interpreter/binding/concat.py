@@ -2,6 +2,9 @@
 
 from math import prod
 
+import numpy as np
+
+from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes
 from jitlite.interpreter.binding.registry import Step, binds
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V, joined_axis, split_sizes
@@ -17,14 +20,23 @@ def concatenation(call: Call) -> list[Step]:
     steps, offset = [], 0
     for index in range(len(call.inputs)):
         x = call.input(index)
-        if not _alike(x, y):
+        run, step = x.shape[axis] * inner, y.shape[axis] * inner
+        if _alike(x, y):
+            steps.append(BOXES.copy(x, y, [Loop(outer, run, step), Loop(run, 1, 1)], item_bytes, (0, offset)))
+        elif x.type is TensorType.UINT8:
+            steps.append(lookup.lookup_runs(x, y, _requantized(x, y), run, step, offset))
+        else:
             found = f"{(x.scale, x.zero_point)} and {(y.scale, y.zero_point)}"
-            raise call.unsupported(f"UINT8 and INT16 operands with the scale and zero point of the output are supported, found {found}")
-        run = x.shape[axis] * inner
-        loops = [Loop(outer, run, y.shape[axis] * inner), Loop(run, 1, 1)]
-        steps.append(BOXES.copy(x, y, loops, item_bytes, (0, offset)))
+            raise call.unsupported(f"INT16 operands with the scale and zero point of the output are supported, found {found}")
         offset += run
     return steps
+
+
+def _requantized(x: TensorInfo, y: TensorInfo) -> lookup.Integers:
+    """The operand's bytes on the output's grid, through float32 as in the reference."""
+    scale = lookup.scale_of(x) * (np.float32(1) / lookup.scale_of(y))
+    bias = np.float32(-x.zero_point) * scale
+    return lookup.nearest(lookup.byte_values(x.type).astype(np.float32) * scale + bias) + y.zero_point
 
 
 def _alike(x: TensorInfo, y: TensorInfo) -> bool:

@@ -47,6 +47,13 @@ def lookup(x: TensorInfo, y: TensorInfo, results: Integers) -> Step:
     return K.step("lookup_8", x=x, y=y, table=table.view(np.uint8), count=x.size)
 
 
+def lookup_runs(x: TensorInfo, y: TensorInfo, results: Integers, run: int, y_step: int, y_start: int) -> Step:
+    """The same for 8-bit results of runs of x, each of which begins `y_step` elements behind the one before in y, from `y_start` on."""
+    low, high = INTEGER_RANGE[y.type]
+    table = np.clip(results, low, high).astype(numpy_dtype(y.type)).view(np.uint8)
+    return K.step("lookup_runs_8", x=x, y=y, table=table, count=x.size, run=max(run, 1), y_step=y_step, y_start=y_start)
+
+
 def lookup_pair(a: TensorInfo, b: TensorInfo, y: TensorInfo, results: Integers) -> Step:
     """The step y = results[byte pattern of a, byte pattern of b] with broadcasting, clamped to y's 8-bit type."""
     low, high = INTEGER_RANGE[y.type]
@@ -75,6 +82,13 @@ def lookup_real(x: TensorInfo, y: TensorInfo, function: Callable[[Floats], Float
         rounded = np.where(np.abs(scaled) >= np.float32(2**23), scaled, rounded) + np.float32(y.zero_point)
     limit = float(2**31)
     return lookup(x, y, np.clip(np.nan_to_num(rounded.astype(np.float64)), -limit, limit).astype(np.int64))
+
+
+def nearest(real: Floats) -> Integers:
+    """The nearest integers, halves away from zero, saturated to 32 bits."""
+    wide = np.clip(real.astype(np.float64), -(2.0**31), 2.0**31)
+    found: Integers = np.trunc(wide + np.copysign(0.5, wide)).astype(np.int64)
+    return found
 
 
 def in_float32(function: Callable[[float], float]) -> Callable[[Floats], Floats]:

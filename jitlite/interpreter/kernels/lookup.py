@@ -5,7 +5,7 @@ from typing import Any
 from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary, rows
 from jitlite.interpreter.kernels.intrinsics import advance
-from jitlite.interpreter.kernels.narrow import BYTES, at_most, both, flipped, load_bytes, look_up, splat_byte, store_bytes, table_at
+from jitlite.interpreter.kernels.narrow import BYTES, Table, at_most, both, flipped, load_bytes, look_up, splat_byte, store_bytes, table_at
 from jitlite.interpreter.kernels.requantize import wide
 from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.vector_rows import vector_row
@@ -13,20 +13,37 @@ from jitlite.interpreter.kernels.vector_rows import vector_row
 _OK, _BAD_VALUE, _DIVISION_BY_ZERO = int(Status.OK), int(Status.BAD_VALUE), int(Status.DIVISION_BY_ZERO)
 
 
+@forced
+def _look_run_up(x: u8p, x_at: i64, y: u8p, y_at: i64, count: i64, entries: Table) -> None:
+    last = count - BYTES
+    if last < 0:
+        for i in range(count):
+            y[y_at + i] = entries.memory[x[x_at + i]]
+        return
+    rest = look_up(entries, load_bytes(x, x_at + last))
+    for at in range(0, last, BYTES):
+        store_bytes(y, y_at + at, look_up(entries, load_bytes(x, x_at + at)))
+    store_bytes(y, y_at + last, rest)
+
+
 @kernel
 def lookup_8(x: u8p, y: u8p, table: u8p, count: i64, thread: i64, threads: i64) -> None:
     """Writes table[x]; the table has 256 entries, signed bytes index it by their bit pattern. y may be x."""
     start, stop = span(count, thread, threads)
-    last = stop - BYTES
-    if last < start:
-        for i in range(start, stop):
-            y[i] = table[x[i]]
-        return
+    _look_run_up(x, start, y, start, stop - start, table_at(table))
+
+
+@kernel
+def lookup_runs_8(x: u8p, y: u8p, table: u8p, count: i64, run: i64, y_step: i64, y_start: i64, thread: i64, threads: i64) -> None:
+    """The same for `count` elements of x in runs, each of which begins `y_step` behind the one before in y, the first at `y_start`."""
+    at, stop = span(count, thread, threads)
     entries = table_at(table)
-    rest = look_up(entries, load_bytes(x, last))
-    for at in range(start, last, BYTES):
-        store_bytes(y, at, look_up(entries, load_bytes(x, at)))
-    store_bytes(y, last, rest)
+    while at < stop:
+        row = at // run
+        column = at - row * run
+        length = min(run - column, stop - at)
+        _look_run_up(x, at, y, y_start + row * y_step + column, length, entries)
+        at += length
 
 
 @kernel
