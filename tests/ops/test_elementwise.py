@@ -154,6 +154,19 @@ def test_a_single_constant_makes_a_table(spec, shapes, type):
         check(spec, options(spec), inputs, [result(type, *grids[2])])
 
 
+@pytest.mark.parametrize("shapes", [((4, 5, 6, 3), (3,)), ((1, 7), (70, 7)), ((13, 3), (1, 3)), ((2, 31, 5), (1, 1, 5))], ids=str)
+@pytest.mark.parametrize("spec", [ops.ADD, ops.SUB, ops.MUL], ids=name)
+def test_constants_that_repeat_in_short_rows(spec, shapes):
+    variable = int(np.prod(shapes[0]) < np.prod(shapes[1]))
+    for type in (I8, U8):
+        grids = on(type, GRIDS[3])
+        inputs = [operand(type, shape, *grid) for shape, grid in zip(shapes, grids)]
+        least, count = INTEGER_RANGE[type][0], int(np.prod(shapes[1 - variable]))
+        value = least + np.arange(count) * (255 // (count - 1))
+        inputs[1 - variable] = operand(type, shapes[1 - variable], *grids[1 - variable], value=value)
+        check(spec, options(spec), inputs, [result(type, *grids[2])], threads=(1, 2, 5))
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([I8, U8]), spec=st.sampled_from([ops.ADD, ops.MUL, ops.MAXIMUM]))
 def test_any_broadcast_of_bytes(data, type, spec):

@@ -186,10 +186,37 @@ def test_reductions_of_nothing(spec, type):
 @pytest.mark.parametrize("type", [T.FLOAT32, T.INT8, T.UINT8, T.INT32])
 @pytest.mark.parametrize("output", [T.INT32, T.INT64])
 @pytest.mark.parametrize(("spec", "options"), [(ARG_MAX, ArgMaxOptions), (ARG_MIN, ArgMinOptions)])
-@pytest.mark.parametrize(("shape", "axis"), [((9,), 0), ((3, 10), -1), ((4, 3), 0), ((2, 3, 4, 5), 2), ((1, 1), 1)])
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [((9,), 0), ((3, 10), -1), ((4, 3), 0), ((2, 3, 4, 5), 2), ((1, 1), 1), ((40, 21), 1), ((2, 70, 17), 1), ((3, 5, 40), 1), ((3, 33), 1)],
+)
 def test_positions_of_extremes(spec, options, type, output, shape, axis):
     x = operand(type, shape, low=-4, high=4)
     check(spec, options(output_type=output), [x, constant(axis)], [result(output)])
+
+
+@pytest.mark.parametrize("type", [T.FLOAT32, T.INT8, T.UINT8, T.INT32])
+@pytest.mark.parametrize(("spec", "options"), [(ARG_MAX, ArgMaxOptions), (ARG_MIN, ArgMinOptions)])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_positions_of_any_shape(spec, options, type, data):
+    """Long rows of few values, so that the first of many equal ones is asked for."""
+    shape = data.draw(st.sampled_from([(2, 16), (3, 31), (2, 32), (1, 255), (2, 256), (1, 257), (2, 300), (1, 1030), (300, 18), (257, 40)]))
+    x = operand(type, shape, low=-1 if type is not T.UINT8 else 0, high=data.draw(st.integers(1, 3)))
+    axis = data.draw(st.integers(0, 1))
+    check(spec, options(output_type=T.INT32), [x, constant(axis)], [result(T.INT32)], seed=data.draw(st.integers(0, 999)))
+
+
+def test_every_byte_has_its_place():
+    """The extremes of rows in which one byte differs from all others."""
+    for type in (T.INT8, T.UINT8):
+        low, high = np.iinfo(type.name.lower()).min, np.iinfo(type.name.lower()).max
+        for size in (20, 300):
+            for spec, options, rest, value in ((ARG_MAX, ArgMaxOptions, low, low + 1), (ARG_MIN, ArgMinOptions, high, high - 1)):
+                x = np.full((size, size), rest, type.name.lower())
+                np.fill_diagonal(x, value)
+                found = check(spec, options(output_type=T.INT64), [operand(type, x.shape), constant(1)], [result(T.INT64)], feeds=[x])
+                assert found[0].tolist() == list(range(size))
 
 
 def test_positions_skip_nan():
@@ -197,6 +224,15 @@ def test_positions_skip_nan():
     feeds = [np.array([[np.nan, 1, 3, np.nan], [np.nan] * 4, [2, np.nan, -1, 2]], np.float32)]
     model = build(ARG_MAX, ArgMaxOptions(output_type=T.INT32), [x, constant(1)], [result(T.INT32)])
     assert run(write_model(model), feeds)[0].tolist() == [2, 0, 0]
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 9, (20, 50)).astype(np.float32)
+    values[:, 0] = 5
+    values[rng.random(values.shape) < 0.4] = np.nan
+    for spec, options, expected in ((ARG_MAX, ArgMaxOptions, np.nanargmax), (ARG_MIN, ArgMinOptions, np.nanargmin)):
+        for axis in (0, 1):
+            x, y = operand(T.FLOAT32, values.shape), result(T.INT32)
+            model = write_model(build(spec, options(output_type=T.INT32), [x, constant(axis)], [y]))
+            assert run(model, [values])[0].tolist() == expected(values, axis).tolist()
 
 
 @pytest.mark.parametrize("type", NUMBERS)

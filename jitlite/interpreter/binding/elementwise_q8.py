@@ -1,13 +1,14 @@
 """Element-by-element arithmetic on INT8 and UINT8 operands with scales: kernels, and tables where an operand is a single constant."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.broadcast import walk
-from jitlite.interpreter.binding.registry import Step, kernels
+from jitlite.interpreter.binding.registry import Argument, Step, kernels
 from jitlite.interpreter.binding.rounding import certify_quantized
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
@@ -19,6 +20,8 @@ SUFFIXES = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8"}
 """The 8-bit types, by what the names of their kernels end in."""
 _FAMILIES = {TensorType.INT8: kernels("elementwise_q8"), TensorType.UINT8: kernels("elementwise_qu8")}
 
+_SHORT_ROW, _LONG_ROW = 64, 4096
+"""Rows shorter than the first are joined to rows up to the second."""
 _SUM_SHIFT, _DIFFERENCE_SHIFT = 20, 7
 _LOW_BITS, _MOST_BITS = 15, 30
 _LARGEST_WHOLE = 2**15 - 512
@@ -34,7 +37,30 @@ Output = tuple[Multiplier, int, int, int]
 def step(kernel: str, a: TensorInfo, b: TensorInfo, y: TensorInfo, settings: NDArray[np.int64]) -> Step:
     """A step of a kernel that broadcasts, named with the operands' type."""
     steps = walk(y.shape, a.shape, b.shape)
-    return _FAMILIES[y.type].step(f"{kernel}_{SUFFIXES[y.type]}", a=a, b=b, y=y, walk=steps, settings=settings)
+    operands: list[Argument] = [a, b]
+    for place, info in enumerate((a, b)):
+        if info.value is not None and _repeats_in_short_rows(steps, place):
+            steps, operands[place] = _lengthened(steps, place, info.value)
+    return _FAMILIES[y.type].step(f"{kernel}_{SUFFIXES[y.type]}", a=operands[0], b=operands[1], y=y, walk=steps, settings=settings)
+
+
+def _repeats_in_short_rows(steps: NDArray[np.int64], place: int) -> bool:
+    """True where every short row takes all of operand `place`, and the other operand as it comes."""
+    _, columns, a_step, b_step, rank, *outer = steps.tolist()
+    if rank != 1 or columns >= _SHORT_ROW or a_step != 1 or b_step != 1:
+        return False
+    strides: list[int] = outer[1:]
+    return strides[place] == 0 and strides[1 - place] == columns
+
+
+def _lengthened(steps: NDArray[np.int64], place: int, value: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The same walk in longer rows, and its constant operand `place` as often as a row takes it."""
+    total, columns = int(steps[0]), int(steps[1])
+    rows = total // columns
+    count = max(count for count in range(1, _LONG_ROW // columns + 1) if rows % count == 0)
+    longer, shapes = (rows // count, columns * count), [(rows // count, columns * count)] * 2
+    shapes[place] = (1, columns * count)
+    return walk(longer, *shapes), np.tile(value.reshape(-1), count)
 
 
 def output(call: Call, real: float) -> Output:

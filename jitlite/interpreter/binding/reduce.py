@@ -31,6 +31,8 @@ _FAMILIES = {TensorType.FLOAT32: "reduce", TensorType.INT32: "reduce_int", Tenso
 _NUMBERS = {TensorType.FLOAT32: "f32", TensorType.INT32: "i32", TensorType.INT64: "i64"}
 _QUANTIZED = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8", TensorType.INT16: "qs16"}
 _COMPARED = {TensorType.FLOAT32: "f32", TensorType.INT8: "i8", TensorType.UINT8: "u8", TensorType.INT32: "i32", TensorType.BOOL: "u8"}
+_FLIPS = {TensorType.INT8: 128, TensorType.UINT8: 0, TensorType.BOOL: 0}
+"""What makes patterns of bytes ascend."""
 _NAMES = {SUM: "sum", MEAN: "mean", REDUCE_PROD: "prod", REDUCE_MAX: "max", REDUCE_MIN: "min", REDUCE_ANY: "max", REDUCE_ALL: "min"}
 _NEUTRAL = {SUM: 0, REDUCE_PROD: 1, REDUCE_ANY: False, REDUCE_ALL: True}
 _LARGEST_PROD_SHIFT = 7
@@ -147,15 +149,14 @@ def extreme_position(call: Call) -> Step:
     x, y, axis = call.input(0), call.outputs[0], running_axis(call)
     if x.type not in _COMPARED:
         raise no_kernel(call, " or ".join(known.name for known in _COMPARED))
-    return kernels("extremes").step(
-        f"extreme_position_{_COMPARED[x.type]}_{'i64' if y.type is TensorType.INT64 else 'i32'}",
-        x=x,
-        y=y,
-        columns=y.size,
-        size=x.shape[axis],
-        inner=max(1, prod(x.shape[axis + 1 :])),
-        sign=1 if call.spec is ARG_MAX else -1,
-    )
+    index = "i64" if y.type is TensorType.INT64 else "i32"
+    size, inner = x.shape[axis], max(1, prod(x.shape[axis + 1 :]))
+    if x.type in _FLIPS and inner == 1:
+        flip = _FLIPS[x.type] ^ (0 if call.spec is ARG_MAX else 255)
+        return kernels("extremes").step(f"extreme_position_of_rows_8_{index}", x=x, y=y, rows=y.size, size=size, flip=flip)
+    sign = 1 if call.spec is ARG_MAX else -1
+    kernel = f"extreme_position_{_COMPARED[x.type]}_{index}"
+    return kernels("extremes").step(kernel, x=x, y=y, columns=y.size, size=size, inner=inner, sign=sign)
 
 
 @binds(CUMSUM)

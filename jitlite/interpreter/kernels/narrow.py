@@ -165,13 +165,13 @@ both = _binary(_BYTES, lambda builder, a, b: builder.and_(a, b), "And of bytes."
 byte_difference = _binary(_BYTES, lambda builder, a, b: builder.sub(a, b), "Differences of bytes, which wrap.")
 
 
-def _across(name: str, text: str) -> Any:
+def _across(kind: Narrow, name: str, text: str) -> Any:
     def made(typing: Any, value: Any) -> Any:
-        if value != _BYTES:
+        if value != kind:
             return None
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            found = _call(builder, f"llvm.vector.reduce.{name}.v{BYTES}i8", _I8, values[0])
+            found = _call(builder, f"llvm.vector.reduce.{name}.v{kind.count}i{kind.bits}", ir.IntType(kind.bits), values[0])
             return (builder.sext if name[0] == "s" else builder.zext)(found, ir.IntType(64))
 
         return types.int64(value), generate
@@ -180,10 +180,11 @@ def _across(name: str, text: str) -> Any:
     return intrinsic(made)
 
 
-smallest_signed_across = _across("smin", "The smallest of all bytes, read as signed.")
-largest_signed_across = _across("smax", "The largest of all bytes, read as signed.")
-smallest_byte_across = _across("umin", "The smallest of all bytes.")
-largest_byte_across = _across("umax", "The largest of all bytes.")
+smallest_signed_across = _across(_BYTES, "smin", "The smallest of all bytes, read as signed.")
+largest_signed_across = _across(_BYTES, "smax", "The largest of all bytes, read as signed.")
+smallest_byte_across = _across(_BYTES, "umin", "The smallest of all bytes.")
+largest_byte_across = _across(_BYTES, "umax", "The largest of all bytes.")
+largest_word_across = _across(_WORDS, "umax", "The largest of all words, read as unsigned.")
 smaller_signed = _binary(_BYTES, _named("smin"), "The smaller of each two bytes, read as signed.")
 larger_signed = _binary(_BYTES, _named("smax"), "The larger of each two bytes, read as signed.")
 smaller = _binary(_BYTES, _named("umin"), "The smaller of each two bytes.")
@@ -201,6 +202,11 @@ low_products = _binary(_WORDS, lambda builder, a, b: builder.mul(a, b), "The low
 high_products = _binary(_WORDS, _high_half, "The high words of products.")
 subtract_words = _binary(_WORDS, lambda builder, a, b: builder.sub(a, b), "Differences of words, which wrap.")
 add_words = _binary(_WORDS, _named("sadd.sat"), "Sums of words, saturated.")
+words_and = _binary(_WORDS, lambda builder, a, b: builder.and_(a, b), "And of words.")
+words_or = _binary(_WORDS, lambda builder, a, b: builder.or_(a, b), "Or of words.")
+words_xor = _binary(_WORDS, lambda builder, a, b: builder.xor(a, b), "Exclusive or of words.")
+words_shifted_left = _binary(_WORDS, lambda builder, a, b: builder.shl(a, b), "Words of a shifted left by those of b.")
+larger_unsigned_word = _binary(_WORDS, _named("umax"), "The larger of each two words, read as unsigned.")
 smaller_word = _binary(_WORDS, _named("smin"), "The smaller of each two words.")
 larger_word = _binary(_WORDS, _named("smax"), "The larger of each two words.")
 
@@ -216,6 +222,28 @@ def _interleaved(half: int, text: str) -> Any:
 
 low_pairs = _interleaved(0, "Words of a, each followed by that of b: the first four of every eight.")
 high_pairs = _interleaved(1, "The same of the last four of every eight.")
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def word_places(typing: Any) -> Any:
+    """The numbers 0, 1 … of the places of words."""
+    return _WORDS(), lambda context, builder, signature, values: ir.Constant(_vector(_WORDS), list(range(WORDS)))
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def words_before(typing: Any, count: Any) -> Any:
+    """All bits in the first `count` words, none in the others."""
+    if count != types.int64:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        empty = ir.Constant(_vector(_WORDS), ir.Undefined)
+        first = builder.insert_element(empty, builder.trunc(values[0], _I16), ir.Constant(_I32, 0))
+        counts = builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, WORDS), [0] * WORDS))
+        places = ir.Constant(_vector(_WORDS), list(range(WORDS)))
+        return builder.sext(builder.icmp_unsigned("<", places, counts), _vector(_WORDS))
+
+    return _WORDS(count), generate
 
 
 def _half(first: int, text: str) -> Any:
