@@ -109,6 +109,16 @@ def _is_better(value: Any, best: Any, sign: i64) -> Any:
     return (value > best if sign > 0 else value < best) or (best != best and value == value)
 
 
+@inline
+def _of_column(x: xp, base: i64, size: i64, inner: i64, sign: i64) -> Any:
+    best, place = x[base], 0
+    for k in range(1, size):
+        value = x[base + k * inner]
+        if _is_better(value, best, sign):
+            best, place = value, k
+    return place
+
+
 def _make(suffix: str, pointer: Any, signed: Callable[..., Any], beats: Callable[..., Any]) -> None:
     @forced
     def columns_from(x: xp, y: ip, at: i64, base: i64, size: i64, inner: i64, sign: i64, places: i32p) -> None:
@@ -121,15 +131,6 @@ def _make(suffix: str, pointer: Any, signed: Callable[..., Any], beats: Callable
         store(places, 0, place)
         for i in range(LANES):
             y[at + i] = places[i]
-
-    @inline
-    def of_column(x: xp, base: i64, size: i64, inner: i64, sign: i64) -> Any:
-        best, place = x[base], 0
-        for k in range(1, size):
-            value = x[base + k * inner]
-            if _is_better(value, best, sign):
-                best, place = value, k
-        return place
 
     @inline
     def of_row(x: xp, base: i64, size: i64, sign: i64, places: i32p) -> Any:
@@ -165,7 +166,7 @@ def _make(suffix: str, pointer: Any, signed: Callable[..., Any], beats: Callable
                 y[at] = of_row(x, base, size, sign, places)
             else:
                 for i in range(width):
-                    y[at + i] = of_column(x, base + i, size, inner, sign)
+                    y[at + i] = _of_column(x, base + i, size, inner, sign)
             at += width
 
     for index_suffix, index in INDICES.items():
