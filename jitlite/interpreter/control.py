@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import HostStep, Nested, Step, Trace, kernels
+from jitlite.interpreter.binding.registry import HostStep, Nested, Run, Step, kernels
 from jitlite.interpreter.plan import Planner, Stage
 from jitlite.schemas.dtypes import byte_size, tensor_type
 from jitlite.schemas.errors import ExecutionError
@@ -95,7 +95,7 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
         then_count=len(first),
         else_steps=Nested(second),
         else_count=len(second),
-        trace=Trace(),
+        run=Run(),
     )
     return replace(call, outputs=results), [step]
 
@@ -116,7 +116,7 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
         test_count=len(test_steps),
         body_steps=Nested(body_steps),
         body_count=len(body_steps),
-        trace=Trace(),
+        run=Run(),
         budget=budget,
     )
     return call, [*map(_copy, arguments, state), step]

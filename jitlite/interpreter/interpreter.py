@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.plan import PythonOperator
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.registry import load_bindings
+from jitlite.interpreter.sharing import sharing
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import builtin_code, tensor_data
@@ -74,6 +75,8 @@ class SubgraphSession:
         self.graph = model.subgraphs[subgraph]
         self.shapes = {index: tuple(self.graph.tensors[index].shape) for index in self.graph.inputs}
         self.program: Program | None = None
+        self.call: Callable[[], int] | None = None
+        self._inputs: dict[int, tuple[NDArray[Any], np.dtype[Any], tuple[int, ...]]] = {}
         self._views: dict[int, NDArray[Any]] = {}
 
     def resize(self, index: int, shape: Sequence[int], strict: bool) -> None:
@@ -90,13 +93,13 @@ class SubgraphSession:
                 raise ValueError(f"tensor {index} '{tensor.name}': a shape that fits {list(signature)} is required, found {list(wanted)}")
         if wanted != self.shapes[index]:
             self.shapes[index] = wanted
-            self.program = None
+            self.program, self.call, self._inputs, self._views = None, None, {}, {}
 
     def allocate(self) -> None:
         if self.program is None:
-            self._views = {}
             infos = {index: self._input(index, shape) for index, shape in self.shapes.items()}
             self.program = Program(self.model, self.subgraph, infos, self.options)
+            self.call = self.program.call
 
     def _input(self, index: int, shape: tuple[int, ...]) -> TensorInfo:
         tensor = self.graph.tensors[index]
@@ -117,38 +120,57 @@ class SubgraphSession:
         if not 0 <= index < len(self.graph.tensors):
             raise ValueError(f"tensor index below {len(self.graph.tensors)} is required, found {index}")
 
-    def input_view(self, index: int) -> NDArray[Any]:
-        found = self._views.get(index)
-        if found is None:
-            self.check_index(index)
-            array = self.required_program().array(index)
-            if array is None or index not in self.shapes:
-                raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
-            found = self._views[index] = array
-        return found
+    def _input_memory(self, index: int) -> tuple[NDArray[Any], np.dtype[Any], tuple[int, ...]]:
+        self.check_index(index)
+        array = self.required_program().array(index)
+        if array is None or index not in self.shapes:
+            raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
+        self._inputs[index] = array, array.dtype, array.shape
+        return self._inputs[index]
+
+    def try_set(self, index: int, value: Any) -> bool:
+        """Copies `value` into an input, or returns False unless it is an array with the input's own dtype and shape."""
+        view, dtype, shape = self._inputs.get(index) or self._input_memory(index)
+        if type(value) is np.ndarray and value.dtype is dtype and value.shape == shape:
+            view[...] = value
+            return True
+        return False
 
     def set(self, index: int, value: Any) -> None:
-        view, array = self.input_view(index), np.asarray(value)
-        if array.dtype != view.dtype or array.shape != view.shape:
+        """Copies `value`, an array or what NumPy makes one of, into an input; ValueError unless it has the input's dtype and shape."""
+        if self.try_set(index, value):
+            return
+        (view, dtype, shape), array = self._inputs[index], np.asarray(value)
+        if array.dtype != dtype or array.shape != shape:
             name = self.graph.tensors[index].name
-            raise ValueError(
-                f"tensor {index} '{name}': {view.dtype} of shape {view.shape} is required, found {array.dtype} of shape {array.shape}"
-            )
+            raise ValueError(f"tensor {index} '{name}': {dtype} of shape {shape} is required, found {array.dtype} of shape {array.shape}")
         view[...] = array
 
     def view(self, index: int) -> NDArray[Any]:
+        """A tensor's own memory, or a constant's data."""
+        found = self._views.get(index)
+        return self._view(index) if found is None else found
+
+    def _view(self, index: int) -> NDArray[Any]:
         self.check_index(index)
-        array = self.required_program().array(index)
+        program = self.required_program()
+        array = program.array(index)
         if array is None:
             tensor = self.graph.tensors[index]
-            constant = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
-            if constant is not None:
-                return constant
-            raise ValueError(f"tensor {index} '{tensor.name}': a tensor the plan computes is required; it has no data")
+            array = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+            if array is None:
+                raise ValueError(f"tensor {index} '{tensor.name}': a tensor the plan computes is required; it has no data")
+        if program.is_settled:
+            self._views[index] = array
         return array
 
     def run(self) -> None:
-        self.required_program().run()
+        if self.call is None:
+            self.required_program().run()
+            return
+        status = self.call()
+        if status:
+            raise self.required_program().failure(status)
 
     def details(self, index: int) -> dict[str, Any]:
         return _details(index, self.graph.tensors[index], self.shape(index))
@@ -164,6 +186,16 @@ class SignatureRunner:
 
     def __call__(self, **inputs: Any) -> dict[str, NDArray[Any]]:
         """Outputs by name. Inputs may have other sizes than the model states; ValueError for missing, unknown or ill-typed inputs."""
+        session, fitting = self._session, 0
+        if session.program is not None:
+            for name, value in inputs.items():
+                fitting += name in self._inputs and session.try_set(self._inputs[name], value)
+        if not fitting == len(inputs) == len(self._inputs):
+            self._resize_and_set(inputs)
+        session.run()
+        return {name: session.view(index).copy() for name, index in self._outputs.items()}
+
+    def _resize_and_set(self, inputs: Mapping[str, Any]) -> None:
         if inputs.keys() != self._inputs.keys():
             raise ValueError(
                 f"signature '{self._signature.signature_key}': inputs {sorted(self._inputs)} are required, found {sorted(inputs)}"
@@ -175,8 +207,6 @@ class SignatureRunner:
         self._session.allocate()
         for index, array in arrays.items():
             self._session.set(index, array)
-        self._session.run()
-        return {name: self._session.view(index).copy() for name, index in self._outputs.items()}
 
     def get_input_details(self) -> dict[str, dict[str, Any]]:
         return {name: self._session.details(index) for name, index in self._inputs.items()}
@@ -188,7 +218,8 @@ class SignatureRunner:
 class Interpreter:
     """Runs a .tflite model.
 
-    `model_path` or `model_content` (bytes) names the model. `custom_operators` maps custom operator names to `PythonOperator`s.
+    `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
+    processor the process may use; None and -1 stand for one. `custom_operators` maps custom operator names to `PythonOperator`s.
     `arena_limit_bytes` bounds the tensor memory of each planned stage. JitliteError for a model that is damaged or asks for something
     unsupported.
     """
@@ -216,7 +247,10 @@ class Interpreter:
         self._model = verify(read_model(source))
         load_bindings(builtin_code(code) for code in self._model.operator_codes)
         options = ProgramOptions(
-            custom=dict(custom_operators or {}), arena_limit_bytes=arena_limit_bytes, preserve_all=experimental_preserve_all_tensors
+            custom=dict(custom_operators or {}),
+            arena_limit_bytes=arena_limit_bytes,
+            preserve_all=experimental_preserve_all_tensors,
+            sharing=sharing(max(1, num_threads or 1)),
         )
         self._options = options
         self._main = SubgraphSession(self._model, 0, options)
@@ -245,7 +279,8 @@ class Interpreter:
 
     def set_tensor(self, tensor_index: int, value: Any) -> None:
         """Copies `value` into an input; ValueError unless dtype and shape are the tensor's own."""
-        self._main.set(tensor_index, value)
+        if not self._main.try_set(tensor_index, value):
+            self._main.set(tensor_index, value)
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> NDArray[Any]:
         """A copy of a tensor's value. Intermediate values last only with `experimental_preserve_all_tensors`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,24 +15,26 @@ from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
 from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage, operator_kinds
-from jitlite.interpreter.segments import Observer, StageRunner
+from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, StageRunner
+from jitlite.interpreter.sharing import ALONE, Sharing
 from jitlite.schemas.dtypes import byte_size
+from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model
 
 
 class ProgramOptions(Record):
-    """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE.
+    """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE, threads.
 
-    `preserve_all` gives every tensor memory of its own for the whole run. At most `threads` threads run the kernels.
+    `preserve_all` gives every tensor memory of its own for the whole run.
     """
 
     custom: Mapping[str, PythonOperator] = MappingProxyType({})
     arena_limit_bytes: int = 2 << 30
     loop_budget: int = 1_000_000
     preserve_all: bool = False
-    threads: int = 1
+    sharing: Sharing = ALONE
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
@@ -101,11 +103,11 @@ class Program:
 
     def _prepare(self, stage: Stage, values: dict[int, NDArray[Any]], key: bytes) -> _Prepared:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
-        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes, self.options.threads)
+        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes, self.options.sharing.most_parts)
         for info in lasting:
             if info.value is not None and info.index not in self.memory.addresses:
                 self.memory.place_constant(info)
-        runner = StageRunner(self.memory, stage.steps, scratches)
+        runner = StageRunner(self.memory, stage.steps, scratches, self.options.sharing)
         return _Prepared(stage, runner, values, key, len(self.memory.arenas))
 
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
@@ -157,6 +159,22 @@ class Program:
                 break
             prepared = self._continue(prepared)
         self._last = prepared
+
+    @property
+    def is_settled(self) -> bool:
+        """True where no run changes what tensors there are, their shapes and their places."""
+        hosts = [segment.planned.step for segment in self._first.runner.segments if isinstance(segment, HostSegment)]
+        return self._first.stage.is_last and all(isinstance(step, HostStep) and step.shapes_known for step in hosts)
+
+    @property
+    def call(self) -> Callable[[], int] | None:
+        """The native call that is the whole run, or None; it returns a status for `failure`."""
+        segments = self._first.runner.segments
+        return segments[0].table.call if self.is_settled and len(segments) == 1 and isinstance(segments[0], NativeSegment) else None
+
+    def failure(self, status: int) -> ExecutionError:
+        """The error for a status `call` returned."""
+        return self._first.runner.failure(status)
 
     def info(self, index: int) -> TensorInfo | None:
         """What is known of a tensor of this subgraph after planning (and, for run-time shapes, after the last run)."""

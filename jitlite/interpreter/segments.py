@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
@@ -11,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Scratch, Step, Trace
+from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Run, Scratch, Step
 from jitlite.interpreter.codegen.library import load, loaded
 from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
-from jitlite.schemas.dtypes import numpy_dtype
+from jitlite.interpreter.sharing import ALONE, Sharing, TableRun
+from jitlite.schemas.dtypes import byte_size, numpy_dtype
 from jitlite.schemas.errors import ExecutionError, JitliteError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
@@ -27,22 +27,25 @@ STATUS_TEXT = {
     3: "a loop that ends within the step budget is required, found one that does not",
     4: "an operand's run-time value is out of its range",
 }
-Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+_RUN_WORDS = 5
+"""The int64 in the block of a plan's run (see `kernels/team.py`)."""
 
 
 class TableBuilder:
     """Lays out argument blocks and step tables; keeps everything they point to alive."""
 
-    def __init__(self, memory: Memory, scratches: dict[int, int]) -> None:
+    def __init__(self, memory: Memory, scratches: dict[int, int], sharing: Sharing) -> None:
         self._memory = memory
         self._scratches = scratches
+        self._sharing = sharing
         self._kept: list[Any] = []
         self.labels: dict[int, PlannedStep] = {}
-        self.trace = np.zeros(1, np.int64)
+        self.tables: list[NDArray[np.int64]] = []
+        self.run = np.zeros(_RUN_WORDS, np.int64)
 
     def table(self, steps: Sequence[Step], planned: PlannedStep | None = None, owners: Sequence[PlannedStep] = ()) -> NDArray[np.int64]:
-        """The step table, rows of (kernel address, argument block address)."""
-        rows = np.zeros((len(steps), 2), np.int64)
+        """The step table, rows of (kernel address, argument block address, parts)."""
+        rows = np.zeros((len(steps), 3), np.int64)
         for row, step in enumerate(steps):
             owner = planned if planned is not None else owners[row]
             library = loaded(step.family)
@@ -54,10 +57,18 @@ class TableBuilder:
             for i, (name, storage) in enumerate(declared):
                 block[i] = self._word(step.arguments[name], storage, owner)
             self._kept.append(block)
-            rows[row] = library.addresses[step.kernel], block.ctypes.data
+            rows[row] = library.addresses[step.kernel], block.ctypes.data, self._parts(step)
             self.labels[block.ctypes.data] = owner
-        self._kept.append(rows)
+        self.tables.append(rows)
         return rows
+
+    def _parts(self, step: Step) -> int:
+        """Into how many parts a step is cut for a start; those over nested tables belong to the driver."""
+        if self._sharing.most_parts == 1 or _nested(step):
+            return 1
+        tensors = sum(byte_size(value.type, value.shape) for value in step.arguments.values() if isinstance(value, TensorInfo))
+        constants = sum(value.nbytes for value in step.arguments.values() if isinstance(value, np.ndarray))
+        return min(self._sharing.cut(tensors + constants), self._sharing.most_parts)
 
     def _word(self, argument: Argument, storage: str, owner: PlannedStep) -> int:
         """What an argument block stores for an argument: an address, an integer or the bits of a float64."""
@@ -72,27 +83,29 @@ class TableBuilder:
             return self._scratches[id(argument)]
         if isinstance(argument, Nested):
             return self.table(argument.steps, owner).ctypes.data
-        if isinstance(argument, Trace):
-            return self.trace.ctypes.data
+        if isinstance(argument, Run):
+            return self.run.ctypes.data
         if storage == "float":
             return int(struct.unpack("<q", struct.pack("<d", float(argument)))[0])
         return int(argument)
+
+
+def _nested(step: Step) -> list[Nested]:
+    return [argument for argument in step.arguments.values() if isinstance(argument, Nested)]
 
 
 def _families(steps: Sequence[Step]) -> Iterator[str]:
     """The kernel families of steps and of those nested in them."""
     for step in steps:
         yield step.family
-        for argument in step.arguments.values():
-            if isinstance(argument, Nested):
-                yield from _families(argument.steps)
+        for argument in _nested(step):
+            yield from _families(argument.steps)
 
 
 class NativeSegment(Record):
-    """Steps one native call walks; `block` is that call's argument block."""
+    """Steps one native call runs."""
 
-    table: NDArray[np.int64]
-    block: NDArray[np.int64]
+    table: TableRun
     steps: list[PlannedStep]
 
 
@@ -108,11 +121,12 @@ Observer = Callable[[PlannedStep, int], None]
 class StageRunner:
     """Runs the steps of one stage in their places."""
 
-    def __init__(self, memory: Memory, steps: Sequence[PlannedStep], scratches: dict[int, int]) -> None:
+    def __init__(self, memory: Memory, steps: Sequence[PlannedStep], scratches: dict[int, int], sharing: Sharing = ALONE) -> None:
         self._memory = memory
-        self._builder = TableBuilder(memory, scratches)
+        self._sharing = sharing
+        self._builder = TableBuilder(memory, scratches, sharing)
         native = [planned.step for planned in steps if isinstance(planned.step, Step)]
-        self._walk = Entry(load({"executor", *_families(native)})["executor"].addresses["run_steps"])
+        self._entry = load({"executor", *_families(native)})["executor"].addresses["run_steps"]
         self.segments: list[NativeSegment | HostSegment] = []
         waiting: list[PlannedStep] = []
         for planned in steps:
@@ -123,29 +137,27 @@ class StageRunner:
             else:
                 waiting.append(planned)
         self._close(waiting)
-        only = self.segments[0] if len(self.segments) == 1 else None
-        self._single = only.block.ctypes.data if isinstance(only, NativeSegment) else 0
 
-    def _close(self, steps: list[PlannedStep]) -> None:
-        if steps:
-            table = self._builder.table([p.step for p in steps if isinstance(p.step, Step)], owners=steps)
-            block = np.array([table.ctypes.data, len(steps), self._builder.trace.ctypes.data], np.int64)
-            self.segments.append(NativeSegment(table, block, steps))
+    def _close(self, planned: list[PlannedStep]) -> None:
+        """Makes a native segment of the steps."""
+        if not planned:
+            return
+        steps = [each.step for each in planned if isinstance(each.step, Step)]
+        first_nested = len(self._builder.tables)
+        table = self._builder.table(steps, owners=planned)
+        nested = self._builder.tables[first_nested:-1]
+        driven = {row for row, step in enumerate(steps) if _nested(step)}
+        self.segments.append(NativeSegment(TableRun(self._entry, table, driven, nested, self._builder.run, self._sharing), planned))
 
     def run(self) -> None:
         """Runs every segment; ExecutionError names the operator that failed."""
-        if self._single:
-            status = self._walk(self._single, 0, 1)
-            if status:
-                raise self._failure(status)
-            return
         for segment in self.segments:
             if isinstance(segment, HostSegment):
                 self._run_host(segment.planned)
             else:
-                status = self._walk(segment.block.ctypes.data, 0, 1)
+                status = segment.table.call()
                 if status:
-                    raise self._failure(status)
+                    raise self.failure(status)
 
     def run_observed(self, observe: Observer) -> None:
         """Runs the same kernels step by step and tells `observe` each step's time in nanoseconds."""
@@ -155,18 +167,16 @@ class StageRunner:
                 self._run_host(segment.planned)
                 observe(segment.planned, perf_counter_ns() - started)
                 continue
-            for planned, (kernel, block) in zip(segment.steps, segment.table.tolist()):
-                call = Entry(kernel)
-                started = perf_counter_ns()
-                status = call(block, 0, 1)
-                observe(planned, perf_counter_ns() - started)
+            for row, planned in enumerate(segment.steps):
+                status, spent_ns = segment.table.run_rows(row, 1)
+                observe(planned, spent_ns)
                 if status:
-                    self._builder.trace[0] = block
-                    raise self._failure(status)
+                    raise self.failure(status)
 
-    def _failure(self, status: int) -> ExecutionError:
-        planned = self._builder.labels.get(int(self._builder.trace[0]))
-        self._builder.trace[0] = 0
+    def failure(self, status: int) -> ExecutionError:
+        """The error for a segment's status; names the operator."""
+        planned = self._builder.labels.get(int(self._builder.run[0]))
+        self._builder.run[0] = 0
         where = f"operator {planned.node} ({planned.label})" if planned is not None else "a nested operator"
         return ExecutionError(f"{where}: {STATUS_TEXT.get(status, f'status 0 is required, found {status}')}")
 

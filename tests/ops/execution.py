@@ -1,6 +1,5 @@
 """Runs models in jitlite and compares results with those expected. It needs no LiteRT, so that it works on every target."""
 
-import ctypes
 import os
 import pickle
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.codegen import library
 from jitlite.interpreter.program import Program, ProgramOptions
-from jitlite.interpreter.segments import Entry, NativeSegment
+from jitlite.interpreter.sharing import Sharing
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import read_model
 from jitlite.schemas.verify import verify
@@ -28,14 +27,14 @@ RECORDING = "JITLITE_RECORD_CASES"
 
 
 def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-    """jitlite's results; with `threads` > 1 every kernel runs once as each of so many threads, one after the other."""
+    """jitlite's results; with `threads` > 1 every kernel runs in so many parts, one after the other."""
     decoded = verify(read_model(model))
     graph = decoded.subgraphs[0]
     infos = {}
     for index in graph.inputs:
         tensor = graph.tensors[index]
         infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
-    program = Program(decoded, 0, infos, ProgramOptions(threads=threads))
+    program = Program(decoded, 0, infos, ProgramOptions(sharing=Sharing(lambda n_bytes: threads, threads)))
     if not any(tensor.is_variable for tensor in graph.tensors):
         for arena in program.memory.arenas:
             arena.fill(POISON)
@@ -43,30 +42,9 @@ def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
         found = program.array(index)
         if found is not None:
             found[...] = value
-    if threads == 1:
-        program.run()
-    else:
-        _run_as_threads(program, threads)
+    program.run()
     results = [program.array(index) for index in graph.outputs]
     return [np.array(result) for result in results]
-
-
-def _run_as_threads(program: Program, threads: int) -> None:
-    prepared = program._first
-    while True:
-        for segment in prepared.runner.segments:
-            if isinstance(segment, NativeSegment):
-                for kernel, block in segment.table.tolist():
-                    entry = ctypes.cast(kernel, Entry)
-                    for thread in range(threads):
-                        status = entry(block, thread, threads)
-                        assert status == 0, f"thread {thread} of {threads}: status {status}"
-            else:
-                prepared.runner._run_host(segment.planned)
-        if prepared.stage.is_last:
-            break
-        prepared = program._continue(prepared)
-    program._last = prepared
 
 
 def assert_close(found: Array, expected: Array, tolerance: float, floor: float = 1e-3) -> None:

@@ -31,11 +31,11 @@ class Nested(Record):
     steps: tuple["Step", ...]
 
 
-class Trace:
-    """The block in which a table's walk notes the step that failed."""
+class Run:
+    """The block of the plan's run, which every walk over a table needs (see `kernels/team.py`)."""
 
 
-Argument = TensorInfo | NDArray[Any] | Scratch | Nested | Trace | int | float
+Argument = TensorInfo | NDArray[Any] | Scratch | Nested | Run | int | float
 
 
 class Step(Record):

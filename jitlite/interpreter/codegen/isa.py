@@ -5,6 +5,8 @@ or unsigned ones, each plus the target's offset for them, with the lane's four s
 and `Isa.unsigned_offset`) make bytes what the target's instruction multiplies; sums start from minus the offset times the weights' sum.
 Definitions give the same integers on every target; sums wrap in int32.
 
+`jitlite.pause()` tells the processor that a thread polls memory; it does nothing else.
+
 `isa_narrow` has the functions of vectors of bytes and words, `isa_quads` those of quads in vectors.
 """
 
@@ -17,7 +19,8 @@ from jitlite.interpreter.codegen.target import Target, host_target, requested_ta
 
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, *NARROW, *QUADS)
+PAUSE = "jitlite.pause"
+NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *NARROW, *QUADS)
 """The functions modules may declare."""
 
 
@@ -116,9 +119,18 @@ def _portable(name: str, is_signed: bool) -> str:
     return text + "  ret <16 x i32> %sums4\n}\n"
 
 
+def _pause(target: Target) -> str:
+    body, declaration = "", ""
+    if target.triple.startswith("x86_64"):
+        body, declaration = "  call void @llvm.x86.sse2.pause()\n", "declare void @llvm.x86.sse2.pause()\n"
+    elif target.triple.startswith(("aarch64", "arm64")):
+        body, declaration = "  call void @llvm.aarch64.hint(i32 1)\n", "declare void @llvm.aarch64.hint(i32)\n"
+    return f"{declaration}define void @{PAUSE}() alwaysinline {{\n{body}  ret void\n}}\n"
+
+
 def definitions(target: Target) -> str:
     """IR text of the functions for a target."""
-    text = _dot4(target) + narrow_definitions(target) + quad_definitions(target)
+    text = _pause(target) + _dot4(target) + narrow_definitions(target) + quad_definitions(target)
     return "".join(dict.fromkeys(_DECLARATION.findall(text))) + _DECLARATION.sub("", text)
 
 

@@ -1,38 +1,58 @@
 """The loop that walks a step table, and control flow over nested tables.
 
-A step is two int64: the kernel's address and its argument block's address. `trace` is an int64 block: [0] the failing step's row address.
+A step is three int64: the kernel's address, its argument block's address and the number of parts it is cut into. The driver of a team walks
+all tables, nested ones too; `run` is the block of its plan's run (see `kernels/team.py`).
 """
 
-from jitlite.interpreter.kernels.abi import Status, i32, i64, i64p, inline, kernel, u8p
+from jitlite.interpreter.kernels.abi import Status, i32, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.intrinsics import call_kernel
+from jitlite.interpreter.kernels.team import FAILED, TEAM, share
 
 _OK = int(Status.OK)
 _SPENT = int(Status.STEP_BUDGET_SPENT)
 
 
 @inline
-def _walk(steps: i64p, count: i64, trace: i64p, thread: i64, threads: i64) -> i32:
-    for step in range(count):
-        status: int = call_kernel(steps[2 * step], steps[2 * step + 1], thread, threads)
+def _run_alone(step: int, arguments: int, parts: int) -> int:
+    """Runs all parts of a step, one after the other, up to one that fails."""
+    for part in range(parts):
+        status: int = call_kernel(step, arguments, part, parts)
         if status != _OK:
-            if trace[0] == 0:
-                trace[0] = steps[2 * step + 1]
+            return status
+    return _OK
+
+
+@inline
+def _walk(steps: i64p, count: i64, run: i64p) -> int:
+    for row in range(0, 3 * count, 3):
+        step, arguments, parts = steps[row], steps[row + 1], steps[row + 2]
+        if parts == 1:
+            status: int = call_kernel(step, arguments, 0, 1)
+        elif run[TEAM] != 0:
+            status = share(run, step, arguments, parts)
+        else:
+            status = _run_alone(step, arguments, parts)
+        if status != _OK:
+            if run[FAILED] == 0:
+                run[FAILED] = arguments
             return status
     return _OK
 
 
 @kernel
-def run_steps(steps: i64p, count: i64, trace: i64p, thread: i64, threads: i64) -> i32:
-    return _walk(steps, count, trace, thread, threads)
+def run_steps(steps: i64p, count: i64, run: i64p, thread: i64, threads: i64) -> i32:
+    """Runs a table; as `thread` and `threads` are not used, this may be called with the argument block alone."""
+    return _walk(steps, count, run)
 
 
 @kernel
 def run_branch(
-    condition: u8p, then_steps: i64p, then_count: i64, else_steps: i64p, else_count: i64, trace: i64p, thread: i64, threads: i64
+    condition: u8p, then_steps: i64p, then_count: i64, else_steps: i64p, else_count: i64, run: i64p, thread: i64, threads: i64
 ) -> i32:
+    """Runs one of two tables; never cut into parts."""
     if condition[0] != 0:
-        return _walk(then_steps, then_count, trace, thread, threads)
-    return _walk(else_steps, else_count, trace, thread, threads)
+        return _walk(then_steps, then_count, run)
+    return _walk(else_steps, else_count, run)
 
 
 @kernel
@@ -42,19 +62,19 @@ def run_loop(
     test_count: i64,
     body_steps: i64p,
     body_count: i64,
-    trace: i64p,
+    run: i64p,
     budget: i64,
     thread: i64,
     threads: i64,
 ) -> i32:
-    """Runs the test, then the body while the test's result holds; stops with a status after `budget` rounds."""
+    """Runs the test, then the body while the test's result holds; stops with a status after `budget` rounds. Never cut into parts."""
     for _ in range(budget):
-        status = _walk(test_steps, test_count, trace, thread, threads)
+        status = _walk(test_steps, test_count, run)
         if status != _OK:
             return status
         if condition[0] == 0:
             return _OK
-        status = _walk(body_steps, body_count, trace, thread, threads)
+        status = _walk(body_steps, body_count, run)
         if status != _OK:
             return status
     return _SPENT
@@ -62,6 +82,6 @@ def run_loop(
 
 @kernel
 def copy_bytes(source: u8p, target: u8p, count: i64, thread: i64, threads: i64) -> None:
-    start, stop = count * thread // threads, count * (thread + 1) // threads
+    start, stop = span(count, thread, threads)
     for i in range(start, stop):
         target[i] = source[i]

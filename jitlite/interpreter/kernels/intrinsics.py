@@ -1,4 +1,4 @@
-"""Operations Numba lacks: calling a kernel by address and moving a pointer."""
+"""Operations Numba lacks: calling by address, moving a pointer, and memory that several threads read and write."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_WORDS = types.CPointer(types.int64)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -76,3 +77,92 @@ def fill_elements(typing: Any, target: Any, value: Any, count: Any) -> Any:
 def as_bytes(typing: Any, pointer: Any) -> Any:
     """The same address as a pointer to uint8."""
     return types.CPointer(types.uint8)(pointer), lambda context, builder, signature, values: builder.bitcast(values[0], _I8.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def words_at(typing: Any, address: Any) -> Any:
+    """The int64 at an address, as a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.inttoptr(values[0], _I64.as_pointer())
+
+    return _WORDS(types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def call_foreign(typing: Any, function: Any, first: Any, second: Any) -> Any:
+    """Calls the C function at address `function`, which takes at most two integers or pointers; its result is dropped."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        target = builder.inttoptr(values[0], ir.FunctionType(ir.VoidType(), [_I64, _I64]).as_pointer())
+        builder.call(target, values[1:])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def pause(typing: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa`'s jitlite.pause."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), "jitlite.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _word(builder: Any, values: Any) -> Any:
+    return builder.gep(values[0], [values[1]], source_etype=_I64)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def atomic_load(typing: Any, words: Any, index: Any) -> Any:
+    """words[index], before whatever this thread reads or writes next. All threads see these, exchanges and additions in one order."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.load_atomic(_word(builder, values), ordering="seq_cst", align=8, typ=_I64)
+
+    return types.int64(_WORDS, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def atomic_store(typing: Any, words: Any, index: Any, value: Any) -> Any:
+    """words[index] = value, behind whatever this thread has read and written."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.store_atomic(values[2], _word(builder, values), ordering="release", align=8)
+        return context.get_dummy_value()
+
+    return types.void(_WORDS, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def atomic_exchange(typing: Any, words: Any, index: Any, value: Any) -> Any:
+    """words[index] = value; returns what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.atomic_rmw("xchg", _word(builder, values), values[2], "seq_cst")
+
+    return types.int64(_WORDS, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def atomic_add(typing: Any, words: Any, index: Any, value: Any) -> Any:
+    """words[index] += value; returns what it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.atomic_rmw("add", _word(builder, values), values[2], "seq_cst")
+
+    return types.int64(_WORDS, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def compare_exchange(typing: Any, words: Any, index: Any, expected: Any, value: Any) -> Any:
+    """True where words[index] was `expected` and is `value` now."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = _word(builder, values)
+        return builder.extract_value(builder.cmpxchg(place, values[2], values[3], "acq_rel", "acquire"), 1)
+
+    return types.boolean(_WORDS, types.int64, types.int64, types.int64), generate

@@ -1,0 +1,154 @@
+"""Which steps a run shares with a team, and native calls that a team takes part in.
+
+A step is shared where that pays on this machine. Steps that move many bytes are shared from the first run on; what the others cost is
+measured during the first runs, and then every step is cut into as many parts as its time is worth.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Sequence, Set
+from functools import partial
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.schemas.record import Record
+
+if TYPE_CHECKING:
+    from jitlite.interpreter.team import TeamPool
+
+SURE_BYTES = 1 << 18
+"""A step on tensors of so many bytes is worth sharing on any machine."""
+PART_NS = 1000
+"""The least time of a part: a few times what it costs to hand one over."""
+FINE_PART_NS = 10_000
+FINE_PARTS = 4
+"""Steps whose parts would be long are cut finer, up to so many parts for each thread: who is held up leaves the rest to others."""
+TRIALS = 4
+"""Runs that are measured. The first, on cold caches, does not count."""
+
+_Walk = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+"""The type of `run_steps`, which reads nothing but its argument block; each further argument would cost some 100 ns here."""
+
+
+def parts_for_bytes(n_bytes: int, threads: int) -> int:
+    """How many parts a step on so many bytes is cut into before its time is known."""
+    return threads if n_bytes >= SURE_BYTES else 1
+
+
+def parts_for_time(time_ns: int, threads: int) -> int:
+    """How many parts a step that takes one thread so long is cut into; 1 where sharing it would not pay."""
+    shares = min(threads, time_ns // PART_NS)
+    if shares < threads:
+        return max(1, shares)
+    return threads * max(1, min(FINE_PARTS, time_ns // (threads * FINE_PART_NS)))
+
+
+class Sharing(Record):
+    """How runs share their steps: `cut` says into how many parts for a step's bytes, `pool` lends the team that runs them.
+
+    No step has more than `most_parts`. After `trials` runs steps are cut anew. Without a pool the calling thread runs all parts.
+    """
+
+    cut: Callable[[int], int]
+    most_parts: int
+    pool: TeamPool | None = None
+    trials: int = 0
+
+
+ALONE = Sharing(lambda n_bytes: 1, 1)
+
+
+def sharing(num_threads: int) -> Sharing:
+    """Runs on `num_threads` threads, at most as many as there are processors."""
+    if num_threads == 1:
+        return ALONE
+    from jitlite.interpreter.team import team_pool
+
+    pool = team_pool(num_threads)
+    return ALONE if pool is None else Sharing(partial(parts_for_bytes, threads=pool.threads), FINE_PARTS * pool.threads, pool, TRIALS)
+
+
+class TableRun:
+    """Native calls over a step table. `entry` is the address of `run_steps`, `run` the block of the plan's run.
+
+    The rows in `driven`, whose steps walk the `nested` tables, are never cut into parts.
+    """
+
+    def __init__(
+        self,
+        entry: int,
+        table: NDArray[np.int64],
+        driven: Set[int],
+        nested: Sequence[NDArray[np.int64]],
+        run: NDArray[np.int64],
+        sharing: Sharing,
+    ) -> None:
+        self.table = table
+        self._driven, self._nested = driven, nested
+        self._run, self._pool, self._most_parts = run, sharing.pool, sharing.most_parts
+        self._block = np.array([table.ctypes.data, len(table), run.ctypes.data], np.int64)
+        self._walk: Callable[[], int] = partial(_Walk(entry), self._block.ctypes.data)
+        self._trials = self._trials_left = sharing.trials
+        self._least_ns = [sys.maxsize] * len(table)
+        self._is_shared = self._has_parts()
+
+    def _has_parts(self) -> bool:
+        return any(bool((table[:, 2] > 1).any()) for table in (self.table, *self._nested))
+
+    @property
+    def call(self) -> Callable[[], int]:
+        """Runs the table and returns the status."""
+        return self._walk if self._pool is None else self._call_shared
+
+    def _call_shared(self) -> int:
+        if self._trials_left:
+            return self._try()
+        return self._lend() if self._is_shared else self._walk()
+
+    def _lend(self) -> int:
+        """One call with a team."""
+        if self._pool is None:
+            return self._walk()
+        team = self._pool.lease()
+        try:
+            self._run[1] = team.address
+            return self._walk()
+        finally:
+            self._pool.give_back(team)
+
+    def run_rows(self, first: int, count: int) -> tuple[int, int]:
+        """Runs `count` steps; returns the status and how long they took, in nanoseconds."""
+        whole = self._block[:2].copy()
+        self._block[:2] = whole[0] + first * self.table.strides[0], count
+        try:
+            started = perf_counter_ns()
+            return self._lend(), perf_counter_ns() - started
+        finally:
+            self._block[:2] = whole
+
+    def _try(self) -> int:
+        """Runs the table step by step and notes the times; behind the last trial, cuts the steps anew."""
+        for row, least_ns in enumerate(self._least_ns):
+            status, spent_ns = self.run_rows(row, 1)
+            if status:
+                return status
+            if self._trials_left < self._trials:
+                self._least_ns[row] = min(least_ns, spent_ns)
+        self._trials_left -= 1
+        if self._trials_left == 0:
+            self._settle()
+        return 0
+
+    def _settle(self) -> None:
+        assert self._pool is not None
+        call_ns = min(self.run_rows(0, 0)[1] for _ in range(3))
+        for row, least_ns in enumerate(self._least_ns):
+            if row not in self._driven:
+                time_ns = int(self.table[row, 2]) * (least_ns - call_ns)
+                self.table[row, 2] = min(parts_for_time(time_ns, self._pool.threads), self._most_parts)
+        self._is_shared = self._has_parts()
