@@ -1,6 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["JITLITE_PLAN_CACHE_BYTES"] = "0"  # tests plan models afresh, unless they are about plans that are kept
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 

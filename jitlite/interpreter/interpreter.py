@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.plan import PythonOperator
+from jitlite.interpreter.plan_cache import KeptPlans
 from jitlite.interpreter.program import Program, ProgramOptions
-from jitlite.interpreter.registry import load_bindings
 from jitlite.interpreter.sharing import sharing
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
-from jitlite.schemas.model import builtin_code, tensor_data
+from jitlite.schemas.model import tensor_data
 from jitlite.schemas.ops.spec import TensorInfo
-from jitlite.schemas.read import read_model
+from jitlite.schemas.read import map_file, read_mapped, read_model
 from jitlite.schemas.tables import Model, SignatureDef, Tensor, TensorType
 from jitlite.schemas.verify import verify
 
@@ -70,8 +70,8 @@ def _sparsity(tensor: Tensor) -> dict[str, Any]:
 class SubgraphSession:
     """One subgraph's inputs, memory and runs; the interpreter has one, and each signature of another subgraph its own."""
 
-    def __init__(self, model: Model, subgraph: int, options: ProgramOptions) -> None:
-        self.model, self.subgraph, self.options = model, subgraph, options
+    def __init__(self, model: Model, subgraph: int, options: ProgramOptions, plans: KeptPlans) -> None:
+        self.model, self.subgraph, self.options, self._plans = model, subgraph, options, plans
         self.graph = model.subgraphs[subgraph]
         self.shapes = {index: tuple(self.graph.tensors[index].shape) for index in self.graph.inputs}
         self.program: Program | None = None
@@ -98,7 +98,9 @@ class SubgraphSession:
     def allocate(self) -> None:
         if self.program is None:
             infos = {index: self._input(index, shape) for index, shape in self.shapes.items()}
-            self.program = Program(self.model, self.subgraph, infos, self.options)
+            is_stated = all(shape == tuple(self.graph.tensors[index].shape) for index, shape in self.shapes.items())
+            kept = self._plans.of(self.subgraph) if is_stated else None
+            self.program = Program(self.model, self.subgraph, infos, self.options, kept)
             self.call = self.program.call
 
     def _input(self, index: int, shape: tuple[int, ...]) -> TensorInfo:
@@ -215,6 +217,19 @@ class SignatureRunner:
         return {name: self._session.details(index) for name, index in self._outputs.items()}
 
 
+def _opened(
+    path: str | os.PathLike[str] | None, content: bytes | bytearray | memoryview | None, keeps_plans: bool
+) -> tuple[Model, KeptPlans]:
+    """A model, verified, and the plans kept of it; those were made of the same model after it had been verified."""
+    if path is None:
+        assert content is not None
+        return verify(read_model(content)), KeptPlans(None)
+    file = map_file(path)
+    plans = KeptPlans(file if keeps_plans else None)
+    model, main = read_mapped(file), plans.of(0)
+    return model if main is not None and main.is_kept else verify(model), plans
+
+
 class Interpreter:
     """Runs a .tflite model.
 
@@ -242,10 +257,8 @@ class Interpreter:
             raise ValueError(f"num_threads: -1 or at least 1 is required, found {num_threads!r}")
         if experimental_delegates:
             raise UnsupportedError("experimental_delegates: delegates are not supported yet")
-        source = model_path if model_path is not None else model_content
-        assert source is not None
-        self._model = verify(read_model(source))
-        load_bindings(builtin_code(code) for code in self._model.operator_codes)
+        keeps_plans = not custom_operators and not experimental_preserve_all_tensors
+        self._model, self._plans = _opened(model_path, model_content, keeps_plans)
         options = ProgramOptions(
             custom=dict(custom_operators or {}),
             arena_limit_bytes=arena_limit_bytes,
@@ -253,7 +266,7 @@ class Interpreter:
             sharing=sharing(max(1, num_threads or 1)),
         )
         self._options = options
-        self._main = SubgraphSession(self._model, 0, options)
+        self._main = SubgraphSession(self._model, 0, options, self._plans)
         self._sessions = {0: self._main}
 
     @property
@@ -341,5 +354,5 @@ class Interpreter:
         signature = signatures[signature_key]
         number = signature.subgraph_index
         if number not in self._sessions:
-            self._sessions[number] = SubgraphSession(self._model, number, self._options)
+            self._sessions[number] = SubgraphSession(self._model, number, self._options, self._plans)
         return SignatureRunner(signature, self._sessions[number])

@@ -15,6 +15,8 @@ from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
 from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage, operator_kinds
+from jitlite.interpreter.plan_cache import PlanCache
+from jitlite.interpreter.registry import load_bindings
 from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, StageRunner
 from jitlite.interpreter.sharing import ALONE, Sharing
 from jitlite.schemas.dtypes import byte_size
@@ -79,17 +81,36 @@ class _Prepared(Record, frozen=False):
 
 
 class Program:
-    """Plans a subgraph for `inputs` (infos by tensor index), allocates its memory and runs it."""
+    """Plans a subgraph for `inputs` (infos by tensor index), allocates its memory and runs it.
 
-    def __init__(self, model: Model, subgraph: int, inputs: Mapping[int, TensorInfo], options: ProgramOptions) -> None:
+    The plan is taken from `kept` if it is there, and kept there if not.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        subgraph: int,
+        inputs: Mapping[int, TensorInfo],
+        options: ProgramOptions,
+        kept: PlanCache | None = None,
+    ) -> None:
         self.options = options
         self.memory = Memory()
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
         self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options), kinds, options.preserve_all)
-        self._first = self._prepare(self._planner.first_stage(inputs), {}, b"")
+        self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first
+
+    def _first_stage(self, inputs: Mapping[int, TensorInfo], kept: PlanCache | None) -> Stage:
+        stage = kept.recall() if kept is not None else None
+        if stage is None:
+            load_bindings(builtin for builtin, _ in self._planner.kinds)
+            stage = self._planner.first_stage(inputs)
+            if kept is not None:
+                kept.remember(stage, self._graph)
+        return stage
 
     def _lasting(self, stage: Stage) -> list[TensorInfo]:
         """Tensors that must outlive the stage's own steps: the subgraph's inputs and outputs, variables, and what later stages read."""

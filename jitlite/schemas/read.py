@@ -6,6 +6,7 @@ import mmap
 import os
 
 from jitlite.schemas.decode import Damage, Decoder, reported
+from jitlite.schemas.record import Record
 from jitlite.schemas.tables import Model
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -17,22 +18,40 @@ def read_model(source: Source) -> Model:
     Raises InvalidModelError for any damage to the structure, saying where; `verify` checks what the structure means. Bytes kept behind
     the flatbuffer (files above 2 GiB) become ordinary buffers. External buffers stay as they are: no other file is opened.
     """
-    name, data = _open(source)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        view = memoryview(source).toreadonly()
+        return _decoded("", view if view.format == "B" and view.ndim == 1 else view.cast("B"))
+    return read_mapped(map_file(source))
+
+
+class MappedFile(Record):
+    """A file's bytes, mapped read-only, and what tells this state of the file from others."""
+
+    path: str
+    data: memoryview
+    state: tuple[int, ...]
+    changed_ns: int
+
+
+def map_file(path: str | os.PathLike[str]) -> MappedFile:
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        found = os.fstat(file.fileno())
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if found.st_size else b"")
+    state = found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return MappedFile(name, data, state, max(found.st_mtime_ns, found.st_ctime_ns))
+
+
+def read_mapped(file: MappedFile) -> Model:
+    """`read_model` of a mapped file."""
+    return _decoded(file.path, file.data)
+
+
+def _decoded(name: str, data: memoryview) -> Model:
     with reported(name):
         model = Decoder(data, b"TFL3").root(Model)
         _resolve_ranges(model, data)
     return model
-
-
-def _open(source: Source) -> tuple[str, memoryview]:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        view = memoryview(source).toreadonly()
-        return "", view if view.format == "B" and view.ndim == 1 else view.cast("B")
-    path = os.fspath(source)
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            return path, memoryview(b"")
-        return path, memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _resolve_ranges(model: Model, data: memoryview) -> None:

@@ -62,9 +62,14 @@ def state_of(path: str) -> State | None:
     return found.st_size, found.st_mtime_ns
 
 
-def _short(text: str) -> int:
-    """A number below 2^32 for a text, the same in every process."""
-    return int.from_bytes(text.encode(), "big") % 0xFFFFFFFB
+def short_number(text: str) -> int:
+    """A number below 2^61 for a text, the same in every process."""
+    return int.from_bytes(text.encode(), "big") % (2**61 - 1)
+
+
+def environment_key() -> str:
+    """Text that differs between copies of the package, Python environments and machines or targets."""
+    return repr((PACKAGE, sys.prefix, os.environ.get("JITLITE_TARGET") or machine_fingerprint()))
 
 
 class Index:
@@ -72,8 +77,8 @@ class Index:
 
     def __init__(self) -> None:
         self.folder = library_folder()
-        self.key = repr((PACKAGE, sys.prefix, os.environ.get("JITLITE_TARGET") or machine_fingerprint()))
-        self.path = os.path.join(self.folder, f"index-{_short(self.key):08x}.txt")
+        self.key = environment_key()
+        self.path = os.path.join(self.folder, f"index-{short_number(self.key):015x}.txt")
         self.files: dict[str, State] = {}
         self.families: dict[str, tuple[str, list[str]]] = {}
         self._checked: dict[str, bool] = {}
