@@ -62,26 +62,39 @@ def rows(family: str, name: str, pointers: tuple[Any, Any, Any, Any], row: Eleme
 
     It writes `count` neighbours from index `at` of y on; an operand whose step is 0 has one element for all of them.
     """
+    parts(family, name, pointers, row_by_row(row), unpack)
 
-    def run(a: Any, b: Any, y: Any, walk: i64p, settings: Any, thread: int, threads: int) -> None:
-        at, stop = span(walk[0], thread, threads)
-        if at == stop:
-            return
-        columns, a_step, b_step = walk[1], walk[2], walk[3]
+
+def row_by_row(row: Element) -> Element:
+    """A function part(a, b, y, walk, start, stop, settings) of results [start, stop) that calls `row` for each of their rows."""
+
+    @inline
+    def part(a: Any, b: Any, y: Any, walk: i64p, start: i64, stop: i64, settings: Any) -> None:
+        at, columns, a_step, b_step = start, walk[1], walk[2], walk[3]
         lines, a_stride, b_stride = (walk[5], walk[6], walk[7]) if walk[4] > 0 else (1, 0, 0)
-        unpacked = unpack(settings)
         line = at // columns
         column, place = at - line * columns, line % lines
         a_line, b_line = row_start(walk, line, 0)
         while at < stop:
             count = min(columns - column, stop - at)
-            row(a, b, y, a_line + column * a_step, b_line + column * b_step, at, count, a_step, b_step, unpacked)
+            row(a, b, y, a_line + column * a_step, b_line + column * b_step, at, count, a_step, b_step, settings)
             at, column, line, place = at + count, 0, line + 1, place + 1
             if place < lines:
                 a_line, b_line = a_line + a_stride, b_line + b_stride
             elif at < stop:
                 place = 0
                 a_line, b_line = row_start(walk, line, 0)
+
+    return part
+
+
+def parts(family: str, name: str, pointers: tuple[Any, Any, Any, Any], part: Element, unpack: Element = no_settings) -> None:
+    """Makes the kernel `name` of module `family` from a function of results [start, stop), as `row_by_row` describes it."""
+
+    def run(a: Any, b: Any, y: Any, walk: i64p, settings: Any, thread: int, threads: int) -> None:
+        start, stop = span(walk[0], thread, threads)
+        if start < stop:
+            part(a, b, y, walk, start, stop, unpack(settings))
 
     a_type, b_type, y_type, settings_type = pointers
     _register(family, name, run, {"a": a_type, "b": b_type, "y": y_type, "walk": i64p, "settings": settings_type})

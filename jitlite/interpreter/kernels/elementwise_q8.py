@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitlite.interpreter.kernels.abi import i8p, i64, i64p, kernel, span
-from jitlite.interpreter.kernels.broadcast import rows
+from jitlite.interpreter.kernels.broadcast import parts
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root
 from jitlite.interpreter.kernels.narrow import (
     WORDS,
@@ -31,7 +31,7 @@ from jitlite.interpreter.kernels.narrow import (
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
 from jitlite.interpreter.kernels.rounding import round_exactly, round_line
 from jitlite.interpreter.kernels.tile import forced
-from jitlite.interpreter.kernels.vector_rows import vector_row
+from jitlite.interpreter.kernels.vector_rows import vector_part
 from jitlite.interpreter.kernels.vectors import LANES, Vector, clamp, floats_of, load, scale_down, select, splat, store
 
 _UNIT_BITS = 20
@@ -151,17 +151,17 @@ def _prelu(rounded: Callable[..., Any]) -> Callable[..., Any]:
 def arithmetic(family: str, suffix: str, pointer: Any) -> None:
     """Registers the kernels of a family for pointers to int8 or to uint8."""
     pointers = (pointer, pointer, pointer, i64p)
-    rows(family, f"sum_by_pairs_{suffix}", pointers, vector_row(WORDS, _pair_sum, store_words), _pair_settings)
-    rows(family, f"sum_exactly_{suffix}", pointers, vector_row(LANES, _exact_sum, store), _sum_settings)
+    parts(family, f"sum_by_pairs_{suffix}", pointers, vector_part(WORDS, _pair_sum, store_words), _pair_settings)
+    parts(family, f"sum_exactly_{suffix}", pointers, vector_part(LANES, _exact_sum, store), _sum_settings)
     for name, rounded in ROUNDINGS.items():
-        rows(family, f"product_{name}_{suffix}", pointers, vector_row(WORDS, _product(rounded), store_words), _product_settings)
-        rows(family, f"prelu_{name}_{suffix}", pointers, vector_row(LANES, _prelu(rounded), store), _prelu_settings)
+        parts(family, f"product_{name}_{suffix}", pointers, vector_part(WORDS, _product(rounded), store_words), _product_settings)
+        parts(family, f"prelu_{name}_{suffix}", pointers, vector_part(LANES, _prelu(rounded), store), _prelu_settings)
 
 
 arithmetic(__name__, "qs8", i8p)
 for _name, _rounded in ROUNDINGS.items():
-    _row = vector_row(LANES, _squared_difference(_rounded), store)
-    rows(__name__, f"squared_difference_{_name}_qs8", (i8p, i8p, i8p, i64p), _row, _sum_settings)
+    _row = vector_part(LANES, _squared_difference(_rounded), store)
+    parts(__name__, f"squared_difference_{_name}_qs8", (i8p, i8p, i8p, i64p), _row, _sum_settings)
 
 
 @kernel

@@ -3,12 +3,12 @@
 from typing import Any
 
 from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
-from jitlite.interpreter.kernels.broadcast import binary, rows
+from jitlite.interpreter.kernels.broadcast import binary, parts
 from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.narrow import BYTES, Table, at_most, both, flipped, load_bytes, look_up, splat_byte, store_bytes, table_at
 from jitlite.interpreter.kernels.requantize import wide
 from jitlite.interpreter.kernels.tile import forced
-from jitlite.interpreter.kernels.vector_rows import vector_row
+from jitlite.interpreter.kernels.vector_rows import vector_part
 
 _OK, _BAD_VALUE, _DIVISION_BY_ZERO = int(Status.OK), int(Status.BAD_VALUE), int(Status.DIVISION_BY_ZERO)
 
@@ -85,7 +85,7 @@ def _is_within(a: u8p, a_at: i64, b: u8p, b_at: i64, settings: Any) -> Any:
     return flipped(both(at_most(look_up(least, place), value), at_most(value, look_up(greatest, place))), negate)
 
 
-rows(__name__, "within_8", (u8p, u8p, u8p, u8p), vector_row(BYTES, _is_within, store_bytes), _intervals)
+parts(__name__, "within_8", (u8p, u8p, u8p, u8p), vector_part(BYTES, _is_within, store_bytes), _intervals)
 """y = whether a, its bits flipped so that patterns are in order, lies within the interval of b; the other way round if `negate` is 1."""
 
 

@@ -113,6 +113,46 @@ def store_words(typing: Any, pointer: Any, at: Any, words: Any) -> Any:
     return types.void(pointer, types.int64, words), generate
 
 
+def _copied(count: int) -> Any:
+    def made(typing: Any, target: Any, target_at: Any, source: Any, source_at: Any) -> Any:
+        if not _is_byte_pointer(target) or not _is_byte_pointer(source):
+            return None
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            vector = ir.VectorType(_I8, count)
+            found = builder.load(_address(builder, values[2], values[3], vector), typ=vector, align=1)
+            builder.store(found, _address(builder, values[0], values[1], vector), align=1)
+            return context.get_dummy_value()
+
+        return types.void(target, types.int64, source, types.int64), generate
+
+    return intrinsic(made)
+
+
+_copy_32, _copy_16, _copy_8, _copy_4 = _copied(32), _copied(16), _copied(8), _copied(4)
+
+
+@forced
+def copy_few(target: Any, target_at: int, source: Any, source_at: int, count: int) -> None:
+    """Copies up to 64 bytes, ends first where that takes no loop."""
+    target_end, source_end = target_at + count, source_at + count
+    if count >= 32:
+        _copy_32(target, target_at, source, source_at)
+        _copy_32(target, target_end - 32, source, source_end - 32)
+    elif count >= 16:
+        _copy_16(target, target_at, source, source_at)
+        _copy_16(target, target_end - 16, source, source_end - 16)
+    elif count >= 8:
+        _copy_8(target, target_at, source, source_at)
+        _copy_8(target, target_end - 8, source, source_end - 8)
+    elif count >= 4:
+        _copy_4(target, target_at, source, source_at)
+        _copy_4(target, target_end - 4, source, source_end - 4)
+    else:
+        for i in range(count):
+            target[target_at + i] = source[source_at + i]
+
+
 def _splat(kind: Narrow, text: str) -> Any:
     def made(typing: Any, number: Any) -> Any:
         if not isinstance(number, types.Integer):

@@ -1,11 +1,18 @@
-"""Rows of element-by-element kernels, a vector at a time; `broadcast.rows` makes kernels of them."""
+"""Rows of element-by-element kernels, a vector at a time; `broadcast.rows` and `parts` make kernels of them."""
 
 from collections.abc import Callable
 from typing import Any
 
+from jitlite.interpreter.kernels.abi import i64, i64p, inline
 from jitlite.interpreter.kernels.blocks import stack_like
+from jitlite.interpreter.kernels.broadcast import row_by_row, row_start
 from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.narrow import copy_few, splat_byte, store_bytes
+from jitlite.interpreter.kernels.requantize import wide
 from jitlite.interpreter.kernels.tile import forced
+
+_BLOCK = 256
+"""Elements of short rows that are laid out before their results are computed; the last row, and one vector more, may reach beyond."""
 
 Vectors = Callable[..., Any]
 
@@ -53,6 +60,60 @@ def vector_row(width: int, compute: Vectors, put: Vectors) -> Vectors:
                 y[at + i] = part[i]
 
     return row
+
+
+def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
+    """The same for all rows of a part, as `broadcast.parts` wants it. Rows shorter than a vector are laid out one behind the other first.
+
+    Elements are bytes.
+    """
+    long_rows = row_by_row(vector_row(width, compute, put))
+
+    @forced
+    def lay_out(target: Any, at: int, x: Any, x_at: int, step: int, count: int) -> None:
+        if step == 0:
+            store_bytes(target, at, splat_byte(wide(x[x_at])))
+        else:
+            copy_few(target, at, x, x_at, count)
+
+    @inline
+    def short_rows(a: Any, b: Any, y: Any, walk: i64p, start: i64, stop: i64, settings: Any) -> None:
+        at, columns, a_step, b_step = start, walk[1], walk[2], walk[3]
+        lines, a_stride, b_stride = walk[5], walk[6], walk[7]
+        line = at // columns
+        column, place = at - line * columns, line % lines
+        a_line, b_line = row_start(walk, line, 0)
+        a_some, b_some, part = stack_like(a, 384), stack_like(b, 384), stack_like(y, width)
+        while at < stop:
+            filled = 0
+            while filled < _BLOCK and at + filled < stop:
+                count = min(columns - column, stop - at - filled)
+                lay_out(a_some, filled, a, a_line + column * a_step, a_step, count)
+                lay_out(b_some, filled, b, b_line + column * b_step, b_step, count)
+                filled, column, line, place = filled + count, 0, line + 1, place + 1
+                if place < lines:
+                    a_line, b_line = a_line + a_stride, b_line + b_stride
+                else:
+                    place = 0
+                    a_line, b_line = row_start(walk, line, 0)
+            for i in range(0, filled - width + 1, width):
+                put(y, at + i, compute(a_some, i, b_some, i, settings))
+            if filled >= width:
+                put(y, at + filled - width, compute(a_some, filled - width, b_some, filled - width, settings))
+            else:
+                put(part, 0, compute(a_some, 0, b_some, 0, settings))
+                for i in range(filled):
+                    y[at + i] = part[i]
+            at += filled
+
+    @inline
+    def some_rows(a: Any, b: Any, y: Any, walk: i64p, start: i64, stop: i64, settings: Any) -> None:
+        if walk[1] < width and walk[4] > 0:
+            short_rows(a, b, y, walk, start, stop, settings)
+        else:
+            long_rows(a, b, y, walk, start, stop, settings)
+
+    return some_rows
 
 
 def vector_run(width: int, compute: Vectors, put: Vectors) -> Vectors:
