@@ -1,6 +1,7 @@
 """Element-by-element arithmetic on INT8 and UINT8 operands with scales: kernels, and tables where an operand is a single constant."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.record import Record
 from jitlite.schemas.tables import TensorType
 
 SUFFIXES = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8"}
@@ -129,42 +131,98 @@ def sum_of(call: Call, sign: int) -> Step:
         return lookup.lookup(a, y, lookup.by_pattern(a.type, _results(a_values + b_values[_index(b)], scaling)))
     if _of_single(b, a, y):
         return lookup.lookup(b, y, lookup.by_pattern(b.type, _results(a_values[_index(a)] + b_values, scaling)))
-    pairs = _by_pairs(call, sign, a_values, b_values, scaling)
-    if pairs is not None:
-        return step("sum_by_pairs", a, b, y, pairs)
+    sides = Side(a, _scale(a) / _scale(y), a_values), Side(b, sign * _scale(b) / _scale(y), b_values)
+    for fitted in (_by_pairs, _by_corrected_pairs):
+        found = fitted(*sides, scaling)
+        if found is not None:
+            kernel, first, second, settings = found
+            return step(kernel, first.info, second.info, y, settings)
     multiplier, *limits = scaling
-    sides = [a.zero_point, *a_multiplier, b.zero_point, *b_multiplier]
-    return step("sum_exactly", a, b, y, np.array([*sides, _SUM_SHIFT, sign, *multiplier, *limits], np.int64))
+    words = [a.zero_point, *a_multiplier, b.zero_point, *b_multiplier, _SUM_SHIFT, sign, *multiplier, *limits]
+    return step("sum_exactly", a, b, y, np.array(words, np.int64))
 
 
-def _by_pairs(call: Call, sign: int, a_values: NDArray[np.int32], b_values: NDArray[np.int32], scaling: Output) -> NDArray[np.int64] | None:
-    """Settings of `sum_by_pairs` that give the reference's result for every pair of bytes, or None where none were found."""
-    a, b, y = call.input(0), call.input(1), call.outputs[0]
-    multiplier, zero_point, low, high = scaling
-    a_ratio, b_ratio = _scale(a) / _scale(y), sign * _scale(b) / _scale(y)
-    bits = min(_MOST_BITS, _MOST_BITS - 1 - math.frexp(max(a_ratio, -b_ratio, b_ratio))[1])
-    slopes = np.array([[round(ratio * (1 + growth) * 2.0**bits) for ratio in (a_ratio, b_ratio)] for growth in _GROWTHS], np.int64)
-    if bits < _LOW_BITS:
-        return None
-    constants = np.zeros((len(slopes), 2), np.int64)
+class Side(Record):
+    """One operand of a sum: its scale over the output's, less than 0 where it is subtracted, and its values on the common scale."""
+
+    info: TensorInfo
+    ratio: float
+    values: NDArray[np.int32]
+
+
+Fitted = tuple[str, Side, Side, NDArray[np.int64]]
+"""A kernel, its operands and its settings."""
+
+
+def _fit(a: Side, b: Side, scaling: Output, growths: Sequence[float]) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Bits behind the point, slopes for each growth, and the least and the greatest constant for each of them and each a."""
+    multiplier, *limits = scaling
+    bits = min(_MOST_BITS, _MOST_BITS - 1 - math.frexp(max(abs(a.ratio), abs(b.ratio)))[1])
+    slopes = np.array([[round(side.ratio * (1 + growth) * 2.0**bits) for side in (a, b)] for growth in growths], np.int64)
+    constants = np.zeros((len(slopes), 256, 2), np.int64)
     call_kernel(
         "certify_sums",
         "fit_sums",
-        a_values=a_values,
-        b_values=b_values,
+        a_values=np.ascontiguousarray(a.values),
+        b_values=np.ascontiguousarray(b.values),
         results=np.zeros(256, np.int32),
-        settings=np.array([*multiplier, zero_point, low, high], np.int64),
+        settings=np.array([*multiplier, *limits], np.int64),
         slopes=slopes,
         constants=constants,
         count=len(slopes),
         bits=bits,
-        first=INTEGER_RANGE[y.type][0],
+        first=INTEGER_RANGE[a.info.type][0],
     )
-    for (a_slope, b_slope), (least, greatest) in zip(slopes.tolist(), constants.tolist()):
-        whole, part = divmod((least + greatest) // 2, 2**bits)
-        if least <= greatest and abs(whole) <= _LARGEST_WHOLE:
-            factors = [_both(a_slope % 2**_LOW_BITS, b_slope % 2**_LOW_BITS), _both(a_slope >> _LOW_BITS, b_slope >> _LOW_BITS)]
-            return np.array([part, *factors, bits - _LOW_BITS, whole, low, high], np.int64)
+    return bits, slopes, constants
+
+
+def _pair_settings(slopes: NDArray[np.int64], constant: int, bits: int, scaling: Output) -> list[int] | None:
+    """Settings of `sum_by_pairs`, or None where they do not fit its words."""
+    a_slope, b_slope = slopes.tolist()
+    whole, part = divmod(constant, 2**bits)
+    if bits < _LOW_BITS or abs(whole) > _LARGEST_WHOLE:
+        return None
+    factors = [_both(a_slope % 2**_LOW_BITS, b_slope % 2**_LOW_BITS), _both(a_slope >> _LOW_BITS, b_slope >> _LOW_BITS)]
+    return [part, *factors, bits - _LOW_BITS, whole, *scaling[2:]]
+
+
+def _by_pairs(a: Side, b: Side, scaling: Output) -> Fitted | None:
+    """A line that gives the reference's result for every pair of bytes, if one is found."""
+    for growth in _GROWTHS:
+        bits, slopes, constants = _fit(a, b, scaling, [growth])
+        least, greatest = int(constants[0, :, 0].max()), int(constants[0, :, 1].min())
+        settings = _pair_settings(slopes[0], (least + greatest) // 2, bits, scaling)
+        if least <= greatest and settings is not None:
+            return "sum_by_pairs", a, b, np.array(settings, np.int64)
+    return None
+
+
+def _by_corrected_pairs(a: Side, b: Side, scaling: Output) -> Fitted | None:
+    """The same with a correction for each byte of the first operand, which is the one whose values the reference rounded."""
+    for first, second in ((a, b), (b, a)) if abs(a.ratio) <= abs(b.ratio) else ((b, a), (a, b)):
+        bits, slopes, constants = _fit(first, second, scaling, _GROWTHS)
+        for option, (least, greatest) in enumerate(zip(constants[:, :, 0], constants[:, :, 1])):
+            found = _corrections(least, greatest)
+            if found is not None:
+                constant, unit, units = found
+                settings = _pair_settings(slopes[option], constant, bits, scaling)
+                if settings is not None:
+                    table = lookup.by_pattern(first.info.type, units).astype(np.uint8)
+                    return "sum_by_pairs_corrected", first, second, np.array([*settings, unit, *table.view(np.int64)], np.int64)
+    return None
+
+
+def _corrections(least: NDArray[np.int64], greatest: NDArray[np.int64]) -> tuple[int, int, NDArray[np.int64]] | None:
+    """A constant, a unit and 0 … 255 units for each byte whose sums lie between the bounds, with the smallest unit that does."""
+    if (least > greatest).any():
+        return None
+    middle = (int(least.max()) + int(greatest.min())) // 2
+    for bits in range(_LOW_BITS):
+        unit, start = 2**bits, middle - 128 * 2**bits
+        units = np.clip(128, -((start - least) // unit), (greatest - start) // unit)
+        sums = start + units * unit
+        if units.min() >= 0 and units.max() < 256 and (least <= sums).all() and (sums <= greatest).all():
+            return start, unit, units
     return None
 
 

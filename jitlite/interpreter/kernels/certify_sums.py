@@ -2,6 +2,7 @@
 
 The reference brings both operands to a common scale in fixed point, adds and rescales, and rounds five times. A line rounds once: it has
 slopes A and B and a constant C, such that (a · A + b · B + C) >> bits is the result for each of the 65536 pairs of bytes, before the clamp.
+Where one C does not do for all bytes a, a table may say what to add to it.
 """
 
 from typing import Any
@@ -39,22 +40,19 @@ def fit_sums(
     thread: i64,
     threads: i64,
 ) -> None:
-    """Writes the least and the greatest constant for each of `count` pairs of slopes; no constant fits where they are in the wrong order.
+    """Writes the least and the greatest constant for each of `count` pairs of slopes and each byte a, as [count, 256, 2].
 
     `a_values` and `b_values` are what the bytes from `first` on stand for on the common scale; settings [multiplier, zero point, low, high]
-    make results of their sums. `results` has room for 256 of them.
+    make results of their sums. `results` has room for 256 of them. Where the least constant is above the greatest, none fits.
     """
     if thread > 0:
         return
     mantissa, shift = narrow(settings[0]), narrow(settings[1])
     zero_point, low, high = narrow(settings[2]), narrow(settings[3]), narrow(settings[4])
-    for option in range(count):
-        constants[2 * option], constants[2 * option + 1] = -_FAR, _FAR
     for i in range(_BYTES):
         for j in range(_BYTES):
             results[j] = requantize(narrow(a_values[i] + b_values[j]), mantissa, shift, zero_point, low, high)
         for option in range(count):
-            product = (first + i) * slopes[2 * option]
+            product, place = (first + i) * slopes[2 * option], 2 * (_BYTES * option + i)
             least, most = _bounds(results, product, first, slopes[2 * option + 1], bits, settings[3], settings[4])
-            constants[2 * option] = max(constants[2 * option], least)
-            constants[2 * option + 1] = min(constants[2 * option + 1], most)
+            constants[place], constants[place + 1] = least, most

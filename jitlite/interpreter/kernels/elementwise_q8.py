@@ -10,15 +10,22 @@ from typing import Any
 from jitlite.interpreter.kernels.abi import i8p, i64, i64p, kernel, span
 from jitlite.interpreter.kernels.broadcast import parts
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root
+from jitlite.interpreter.kernels.intrinsics import advance, as_bytes
 from jitlite.interpreter.kernels.narrow import (
+    BYTES,
     WORDS,
+    Words,
     add_words,
     dot2,
+    first_bytes,
     high_pairs,
     high_products,
     integers_of,
     larger_word,
+    last_bytes,
+    load_bytes,
     load_words,
+    look_up,
     low_pairs,
     low_products,
     pack,
@@ -26,9 +33,10 @@ from jitlite.interpreter.kernels.narrow import (
     splat_word,
     store_words,
     subtract_words,
+    table_at,
     words_of,
 )
-from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize
+from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize, wide
 from jitlite.interpreter.kernels.rounding import round_exactly, round_line
 from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.vector_rows import vector_part
@@ -61,17 +69,49 @@ def _pair_settings(settings: i64p) -> Any:
 
 
 @forced
-def _pair_sum(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Any:
-    """The sum a · A + b · B + C, divided by 2^(15 + shift) and rounded down, plus the zero point.
+def _sum_of_words(a: Words, b: Words, first: Vector, second: Vector, settings: Any) -> Words:
+    """The sum a · A + b · B + C, divided by 2^(15 + shift) and rounded down, plus the zero point; `first` and `second` hold C.
 
     A and B have more than 16 bits, so their low 15 bits are multiplied first; what the first shift cuts off cannot carry.
     """
-    constant, low_factors, high_factors, shift, (zero_point, low, high) = settings
-    a_words, b_words, bits = load_words(a, a_at), load_words(b, b_at), splat(narrow(_LOW_BITS))
-    firsts, seconds = low_pairs(a_words, b_words), high_pairs(a_words, b_words)
-    first = dot2(dot2(constant, firsts, low_factors) >> bits, firsts, high_factors) >> shift
-    second = dot2(dot2(constant, seconds, low_factors) >> bits, seconds, high_factors) >> shift
-    return smaller_word(larger_word(add_words(pack(first, second), zero_point), low), high)
+    _, low_factors, high_factors, shift, (zero_point, low, high) = settings
+    bits, firsts, seconds = splat(narrow(_LOW_BITS)), low_pairs(a, b), high_pairs(a, b)
+    ones = dot2(dot2(first, firsts, low_factors) >> bits, firsts, high_factors) >> shift
+    others = dot2(dot2(second, seconds, low_factors) >> bits, seconds, high_factors) >> shift
+    return smaller_word(larger_word(add_words(pack(ones, others), zero_point), low), high)
+
+
+@forced
+def _pair_sum(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> Any:
+    return _sum_of_words(load_words(a, a_at), load_words(b, b_at), settings[0], settings[0], settings)
+
+
+@forced
+def _corrected_settings(settings: i64p) -> Any:
+    """Settings as above, then the unit of corrections, and behind them 256 bytes: how many units to add for each a."""
+    return _pair_settings(settings), words_of(splat(narrow(settings[7]))), table_at(as_bytes(advance(settings, 8)))
+
+
+@forced
+def _corrected(start: Vector, units: Words, unit: Words) -> tuple[Vector, Vector]:
+    nothing = splat_word(wide(0))
+    return dot2(start, low_pairs(units, nothing), unit), dot2(start, high_pairs(units, nothing), unit)
+
+
+@forced
+def _corrected_sum(a: Any, a_at: int, b: Any, b_at: int, settings: Any) -> tuple[Words, Words]:
+    pairs, unit, table = settings
+    units = look_up(table, load_bytes(a, a_at))
+    first, second = _corrected(pairs[0], first_bytes(units), unit)
+    ones = _sum_of_words(load_words(a, a_at), load_words(b, b_at), first, second, pairs)
+    first, second = _corrected(pairs[0], last_bytes(units), unit)
+    return ones, _sum_of_words(load_words(a, a_at + WORDS), load_words(b, b_at + WORDS), first, second, pairs)
+
+
+@forced
+def _store_two(y: Any, at: int, words: tuple[Words, Words]) -> None:
+    store_words(y, at, words[0])
+    store_words(y, at + WORDS, words[1])
 
 
 @forced
@@ -152,6 +192,7 @@ def arithmetic(family: str, suffix: str, pointer: Any) -> None:
     """Registers the kernels of a family for pointers to int8 or to uint8."""
     pointers = (pointer, pointer, pointer, i64p)
     parts(family, f"sum_by_pairs_{suffix}", pointers, vector_part(WORDS, _pair_sum, store_words), _pair_settings)
+    parts(family, f"sum_by_pairs_corrected_{suffix}", pointers, vector_part(BYTES, _corrected_sum, _store_two), _corrected_settings)
     parts(family, f"sum_exactly_{suffix}", pointers, vector_part(LANES, _exact_sum, store), _sum_settings)
     for name, rounded in ROUNDINGS.items():
         parts(family, f"product_{name}_{suffix}", pointers, vector_part(WORDS, _product(rounded), store_words), _product_settings)
