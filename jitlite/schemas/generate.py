@@ -1,4 +1,8 @@
-"""Writes tables.py from tflite.fbs: `python -m jitlite.schemas.generate`. Needs `flatc`; only who changes the schema runs this."""
+"""Writes tables.py from tflite.fbs: `python -m jitlite.schemas.generate`. Needs `flatc`; only who changes the schema runs this.
+
+Classes that are reached through a union are made when they are first asked for. Type checkers do not see that; they read tables.pyi, where
+every class is a plain statement.
+"""
 
 from __future__ import annotations
 
@@ -64,23 +68,30 @@ class Schema(Table):
 
 
 def main() -> int:
-    (FOLDER / "tables.py").write_text(generate(FOLDER / "tflite.fbs"), encoding="utf-8")
+    for name, content in generate(FOLDER / "tflite.fbs").items():
+        (FOLDER / name).write_text(content, encoding="utf-8")
     return 0
 
 
-def generate(source: Path) -> str:
-    """The text of tables.py for a schema."""
+def generate(source: Path) -> dict[str, str]:
+    """The texts of tables.py and tables.pyi for a schema."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["flatc", "-b", "--schema", "--bfbs-builtins", "-o", folder, str(source)], check=True)
         data = (Path(folder) / source.with_suffix(".bfbs").name).read_bytes()
     schema = Decoder(memoryview(data), b"BFBS").root(Schema)
-    return _Writer(schema).module()
+    return {"tables.py": _Writer(schema, is_stub=False).module(), "tables.pyi": _Writer(schema, is_stub=True).module()}
 
 
 class _Writer:
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, is_stub: bool) -> None:
         self.objects = schema.objects
         self.enums = schema.enums
+        self.is_stub = is_stub
+        self.blank = [""] if is_stub else ["", ""]
+        unions = [kind for kind in schema.enums if kind.is_union]
+        self.members = {
+            schema.objects[item.union_type.index].name for kind in unions for item in kind.values if item.value and item.union_type
+        }
         self.lines: list[str] = []
         self.written: set[str] = set()
 
@@ -91,8 +102,11 @@ class _Writer:
             "",
             "from __future__ import annotations",
             "",
+            *(["from collections.abc import Mapping", ""] if self.is_stub else []),
             "from jitlite.schemas.choice import Choice",
-            "from jitlite.schemas.table import Table, choice, choices, number, numbers, raw, table, tables, text, union",
+            f"from jitlite.schemas.table import {'' if self.is_stub else 'LazyTables, '}Table, choice, choices, "
+            f"{'' if self.is_stub else 'made, '}number, numbers, raw, table, tables, text, union",
+            *([] if self.is_stub else _LAZY_LOOKUP),
         ]
         for kind in self.enums:
             if not kind.is_union:
@@ -102,19 +116,24 @@ class _Writer:
         return "\n".join(head + self.lines) + "\n"
 
     def _enum(self, kind: Enum) -> None:
-        self.lines += ["", "", f"class {_short(kind.name)}(Choice):"]
+        self.lines += [*self.blank, f"class {_short(kind.name)}(Choice):"]
         self.lines += [f"    {item.name} = {item.value}" for item in sorted(kind.values, key=lambda item: item.value)]
 
     def _object(self, kind: Object) -> None:
-        """Writes a class after the classes its fields refer to."""
+        """Writes a class after the classes its fields refer to; for a union's member a function that makes it."""
         if kind.name in self.written:
             return
         self.written.add(kind.name)
         fields = sorted((field for field in kind.fields if not field.deprecated), key=lambda field: field.id)
         for field in fields:
             self._needs(_type(field))
-        body = [line for field in fields for line in self._field(field)]
-        self.lines += ["", "", f"class {_short(kind.name)}(Table):", *(body or ["    pass"])]
+        name, is_made = _short(kind.name), kind.name in self.members and not self.is_stub
+        indent = "    " if is_made else ""
+        body = [line for field in fields for line in self._field(field, indent + "    ")]
+        made = [f"{indent}class {name}(Table):", *(body or [f"{indent}    pass"])]
+        if is_made:
+            made = [f"def _make_{name.lower()}() -> type[Table]:", *made, "", f"    return {name}"]
+        self.lines += [*self.blank, *made]
 
     def _needs(self, kind: Type) -> None:
         if TABLE in (kind.base_type, kind.element):
@@ -129,11 +148,14 @@ class _Writer:
         members = [(item.value, self.objects[item.union_type.index]) for item in kind.values if item.value and item.union_type]
         for _, target in members:
             self._object(target)
-        self.lines += ["", "", f"{_constant(kind.name)}: dict[int, type[Table]] = {{"]
-        self.lines += [f"    {code}: {_short(target.name)}," for code, target in members]
-        self.lines.append("}")
+        if self.is_stub:
+            self.lines += ["", f"{_constant(kind.name)}: Mapping[int, type[Table]]"]
+            return
+        self.lines += ["", "", f"{_constant(kind.name)} = LazyTables(", "    {"]
+        self.lines += [f'        {code}: "{_short(target.name)}",' for code, target in members]
+        self.lines += ["    },", "    __getattr__,", ")"]
 
-    def _field(self, field: Field) -> list[str]:
+    def _field(self, field: Field, indent: str) -> list[str]:
         kind, index = _type(field), field.id
         align = next((f", align={item.value}" for item in field.attributes if item.key == "force_align"), "")
         listed = "default_factory=list"
@@ -158,7 +180,7 @@ class _Writer:
             line = f'{field.name}: bytes | bytearray | memoryview = raw({index}{align}, default=b"")'
         else:
             line = f'{field.name}: list[{_python(kind.element)}] = numbers({index}, "{FORMATS[kind.element]}"{align}, {listed})'
-        return _wrapped(f"    {line}")
+        return _wrapped(line, indent)
 
     def _scalar(self, field: Field, kind: Type) -> str:
         code = FORMATS[kind.base_type]
@@ -175,12 +197,21 @@ class _Writer:
         return f'{field.name}: {_python(kind.base_type)} = number({field.id}, "{code}", default={default})'
 
 
-def _wrapped(line: str) -> list[str]:
+_LAZY_LOOKUP = [
+    "",
+    "",
+    "def __getattr__(name: str) -> type[Table]:",
+    '    """A class that is reached through a union, made when it is first asked for."""',
+    "    return made(globals(), name)",
+]
+
+
+def _wrapped(line: str, indent: str) -> list[str]:
     """A line as the formatter leaves it."""
-    if len(line) <= WIDTH:
-        return [line]
+    if len(indent + line) <= WIDTH:
+        return [indent + line]
     head, _, arguments = line.removesuffix(")").partition("(")
-    return [f"{head}(", f"        {arguments}", "    )"]
+    return [f"{indent}{head}(", f"{indent}    {arguments}", f"{indent})"]
 
 
 def _type(field: Field) -> Type:

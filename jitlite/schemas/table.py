@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from jitlite.schemas.choice import Choice
@@ -36,7 +36,7 @@ class Slot:
     in slot `index - 1`. `align` is the alignment of a vector's first item relative to the start of the file.
     """
 
-    __slots__ = ("align", "codes", "default", "format", "index", "item_bytes", "kind", "members", "name", "size", "target", "targets")
+    __slots__ = ("align", "default", "format", "index", "item_bytes", "kind", "members", "name", "size", "target", "targets")
 
     def __init__(self, kind: Kind, index: int, default: Any, format: str = "I", align: int = 0) -> None:
         self.kind = kind
@@ -50,7 +50,11 @@ class Slot:
         self.members: Mapping[int, Choice] = {}
         self.target: type[Table] = Table
         self.targets: Mapping[int, type[Table]] = {}
-        self.codes: Mapping[type[Table], int] = {}
+
+    @property
+    def codes(self) -> Mapping[type[Table], int]:
+        """The type byte of each class of a union."""
+        return {target: code for code, target in self.targets.items()}
 
     def __repr__(self) -> str:
         return f"Slot({self.name}, {self.kind.name}, index={self.index}, default={self.default!r})"
@@ -84,7 +88,6 @@ def union(index: int, targets: Mapping[int, type[Table]], *, default: None = Non
     """A slot that holds a table of one of the classes, or None; the class decides the type byte in the slot before it."""
     slot = Slot(Kind.UNION, index, default)
     slot.targets = targets
-    slot.codes = {target: code for code, target in targets.items()}
     return slot
 
 
@@ -170,6 +173,35 @@ class Table:
 
     def __deepcopy__(self, memo: object) -> Self:
         return self.copy()
+
+
+class LazyTables(Mapping[int, type[Table]]):
+    """The classes of a union by type byte; `find` gives the class of a name."""
+
+    def __init__(self, names: Mapping[int, str], find: Callable[[str], type[Table]]) -> None:
+        self._names, self._find = names, find
+
+    def __getitem__(self, code: int) -> type[Table]:
+        return self._find(self._names[code])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def made(namespace: dict[str, Any], name: str) -> type[Table]:
+    """The class that a module's function `_make_<name in lower case>` makes; it becomes the module's, the same one for all threads."""
+    if name not in namespace:
+        maker = namespace.get(f"_make_{name.lower()}")
+        kind = None if maker is None else maker()
+        if kind is None or kind.__name__ != name:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+        kind.__qualname__ = name
+        namespace.setdefault(name, kind)
+    found: type[Table] = namespace[name]
+    return found
 
 
 def is_default(slot: Slot, value: Any) -> bool:

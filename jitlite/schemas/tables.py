@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 from jitlite.schemas.choice import Choice
-from jitlite.schemas.table import Table, choice, choices, number, numbers, raw, table, tables, text, union
+from jitlite.schemas.table import LazyTables, Table, choice, choices, made, number, numbers, raw, table, tables, text, union
+
+
+def __getattr__(name: str) -> type[Table]:
+    """A class that is reached through a union, made when it is first asked for."""
+    return made(globals(), name)
 
 
 class ActivationFunctionType(Choice):
@@ -335,82 +340,130 @@ class TensorType(Choice):
     FLOAT8_E5M2 = 22
 
 
-class ATan2Options(Table):
-    pass
+def _make_atan2options() -> type[Table]:
+    class ATan2Options(Table):
+        pass
+
+    return ATan2Options
 
 
-class AbsOptions(Table):
-    pass
+def _make_absoptions() -> type[Table]:
+    class AbsOptions(Table):
+        pass
+
+    return AbsOptions
 
 
-class AddNOptions(Table):
-    pass
+def _make_addnoptions() -> type[Table]:
+    class AddNOptions(Table):
+        pass
+
+    return AddNOptions
 
 
-class AddOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    pot_scale_int16: bool = number(1, "?", default=True)
+def _make_addoptions() -> type[Table]:
+    class AddOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        pot_scale_int16: bool = number(1, "?", default=True)
+
+    return AddOptions
 
 
-class ArgMaxOptions(Table):
-    output_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+def _make_argmaxoptions() -> type[Table]:
+    class ArgMaxOptions(Table):
+        output_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+
+    return ArgMaxOptions
 
 
-class ArgMinOptions(Table):
-    output_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+def _make_argminoptions() -> type[Table]:
+    class ArgMinOptions(Table):
+        output_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+
+    return ArgMinOptions
 
 
-class AssignVariableOptions(Table):
-    pass
+def _make_assignvariableoptions() -> type[Table]:
+    class AssignVariableOptions(Table):
+        pass
+
+    return AssignVariableOptions
 
 
-class BatchMatMulOptions(Table):
-    adj_x: bool = number(0, "?", default=False)
-    adj_y: bool = number(1, "?", default=False)
-    asymmetric_quantize_inputs: bool = number(2, "?", default=False)
+def _make_batchmatmuloptions() -> type[Table]:
+    class BatchMatMulOptions(Table):
+        adj_x: bool = number(0, "?", default=False)
+        adj_y: bool = number(1, "?", default=False)
+        asymmetric_quantize_inputs: bool = number(2, "?", default=False)
+
+    return BatchMatMulOptions
 
 
-class BatchToSpaceNDOptions(Table):
-    pass
+def _make_batchtospacendoptions() -> type[Table]:
+    class BatchToSpaceNDOptions(Table):
+        pass
+
+    return BatchToSpaceNDOptions
 
 
-class BidirectionalSequenceLSTMOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    cell_clip: float = number(1, "f", default=0.0)
-    proj_clip: float = number(2, "f", default=0.0)
-    merge_outputs: bool = number(3, "?", default=False)
-    time_major: bool = number(4, "?", default=True)
-    asymmetric_quantize_inputs: bool = number(5, "?", default=False)
+def _make_bidirectionalsequencelstmoptions() -> type[Table]:
+    class BidirectionalSequenceLSTMOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        cell_clip: float = number(1, "f", default=0.0)
+        proj_clip: float = number(2, "f", default=0.0)
+        merge_outputs: bool = number(3, "?", default=False)
+        time_major: bool = number(4, "?", default=True)
+        asymmetric_quantize_inputs: bool = number(5, "?", default=False)
+
+    return BidirectionalSequenceLSTMOptions
 
 
-class BidirectionalSequenceRNNOptions(Table):
-    time_major: bool = number(0, "?", default=False)
-    fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
-    merge_outputs: bool = number(2, "?", default=False)
-    asymmetric_quantize_inputs: bool = number(3, "?", default=False)
+def _make_bidirectionalsequencernnoptions() -> type[Table]:
+    class BidirectionalSequenceRNNOptions(Table):
+        time_major: bool = number(0, "?", default=False)
+        fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
+        merge_outputs: bool = number(2, "?", default=False)
+        asymmetric_quantize_inputs: bool = number(3, "?", default=False)
+
+    return BidirectionalSequenceRNNOptions
 
 
-class BitcastOptions(Table):
-    pass
+def _make_bitcastoptions() -> type[Table]:
+    class BitcastOptions(Table):
+        pass
+
+    return BitcastOptions
 
 
-class BitwiseXorOptions(Table):
-    pass
+def _make_bitwisexoroptions() -> type[Table]:
+    class BitwiseXorOptions(Table):
+        pass
+
+    return BitwiseXorOptions
 
 
-class BlockwiseQuantization(Table):
-    scales: int = number(0, "i", default=0)
-    zero_points: int = number(1, "i", default=0)
-    block_size: int = number(2, "i", default=0)
-    block_shape: list[int] = numbers(3, "i", default_factory=list)
+def _make_blockwisequantization() -> type[Table]:
+    class BlockwiseQuantization(Table):
+        scales: int = number(0, "i", default=0)
+        zero_points: int = number(1, "i", default=0)
+        block_size: int = number(2, "i", default=0)
+        block_shape: list[int] = numbers(3, "i", default_factory=list)
+
+    return BlockwiseQuantization
 
 
-class BroadcastToOptions(Table):
-    pass
+def _make_broadcasttooptions() -> type[Table]:
+    class BroadcastToOptions(Table):
+        pass
+
+    return BroadcastToOptions
 
 
-class BucketizeOptions(Table):
-    boundaries: list[float] = numbers(0, "f", default_factory=list)
+def _make_bucketizeoptions() -> type[Table]:
+    class BucketizeOptions(Table):
+        boundaries: list[float] = numbers(0, "f", default_factory=list)
+
+    return BucketizeOptions
 
 
 class Buffer(Table):
@@ -419,107 +472,164 @@ class Buffer(Table):
     size: int = number(2, "Q", default=0)
 
 
-class CallOnceOptions(Table):
-    init_subgraph_index: int = number(0, "i", default=0)
+def _make_callonceoptions() -> type[Table]:
+    class CallOnceOptions(Table):
+        init_subgraph_index: int = number(0, "i", default=0)
+
+    return CallOnceOptions
 
 
-class CallOptions(Table):
-    subgraph: int = number(0, "I", default=0)
+def _make_calloptions() -> type[Table]:
+    class CallOptions(Table):
+        subgraph: int = number(0, "I", default=0)
+
+    return CallOptions
 
 
-class CastOptions(Table):
-    in_data_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
-    out_data_type: TensorType = choice(1, "b", default=TensorType.FLOAT32)
+def _make_castoptions() -> type[Table]:
+    class CastOptions(Table):
+        in_data_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+        out_data_type: TensorType = choice(1, "b", default=TensorType.FLOAT32)
+
+    return CastOptions
 
 
-class ConcatEmbeddingsOptions(Table):
-    num_channels: int = number(0, "i", default=0)
-    num_columns_per_channel: list[int] = numbers(1, "i", default_factory=list)
-    embedding_dim_per_channel: list[int] = numbers(2, "i", default_factory=list)
+def _make_concatembeddingsoptions() -> type[Table]:
+    class ConcatEmbeddingsOptions(Table):
+        num_channels: int = number(0, "i", default=0)
+        num_columns_per_channel: list[int] = numbers(1, "i", default_factory=list)
+        embedding_dim_per_channel: list[int] = numbers(2, "i", default_factory=list)
+
+    return ConcatEmbeddingsOptions
 
 
-class ConcatenationOptions(Table):
-    axis: int = number(0, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
+def _make_concatenationoptions() -> type[Table]:
+    class ConcatenationOptions(Table):
+        axis: int = number(0, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
+
+    return ConcatenationOptions
 
 
-class Conv2DOptions(Table):
-    padding: Padding = choice(0, "b", default=Padding.SAME)
-    stride_w: int = number(1, "i", default=0)
-    stride_h: int = number(2, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(3, "b", default=ActivationFunctionType.NONE)
-    dilation_w_factor: int = number(4, "i", default=1)
-    dilation_h_factor: int = number(5, "i", default=1)
-    quantized_bias_type: TensorType = choice(6, "b", default=TensorType.FLOAT32)
+def _make_conv2doptions() -> type[Table]:
+    class Conv2DOptions(Table):
+        padding: Padding = choice(0, "b", default=Padding.SAME)
+        stride_w: int = number(1, "i", default=0)
+        stride_h: int = number(2, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(3, "b", default=ActivationFunctionType.NONE)
+        dilation_w_factor: int = number(4, "i", default=1)
+        dilation_h_factor: int = number(5, "i", default=1)
+        quantized_bias_type: TensorType = choice(6, "b", default=TensorType.FLOAT32)
+
+    return Conv2DOptions
 
 
-class Conv3DOptions(Table):
-    padding: Padding = choice(0, "b", default=Padding.SAME)
-    stride_d: int = number(1, "i", default=0)
-    stride_w: int = number(2, "i", default=0)
-    stride_h: int = number(3, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(4, "b", default=ActivationFunctionType.NONE)
-    dilation_d_factor: int = number(5, "i", default=1)
-    dilation_w_factor: int = number(6, "i", default=1)
-    dilation_h_factor: int = number(7, "i", default=1)
+def _make_conv3doptions() -> type[Table]:
+    class Conv3DOptions(Table):
+        padding: Padding = choice(0, "b", default=Padding.SAME)
+        stride_d: int = number(1, "i", default=0)
+        stride_w: int = number(2, "i", default=0)
+        stride_h: int = number(3, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(4, "b", default=ActivationFunctionType.NONE)
+        dilation_d_factor: int = number(5, "i", default=1)
+        dilation_w_factor: int = number(6, "i", default=1)
+        dilation_h_factor: int = number(7, "i", default=1)
+
+    return Conv3DOptions
 
 
-class CosOptions(Table):
-    pass
+def _make_cosoptions() -> type[Table]:
+    class CosOptions(Table):
+        pass
+
+    return CosOptions
 
 
-class CumsumOptions(Table):
-    exclusive: bool = number(0, "?", default=False)
-    reverse: bool = number(1, "?", default=False)
+def _make_cumsumoptions() -> type[Table]:
+    class CumsumOptions(Table):
+        exclusive: bool = number(0, "?", default=False)
+        reverse: bool = number(1, "?", default=False)
+
+    return CumsumOptions
 
 
-class CustomQuantization(Table):
-    custom: bytes | bytearray | memoryview = raw(0, default=b"")
+def _make_customquantization() -> type[Table]:
+    class CustomQuantization(Table):
+        custom: bytes | bytearray | memoryview = raw(0, default=b"")
+
+    return CustomQuantization
 
 
-class DensifyOptions(Table):
-    pass
+def _make_densifyoptions() -> type[Table]:
+    class DensifyOptions(Table):
+        pass
+
+    return DensifyOptions
 
 
-class DepthToSpaceOptions(Table):
-    block_size: int = number(0, "i", default=0)
+def _make_depthtospaceoptions() -> type[Table]:
+    class DepthToSpaceOptions(Table):
+        block_size: int = number(0, "i", default=0)
+
+    return DepthToSpaceOptions
 
 
-class DepthwiseConv2DOptions(Table):
-    padding: Padding = choice(0, "b", default=Padding.SAME)
-    stride_w: int = number(1, "i", default=0)
-    stride_h: int = number(2, "i", default=0)
-    depth_multiplier: int = number(3, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(4, "b", default=ActivationFunctionType.NONE)
-    dilation_w_factor: int = number(5, "i", default=1)
-    dilation_h_factor: int = number(6, "i", default=1)
+def _make_depthwiseconv2doptions() -> type[Table]:
+    class DepthwiseConv2DOptions(Table):
+        padding: Padding = choice(0, "b", default=Padding.SAME)
+        stride_w: int = number(1, "i", default=0)
+        stride_h: int = number(2, "i", default=0)
+        depth_multiplier: int = number(3, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(4, "b", default=ActivationFunctionType.NONE)
+        dilation_w_factor: int = number(5, "i", default=1)
+        dilation_h_factor: int = number(6, "i", default=1)
+
+    return DepthwiseConv2DOptions
 
 
-class DequantizeOptions(Table):
-    pass
+def _make_dequantizeoptions() -> type[Table]:
+    class DequantizeOptions(Table):
+        pass
+
+    return DequantizeOptions
 
 
-class DilateOptions(Table):
-    pass
+def _make_dilateoptions() -> type[Table]:
+    class DilateOptions(Table):
+        pass
+
+    return DilateOptions
 
 
-class Int32Vector(Table):
-    values: list[int] = numbers(0, "i", default_factory=list)
+def _make_int32vector() -> type[Table]:
+    class Int32Vector(Table):
+        values: list[int] = numbers(0, "i", default_factory=list)
+
+    return Int32Vector
 
 
-class Uint16Vector(Table):
-    values: list[int] = numbers(0, "H", align=4, default_factory=list)
+def _make_uint16vector() -> type[Table]:
+    class Uint16Vector(Table):
+        values: list[int] = numbers(0, "H", align=4, default_factory=list)
+
+    return Uint16Vector
 
 
-class Uint8Vector(Table):
-    values: bytes | bytearray | memoryview = raw(0, align=4, default=b"")
+def _make_uint8vector() -> type[Table]:
+    class Uint8Vector(Table):
+        values: bytes | bytearray | memoryview = raw(0, align=4, default=b"")
+
+    return Uint8Vector
 
 
-SPARSE_INDEX_VECTOR: dict[int, type[Table]] = {
-    1: Int32Vector,
-    2: Uint16Vector,
-    3: Uint8Vector,
-}
+SPARSE_INDEX_VECTOR = LazyTables(
+    {
+        1: "Int32Vector",
+        2: "Uint16Vector",
+        3: "Uint8Vector",
+    },
+    __getattr__,
+)
 
 
 class DimensionMetadata(Table):
@@ -529,28 +639,46 @@ class DimensionMetadata(Table):
     array_indices: Table | None = union(5, SPARSE_INDEX_VECTOR, default=None)
 
 
-class DivOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+def _make_divoptions() -> type[Table]:
+    class DivOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+
+    return DivOptions
 
 
-class DynamicUpdateSliceOptions(Table):
-    pass
+def _make_dynamicupdatesliceoptions() -> type[Table]:
+    class DynamicUpdateSliceOptions(Table):
+        pass
+
+    return DynamicUpdateSliceOptions
 
 
-class EmbeddingLookupSparseOptions(Table):
-    combiner: CombinerType = choice(0, "b", default=CombinerType.SUM)
+def _make_embeddinglookupsparseoptions() -> type[Table]:
+    class EmbeddingLookupSparseOptions(Table):
+        combiner: CombinerType = choice(0, "b", default=CombinerType.SUM)
+
+    return EmbeddingLookupSparseOptions
 
 
-class EqualOptions(Table):
-    pass
+def _make_equaloptions() -> type[Table]:
+    class EqualOptions(Table):
+        pass
+
+    return EqualOptions
 
 
-class ExpOptions(Table):
-    pass
+def _make_expoptions() -> type[Table]:
+    class ExpOptions(Table):
+        pass
+
+    return ExpOptions
 
 
-class ExpandDimsOptions(Table):
-    pass
+def _make_expanddimsoptions() -> type[Table]:
+    class ExpandDimsOptions(Table):
+        pass
+
+    return ExpandDimsOptions
 
 
 class ExternalBuffer(Table):
@@ -565,143 +693,233 @@ class ExternalBufferGroup(Table):
     name: str = text(0, default="")
 
 
-class FakeQuantOptions(Table):
-    min: float = number(0, "f", default=0.0)
-    max: float = number(1, "f", default=0.0)
-    num_bits: int = number(2, "i", default=0)
-    narrow_range: bool = number(3, "?", default=False)
+def _make_fakequantoptions() -> type[Table]:
+    class FakeQuantOptions(Table):
+        min: float = number(0, "f", default=0.0)
+        max: float = number(1, "f", default=0.0)
+        num_bits: int = number(2, "i", default=0)
+        narrow_range: bool = number(3, "?", default=False)
+
+    return FakeQuantOptions
 
 
-class FillOptions(Table):
-    pass
+def _make_filloptions() -> type[Table]:
+    class FillOptions(Table):
+        pass
+
+    return FillOptions
 
 
-class FloorDivOptions(Table):
-    pass
+def _make_floordivoptions() -> type[Table]:
+    class FloorDivOptions(Table):
+        pass
+
+    return FloorDivOptions
 
 
-class FloorModOptions(Table):
-    pass
+def _make_floormodoptions() -> type[Table]:
+    class FloorModOptions(Table):
+        pass
+
+    return FloorModOptions
 
 
-class FullyConnectedOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    weights_format: FullyConnectedOptionsWeightsFormat = choice(1, "b", default=FullyConnectedOptionsWeightsFormat.DEFAULT)
-    keep_num_dims: bool = number(2, "?", default=False)
-    asymmetric_quantize_inputs: bool = number(3, "?", default=False)
-    quantized_bias_type: TensorType = choice(4, "b", default=TensorType.FLOAT32)
-    quant_spec: bytes | bytearray | memoryview = raw(5, default=b"")
+def _make_fullyconnectedoptions() -> type[Table]:
+    class FullyConnectedOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        weights_format: FullyConnectedOptionsWeightsFormat = choice(1, "b", default=FullyConnectedOptionsWeightsFormat.DEFAULT)
+        keep_num_dims: bool = number(2, "?", default=False)
+        asymmetric_quantize_inputs: bool = number(3, "?", default=False)
+        quantized_bias_type: TensorType = choice(4, "b", default=TensorType.FLOAT32)
+        quant_spec: bytes | bytearray | memoryview = raw(5, default=b"")
+
+    return FullyConnectedOptions
 
 
-class GatherNdOptions(Table):
-    pass
+def _make_gatherndoptions() -> type[Table]:
+    class GatherNdOptions(Table):
+        pass
+
+    return GatherNdOptions
 
 
-class GatherOptions(Table):
-    axis: int = number(0, "i", default=0)
-    batch_dims: int = number(1, "i", default=0)
+def _make_gatheroptions() -> type[Table]:
+    class GatherOptions(Table):
+        axis: int = number(0, "i", default=0)
+        batch_dims: int = number(1, "i", default=0)
+
+    return GatherOptions
 
 
-class GeluOptions(Table):
-    approximate: bool = number(0, "?", default=False)
+def _make_geluoptions() -> type[Table]:
+    class GeluOptions(Table):
+        approximate: bool = number(0, "?", default=False)
+
+    return GeluOptions
 
 
-class GreaterEqualOptions(Table):
-    pass
+def _make_greaterequaloptions() -> type[Table]:
+    class GreaterEqualOptions(Table):
+        pass
+
+    return GreaterEqualOptions
 
 
-class GreaterOptions(Table):
-    pass
+def _make_greateroptions() -> type[Table]:
+    class GreaterOptions(Table):
+        pass
+
+    return GreaterOptions
 
 
-class HardSwishOptions(Table):
-    pass
+def _make_hardswishoptions() -> type[Table]:
+    class HardSwishOptions(Table):
+        pass
+
+    return HardSwishOptions
 
 
-class HashtableFindOptions(Table):
-    pass
+def _make_hashtablefindoptions() -> type[Table]:
+    class HashtableFindOptions(Table):
+        pass
+
+    return HashtableFindOptions
 
 
-class HashtableImportOptions(Table):
-    pass
+def _make_hashtableimportoptions() -> type[Table]:
+    class HashtableImportOptions(Table):
+        pass
+
+    return HashtableImportOptions
 
 
-class HashtableOptions(Table):
-    table_id: int = number(0, "i", default=0)
-    key_dtype: TensorType = choice(1, "b", default=TensorType.FLOAT32)
-    value_dtype: TensorType = choice(2, "b", default=TensorType.FLOAT32)
+def _make_hashtableoptions() -> type[Table]:
+    class HashtableOptions(Table):
+        table_id: int = number(0, "i", default=0)
+        key_dtype: TensorType = choice(1, "b", default=TensorType.FLOAT32)
+        value_dtype: TensorType = choice(2, "b", default=TensorType.FLOAT32)
+
+    return HashtableOptions
 
 
-class HashtableSizeOptions(Table):
-    pass
+def _make_hashtablesizeoptions() -> type[Table]:
+    class HashtableSizeOptions(Table):
+        pass
+
+    return HashtableSizeOptions
 
 
-class IfOptions(Table):
-    then_subgraph_index: int = number(0, "i", default=0)
-    else_subgraph_index: int = number(1, "i", default=0)
+def _make_ifoptions() -> type[Table]:
+    class IfOptions(Table):
+        then_subgraph_index: int = number(0, "i", default=0)
+        else_subgraph_index: int = number(1, "i", default=0)
+
+    return IfOptions
 
 
-class L2NormOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+def _make_l2normoptions() -> type[Table]:
+    class L2NormOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+
+    return L2NormOptions
 
 
-class LSHProjectionOptions(Table):
-    type: LSHProjectionType = choice(0, "b", default=LSHProjectionType.UNKNOWN)
+def _make_lshprojectionoptions() -> type[Table]:
+    class LSHProjectionOptions(Table):
+        type: LSHProjectionType = choice(0, "b", default=LSHProjectionType.UNKNOWN)
+
+    return LSHProjectionOptions
 
 
-class LSTMOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    cell_clip: float = number(1, "f", default=0.0)
-    proj_clip: float = number(2, "f", default=0.0)
-    kernel_type: LSTMKernelType = choice(3, "b", default=LSTMKernelType.FULL)
-    asymmetric_quantize_inputs: bool = number(4, "?", default=False)
+def _make_lstmoptions() -> type[Table]:
+    class LSTMOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        cell_clip: float = number(1, "f", default=0.0)
+        proj_clip: float = number(2, "f", default=0.0)
+        kernel_type: LSTMKernelType = choice(3, "b", default=LSTMKernelType.FULL)
+        asymmetric_quantize_inputs: bool = number(4, "?", default=False)
+
+    return LSTMOptions
 
 
-class LeakyReluOptions(Table):
-    alpha: float = number(0, "f", default=0.0)
+def _make_leakyreluoptions() -> type[Table]:
+    class LeakyReluOptions(Table):
+        alpha: float = number(0, "f", default=0.0)
+
+    return LeakyReluOptions
 
 
-class LessEqualOptions(Table):
-    pass
+def _make_lessequaloptions() -> type[Table]:
+    class LessEqualOptions(Table):
+        pass
+
+    return LessEqualOptions
 
 
-class LessOptions(Table):
-    pass
+def _make_lessoptions() -> type[Table]:
+    class LessOptions(Table):
+        pass
+
+    return LessOptions
 
 
-class LocalResponseNormalizationOptions(Table):
-    radius: int = number(0, "i", default=0)
-    bias: float = number(1, "f", default=0.0)
-    alpha: float = number(2, "f", default=0.0)
-    beta: float = number(3, "f", default=0.0)
+def _make_localresponsenormalizationoptions() -> type[Table]:
+    class LocalResponseNormalizationOptions(Table):
+        radius: int = number(0, "i", default=0)
+        bias: float = number(1, "f", default=0.0)
+        alpha: float = number(2, "f", default=0.0)
+        beta: float = number(3, "f", default=0.0)
+
+    return LocalResponseNormalizationOptions
 
 
-class LogSoftmaxOptions(Table):
-    pass
+def _make_logsoftmaxoptions() -> type[Table]:
+    class LogSoftmaxOptions(Table):
+        pass
+
+    return LogSoftmaxOptions
 
 
-class LogicalAndOptions(Table):
-    pass
+def _make_logicalandoptions() -> type[Table]:
+    class LogicalAndOptions(Table):
+        pass
+
+    return LogicalAndOptions
 
 
-class LogicalNotOptions(Table):
-    pass
+def _make_logicalnotoptions() -> type[Table]:
+    class LogicalNotOptions(Table):
+        pass
+
+    return LogicalNotOptions
 
 
-class LogicalOrOptions(Table):
-    pass
+def _make_logicaloroptions() -> type[Table]:
+    class LogicalOrOptions(Table):
+        pass
+
+    return LogicalOrOptions
 
 
-class MatrixDiagOptions(Table):
-    pass
+def _make_matrixdiagoptions() -> type[Table]:
+    class MatrixDiagOptions(Table):
+        pass
+
+    return MatrixDiagOptions
 
 
-class MatrixSetDiagOptions(Table):
-    pass
+def _make_matrixsetdiagoptions() -> type[Table]:
+    class MatrixSetDiagOptions(Table):
+        pass
+
+    return MatrixSetDiagOptions
 
 
-class MaximumMinimumOptions(Table):
-    pass
+def _make_maximumminimumoptions() -> type[Table]:
+    class MaximumMinimumOptions(Table):
+        pass
+
+    return MaximumMinimumOptions
 
 
 class Metadata(Table):
@@ -709,8 +927,11 @@ class Metadata(Table):
     buffer: int = number(1, "I", default=0)
 
 
-class MirrorPadOptions(Table):
-    mode: MirrorPadMode = choice(0, "b", default=MirrorPadMode.REFLECT)
+def _make_mirrorpadoptions() -> type[Table]:
+    class MirrorPadOptions(Table):
+        mode: MirrorPadMode = choice(0, "b", default=MirrorPadMode.REFLECT)
+
+    return MirrorPadOptions
 
 
 class OperatorCode(Table):
@@ -720,18 +941,24 @@ class OperatorCode(Table):
     builtin_code: BuiltinOperator = choice(3, "i", default=BuiltinOperator.ADD)
 
 
-class MultiAxisQuantization(Table):
-    scales: int = number(0, "i", default=0)
-    zero_points: int = number(1, "i", default=0)
-    block_size: int = number(2, "i", default=0)
-    quantized_dimensions: list[int] = numbers(3, "i", default_factory=list)
+def _make_multiaxisquantization() -> type[Table]:
+    class MultiAxisQuantization(Table):
+        scales: int = number(0, "i", default=0)
+        zero_points: int = number(1, "i", default=0)
+        block_size: int = number(2, "i", default=0)
+        quantized_dimensions: list[int] = numbers(3, "i", default_factory=list)
+
+    return MultiAxisQuantization
 
 
-QUANTIZATION_DETAILS: dict[int, type[Table]] = {
-    1: CustomQuantization,
-    2: BlockwiseQuantization,
-    3: MultiAxisQuantization,
-}
+QUANTIZATION_DETAILS = LazyTables(
+    {
+        1: "CustomQuantization",
+        2: "BlockwiseQuantization",
+        3: "MultiAxisQuantization",
+    },
+    __getattr__,
+)
 
 
 class QuantizationParameters(Table):
@@ -769,584 +996,839 @@ class Tensor(Table):
     external_buffer: int = number(10, "I", default=0)
 
 
-class Pool2DOptions(Table):
-    padding: Padding = choice(0, "b", default=Padding.SAME)
-    stride_w: int = number(1, "i", default=0)
-    stride_h: int = number(2, "i", default=0)
-    filter_width: int = number(3, "i", default=0)
-    filter_height: int = number(4, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(5, "b", default=ActivationFunctionType.NONE)
+def _make_pool2doptions() -> type[Table]:
+    class Pool2DOptions(Table):
+        padding: Padding = choice(0, "b", default=Padding.SAME)
+        stride_w: int = number(1, "i", default=0)
+        stride_h: int = number(2, "i", default=0)
+        filter_width: int = number(3, "i", default=0)
+        filter_height: int = number(4, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(5, "b", default=ActivationFunctionType.NONE)
 
+    return Pool2DOptions
 
-class SVDFOptions(Table):
-    rank: int = number(0, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
-    asymmetric_quantize_inputs: bool = number(2, "?", default=False)
 
+def _make_svdfoptions() -> type[Table]:
+    class SVDFOptions(Table):
+        rank: int = number(0, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
+        asymmetric_quantize_inputs: bool = number(2, "?", default=False)
 
-class RNNOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    asymmetric_quantize_inputs: bool = number(1, "?", default=False)
+    return SVDFOptions
 
 
-class SoftmaxOptions(Table):
-    beta: float = number(0, "f", default=0.0)
+def _make_rnnoptions() -> type[Table]:
+    class RNNOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        asymmetric_quantize_inputs: bool = number(1, "?", default=False)
 
+    return RNNOptions
 
-class ResizeBilinearOptions(Table):
-    align_corners: bool = number(2, "?", default=False)
-    half_pixel_centers: bool = number(3, "?", default=False)
 
+def _make_softmaxoptions() -> type[Table]:
+    class SoftmaxOptions(Table):
+        beta: float = number(0, "f", default=0.0)
 
-class ReshapeOptions(Table):
-    new_shape: list[int] = numbers(0, "i", default_factory=list)
+    return SoftmaxOptions
 
 
-class SkipGramOptions(Table):
-    ngram_size: int = number(0, "i", default=0)
-    max_skip_size: int = number(1, "i", default=0)
-    include_all_ngrams: bool = number(2, "?", default=False)
+def _make_resizebilinearoptions() -> type[Table]:
+    class ResizeBilinearOptions(Table):
+        align_corners: bool = number(2, "?", default=False)
+        half_pixel_centers: bool = number(3, "?", default=False)
 
+    return ResizeBilinearOptions
 
-class SpaceToDepthOptions(Table):
-    block_size: int = number(0, "i", default=0)
 
+def _make_reshapeoptions() -> type[Table]:
+    class ReshapeOptions(Table):
+        new_shape: list[int] = numbers(0, "i", default_factory=list)
 
-class MulOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+    return ReshapeOptions
 
 
-class PadOptions(Table):
-    pass
+def _make_skipgramoptions() -> type[Table]:
+    class SkipGramOptions(Table):
+        ngram_size: int = number(0, "i", default=0)
+        max_skip_size: int = number(1, "i", default=0)
+        include_all_ngrams: bool = number(2, "?", default=False)
 
+    return SkipGramOptions
 
-class SpaceToBatchNDOptions(Table):
-    pass
 
+def _make_spacetodepthoptions() -> type[Table]:
+    class SpaceToDepthOptions(Table):
+        block_size: int = number(0, "i", default=0)
 
-class TransposeOptions(Table):
-    pass
+    return SpaceToDepthOptions
 
 
-class ReducerOptions(Table):
-    keep_dims: bool = number(0, "?", default=False)
+def _make_muloptions() -> type[Table]:
+    class MulOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
 
+    return MulOptions
 
-class SubOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    pot_scale_int16: bool = number(1, "?", default=True)
 
+def _make_padoptions() -> type[Table]:
+    class PadOptions(Table):
+        pass
 
-class SqueezeOptions(Table):
-    squeeze_dims: list[int] = numbers(0, "i", default_factory=list)
+    return PadOptions
 
 
-class SequenceRNNOptions(Table):
-    time_major: bool = number(0, "?", default=False)
-    fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
-    asymmetric_quantize_inputs: bool = number(2, "?", default=False)
+def _make_spacetobatchndoptions() -> type[Table]:
+    class SpaceToBatchNDOptions(Table):
+        pass
 
+    return SpaceToBatchNDOptions
 
-class StridedSliceOptions(Table):
-    begin_mask: int = number(0, "i", default=0)
-    end_mask: int = number(1, "i", default=0)
-    ellipsis_mask: int = number(2, "i", default=0)
-    new_axis_mask: int = number(3, "i", default=0)
-    shrink_axis_mask: int = number(4, "i", default=0)
-    offset: bool = number(5, "?", default=False)
 
+def _make_transposeoptions() -> type[Table]:
+    class TransposeOptions(Table):
+        pass
 
-class TopKV2Options(Table):
-    pass
+    return TransposeOptions
 
 
-class SplitOptions(Table):
-    num_splits: int = number(0, "i", default=0)
+def _make_reduceroptions() -> type[Table]:
+    class ReducerOptions(Table):
+        keep_dims: bool = number(0, "?", default=False)
 
+    return ReducerOptions
 
-class NegOptions(Table):
-    pass
 
+def _make_suboptions() -> type[Table]:
+    class SubOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        pot_scale_int16: bool = number(1, "?", default=True)
 
-class PadV2Options(Table):
-    pass
+    return SubOptions
 
 
-class SelectOptions(Table):
-    pass
+def _make_squeezeoptions() -> type[Table]:
+    class SqueezeOptions(Table):
+        squeeze_dims: list[int] = numbers(0, "i", default_factory=list)
 
+    return SqueezeOptions
 
-class SliceOptions(Table):
-    pass
 
+def _make_sequencernnoptions() -> type[Table]:
+    class SequenceRNNOptions(Table):
+        time_major: bool = number(0, "?", default=False)
+        fused_activation_function: ActivationFunctionType = choice(1, "b", default=ActivationFunctionType.NONE)
+        asymmetric_quantize_inputs: bool = number(2, "?", default=False)
 
-class TransposeConvOptions(Table):
-    padding: Padding = choice(0, "b", default=Padding.SAME)
-    stride_w: int = number(1, "i", default=0)
-    stride_h: int = number(2, "i", default=0)
-    fused_activation_function: ActivationFunctionType = choice(3, "b", default=ActivationFunctionType.NONE)
-    quantized_bias_type: TensorType = choice(4, "b", default=TensorType.FLOAT32)
+    return SequenceRNNOptions
 
 
-class SparseToDenseOptions(Table):
-    validate_indices: bool = number(0, "?", default=False)
+def _make_stridedsliceoptions() -> type[Table]:
+    class StridedSliceOptions(Table):
+        begin_mask: int = number(0, "i", default=0)
+        end_mask: int = number(1, "i", default=0)
+        ellipsis_mask: int = number(2, "i", default=0)
+        new_axis_mask: int = number(3, "i", default=0)
+        shrink_axis_mask: int = number(4, "i", default=0)
+        offset: bool = number(5, "?", default=False)
 
+    return StridedSliceOptions
 
-class TileOptions(Table):
-    pass
 
+def _make_topkv2options() -> type[Table]:
+    class TopKV2Options(Table):
+        pass
 
-class NotEqualOptions(Table):
-    pass
+    return TopKV2Options
 
 
-class ShapeOptions(Table):
-    out_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
+def _make_splitoptions() -> type[Table]:
+    class SplitOptions(Table):
+        num_splits: int = number(0, "i", default=0)
 
+    return SplitOptions
 
-class PowOptions(Table):
-    pass
 
+def _make_negoptions() -> type[Table]:
+    class NegOptions(Table):
+        pass
 
-class PackOptions(Table):
-    values_count: int = number(0, "i", default=0)
-    axis: int = number(1, "i", default=0)
+    return NegOptions
 
 
-class OneHotOptions(Table):
-    axis: int = number(0, "i", default=0)
+def _make_padv2options() -> type[Table]:
+    class PadV2Options(Table):
+        pass
 
+    return PadV2Options
 
-class UnpackOptions(Table):
-    num: int = number(0, "i", default=0)
-    axis: int = number(1, "i", default=0)
 
+def _make_selectoptions() -> type[Table]:
+    class SelectOptions(Table):
+        pass
 
-class SquareOptions(Table):
-    pass
+    return SelectOptions
 
 
-class ZerosLikeOptions(Table):
-    pass
+def _make_sliceoptions() -> type[Table]:
+    class SliceOptions(Table):
+        pass
 
+    return SliceOptions
 
-class UnidirectionalSequenceLSTMOptions(Table):
-    fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
-    cell_clip: float = number(1, "f", default=0.0)
-    proj_clip: float = number(2, "f", default=0.0)
-    time_major: bool = number(3, "?", default=False)
-    asymmetric_quantize_inputs: bool = number(4, "?", default=False)
-    diagonal_recurrent_tensors: bool = number(5, "?", default=False)
 
+def _make_transposeconvoptions() -> type[Table]:
+    class TransposeConvOptions(Table):
+        padding: Padding = choice(0, "b", default=Padding.SAME)
+        stride_w: int = number(1, "i", default=0)
+        stride_h: int = number(2, "i", default=0)
+        fused_activation_function: ActivationFunctionType = choice(3, "b", default=ActivationFunctionType.NONE)
+        quantized_bias_type: TensorType = choice(4, "b", default=TensorType.FLOAT32)
 
-class RangeOptions(Table):
-    pass
+    return TransposeConvOptions
 
 
-class ResizeNearestNeighborOptions(Table):
-    align_corners: bool = number(0, "?", default=False)
-    half_pixel_centers: bool = number(1, "?", default=False)
+def _make_sparsetodenseoptions() -> type[Table]:
+    class SparseToDenseOptions(Table):
+        validate_indices: bool = number(0, "?", default=False)
 
+    return SparseToDenseOptions
 
-class SquaredDifferenceOptions(Table):
-    pass
 
+def _make_tileoptions() -> type[Table]:
+    class TileOptions(Table):
+        pass
 
-class SplitVOptions(Table):
-    num_splits: int = number(0, "i", default=0)
+    return TileOptions
 
 
-class UniqueOptions(Table):
-    idx_out_type: TensorType = choice(0, "b", default=TensorType.INT32)
+def _make_notequaloptions() -> type[Table]:
+    class NotEqualOptions(Table):
+        pass
 
+    return NotEqualOptions
 
-class ReverseV2Options(Table):
-    pass
 
+def _make_shapeoptions() -> type[Table]:
+    class ShapeOptions(Table):
+        out_type: TensorType = choice(0, "b", default=TensorType.FLOAT32)
 
-class WhereOptions(Table):
-    pass
+    return ShapeOptions
 
 
-class RankOptions(Table):
-    pass
+def _make_powoptions() -> type[Table]:
+    class PowOptions(Table):
+        pass
 
+    return PowOptions
 
-class ReverseSequenceOptions(Table):
-    seq_dim: int = number(0, "i", default=0)
-    batch_dim: int = number(1, "i", default=0)
 
+def _make_packoptions() -> type[Table]:
+    class PackOptions(Table):
+        values_count: int = number(0, "i", default=0)
+        axis: int = number(1, "i", default=0)
 
-class QuantizeOptions(Table):
-    pass
+    return PackOptions
 
 
-class WhileOptions(Table):
-    cond_subgraph_index: int = number(0, "i", default=0)
-    body_subgraph_index: int = number(1, "i", default=0)
+def _make_onehotoptions() -> type[Table]:
+    class OneHotOptions(Table):
+        axis: int = number(0, "i", default=0)
 
+    return OneHotOptions
 
-class NonMaxSuppressionV4Options(Table):
-    pass
 
+def _make_unpackoptions() -> type[Table]:
+    class UnpackOptions(Table):
+        num: int = number(0, "i", default=0)
+        axis: int = number(1, "i", default=0)
 
-class NonMaxSuppressionV5Options(Table):
-    pass
+    return UnpackOptions
 
 
-class ScatterNdOptions(Table):
-    pass
+def _make_squareoptions() -> type[Table]:
+    class SquareOptions(Table):
+        pass
 
+    return SquareOptions
 
-class SelectV2Options(Table):
-    pass
 
+def _make_zeroslikeoptions() -> type[Table]:
+    class ZerosLikeOptions(Table):
+        pass
 
-class SegmentSumOptions(Table):
-    pass
+    return ZerosLikeOptions
 
 
-class Rfft2dOptions(Table):
-    pass
+def _make_unidirectionalsequencelstmoptions() -> type[Table]:
+    class UnidirectionalSequenceLSTMOptions(Table):
+        fused_activation_function: ActivationFunctionType = choice(0, "b", default=ActivationFunctionType.NONE)
+        cell_clip: float = number(1, "f", default=0.0)
+        proj_clip: float = number(2, "f", default=0.0)
+        time_major: bool = number(3, "?", default=False)
+        asymmetric_quantize_inputs: bool = number(4, "?", default=False)
+        diagonal_recurrent_tensors: bool = number(5, "?", default=False)
 
+    return UnidirectionalSequenceLSTMOptions
 
-class VarHandleOptions(Table):
-    container: str = text(0, default="")
-    shared_name: str = text(1, default="")
 
+def _make_rangeoptions() -> type[Table]:
+    class RangeOptions(Table):
+        pass
 
-class ReadVariableOptions(Table):
-    pass
+    return RangeOptions
 
 
-class RandomOptions(Table):
-    seed: int = number(0, "q", default=0)
-    seed2: int = number(1, "q", default=0)
+def _make_resizenearestneighboroptions() -> type[Table]:
+    class ResizeNearestNeighborOptions(Table):
+        align_corners: bool = number(0, "?", default=False)
+        half_pixel_centers: bool = number(1, "?", default=False)
 
+    return ResizeNearestNeighborOptions
 
-class UnsortedSegmentProdOptions(Table):
-    pass
 
+def _make_squareddifferenceoptions() -> type[Table]:
+    class SquaredDifferenceOptions(Table):
+        pass
 
-class UnsortedSegmentMaxOptions(Table):
-    pass
+    return SquaredDifferenceOptions
 
 
-class UnsortedSegmentMinOptions(Table):
-    pass
+def _make_splitvoptions() -> type[Table]:
+    class SplitVOptions(Table):
+        num_splits: int = number(0, "i", default=0)
 
+    return SplitVOptions
 
-class UnsortedSegmentSumOptions(Table):
-    pass
 
+def _make_uniqueoptions() -> type[Table]:
+    class UniqueOptions(Table):
+        idx_out_type: TensorType = choice(0, "b", default=TensorType.INT32)
 
-class SignOptions(Table):
-    pass
+    return UniqueOptions
 
 
-class RightShiftOptions(Table):
-    pass
+def _make_reversev2options() -> type[Table]:
+    class ReverseV2Options(Table):
+        pass
 
+    return ReverseV2Options
 
-BUILTIN_OPTIONS: dict[int, type[Table]] = {
-    1: Conv2DOptions,
-    2: DepthwiseConv2DOptions,
-    3: ConcatEmbeddingsOptions,
-    4: LSHProjectionOptions,
-    5: Pool2DOptions,
-    6: SVDFOptions,
-    7: RNNOptions,
-    8: FullyConnectedOptions,
-    9: SoftmaxOptions,
-    10: ConcatenationOptions,
-    11: AddOptions,
-    12: L2NormOptions,
-    13: LocalResponseNormalizationOptions,
-    14: LSTMOptions,
-    15: ResizeBilinearOptions,
-    16: CallOptions,
-    17: ReshapeOptions,
-    18: SkipGramOptions,
-    19: SpaceToDepthOptions,
-    20: EmbeddingLookupSparseOptions,
-    21: MulOptions,
-    22: PadOptions,
-    23: GatherOptions,
-    24: BatchToSpaceNDOptions,
-    25: SpaceToBatchNDOptions,
-    26: TransposeOptions,
-    27: ReducerOptions,
-    28: SubOptions,
-    29: DivOptions,
-    30: SqueezeOptions,
-    31: SequenceRNNOptions,
-    32: StridedSliceOptions,
-    33: ExpOptions,
-    34: TopKV2Options,
-    35: SplitOptions,
-    36: LogSoftmaxOptions,
-    37: CastOptions,
-    38: DequantizeOptions,
-    39: MaximumMinimumOptions,
-    40: ArgMaxOptions,
-    41: LessOptions,
-    42: NegOptions,
-    43: PadV2Options,
-    44: GreaterOptions,
-    45: GreaterEqualOptions,
-    46: LessEqualOptions,
-    47: SelectOptions,
-    48: SliceOptions,
-    49: TransposeConvOptions,
-    50: SparseToDenseOptions,
-    51: TileOptions,
-    52: ExpandDimsOptions,
-    53: EqualOptions,
-    54: NotEqualOptions,
-    55: ShapeOptions,
-    56: PowOptions,
-    57: ArgMinOptions,
-    58: FakeQuantOptions,
-    59: PackOptions,
-    60: LogicalOrOptions,
-    61: OneHotOptions,
-    62: LogicalAndOptions,
-    63: LogicalNotOptions,
-    64: UnpackOptions,
-    65: FloorDivOptions,
-    66: SquareOptions,
-    67: ZerosLikeOptions,
-    68: FillOptions,
-    69: BidirectionalSequenceLSTMOptions,
-    70: BidirectionalSequenceRNNOptions,
-    71: UnidirectionalSequenceLSTMOptions,
-    72: FloorModOptions,
-    73: RangeOptions,
-    74: ResizeNearestNeighborOptions,
-    75: LeakyReluOptions,
-    76: SquaredDifferenceOptions,
-    77: MirrorPadOptions,
-    78: AbsOptions,
-    79: SplitVOptions,
-    80: UniqueOptions,
-    81: ReverseV2Options,
-    82: AddNOptions,
-    83: GatherNdOptions,
-    84: CosOptions,
-    85: WhereOptions,
-    86: RankOptions,
-    87: ReverseSequenceOptions,
-    88: MatrixDiagOptions,
-    89: QuantizeOptions,
-    90: MatrixSetDiagOptions,
-    91: HardSwishOptions,
-    92: IfOptions,
-    93: WhileOptions,
-    94: DepthToSpaceOptions,
-    95: NonMaxSuppressionV4Options,
-    96: NonMaxSuppressionV5Options,
-    97: ScatterNdOptions,
-    98: SelectV2Options,
-    99: DensifyOptions,
-    100: SegmentSumOptions,
-    101: BatchMatMulOptions,
-    102: CumsumOptions,
-    103: CallOnceOptions,
-    104: BroadcastToOptions,
-    105: Rfft2dOptions,
-    106: Conv3DOptions,
-    107: HashtableOptions,
-    108: HashtableFindOptions,
-    109: HashtableImportOptions,
-    110: HashtableSizeOptions,
-    111: VarHandleOptions,
-    112: ReadVariableOptions,
-    113: AssignVariableOptions,
-    114: RandomOptions,
-    115: BucketizeOptions,
-    116: GeluOptions,
-    117: DynamicUpdateSliceOptions,
-    118: UnsortedSegmentProdOptions,
-    119: UnsortedSegmentMaxOptions,
-    120: UnsortedSegmentMinOptions,
-    121: UnsortedSegmentSumOptions,
-    122: ATan2Options,
-    123: SignOptions,
-    124: BitcastOptions,
-    125: BitwiseXorOptions,
-    126: RightShiftOptions,
-}
 
+def _make_whereoptions() -> type[Table]:
+    class WhereOptions(Table):
+        pass
 
-class StablehloConcatenateOptions(Table):
-    dimension: int = number(0, "q", default=0)
+    return WhereOptions
 
 
-class StablehloBroadcastInDimOptions(Table):
-    broadcast_dimensions: list[int] = numbers(0, "q", default_factory=list)
+def _make_rankoptions() -> type[Table]:
+    class RankOptions(Table):
+        pass
 
+    return RankOptions
 
-class StablehloSliceOptions(Table):
-    start_indices: list[int] = numbers(0, "q", default_factory=list)
-    limit_indices: list[int] = numbers(1, "q", default_factory=list)
-    strides: list[int] = numbers(2, "q", default_factory=list)
 
+def _make_reversesequenceoptions() -> type[Table]:
+    class ReverseSequenceOptions(Table):
+        seq_dim: int = number(0, "i", default=0)
+        batch_dim: int = number(1, "i", default=0)
 
-class StablehloConvolutionOptions(Table):
-    window_strides: list[int] = numbers(0, "q", default_factory=list)
-    padding: list[int] = numbers(1, "q", default_factory=list)
-    lhs_dilation: list[int] = numbers(2, "q", default_factory=list)
-    rhs_dilation: list[int] = numbers(3, "q", default_factory=list)
-    window_reversal: list[bool] = numbers(4, "?", default_factory=list)
-    input_batch_dimension: int = number(5, "q", default=0)
-    input_feature_dimension: int = number(6, "q", default=0)
-    input_spatial_dimensions: list[int] = numbers(7, "q", default_factory=list)
-    kernel_input_feature_dimension: int = number(8, "q", default=0)
-    kernel_output_feature_dimension: int = number(9, "q", default=0)
-    kernel_spatial_dimensions: list[int] = numbers(10, "q", default_factory=list)
-    output_batch_dimension: int = number(11, "q", default=0)
-    output_feature_dimension: int = number(12, "q", default=0)
-    output_spatial_dimensions: list[int] = numbers(13, "q", default_factory=list)
-    feature_group_count: int = number(14, "q", default=0)
-    batch_group_count: int = number(15, "q", default=0)
-    precision_config: list[StablehloPrecisionConfig] = choices(16, "I", StablehloPrecisionConfig, default_factory=list)
+    return ReverseSequenceOptions
 
 
-class StablehloCustomCallOptions(Table):
-    call_target_name: str = text(0, default="")
-    has_side_effect: bool = number(1, "?", default=False)
-    backend_config: str = text(2, default="")
-    api_version: int = number(3, "i", default=0)
-    called_computations: list[int] = numbers(4, "i", default_factory=list)
-    custom_attributes: bytes | bytearray | memoryview = raw(5, default=b"")
+def _make_quantizeoptions() -> type[Table]:
+    class QuantizeOptions(Table):
+        pass
 
+    return QuantizeOptions
 
-class StablehloReduceOptions(Table):
-    dimensions: list[int] = numbers(0, "q", default_factory=list)
-    body_subgraph_index: int = number(1, "i", default=0)
 
+def _make_whileoptions() -> type[Table]:
+    class WhileOptions(Table):
+        cond_subgraph_index: int = number(0, "i", default=0)
+        body_subgraph_index: int = number(1, "i", default=0)
 
-class StablehloScatterOptions(Table):
-    indices_are_sorted: bool = number(0, "?", default=False)
-    update_window_dims: list[int] = numbers(1, "q", default_factory=list)
-    inserted_window_dims: list[int] = numbers(2, "q", default_factory=list)
-    scatter_dims_to_operand_dims: list[int] = numbers(3, "q", default_factory=list)
-    index_vector_dim: int = number(4, "q", default=0)
-    unique_indices: bool = number(5, "?", default=False)
-    update_computation_subgraph_index: int = number(6, "i", default=0)
+    return WhileOptions
 
 
-class StablehloCompareOptions(Table):
-    comparison_direction: StablehloComparisonDirection = choice(
-        0, "I", default=StablehloComparisonDirection.STABLEHLO_COMPARISON_DIRECTION_EQ
-    )
-    compare_type: StablehloComparisonType = choice(1, "I", default=StablehloComparisonType.STABLEHLO_COMPARISON_TYPE_NOTYPE)
+def _make_nonmaxsuppressionv4options() -> type[Table]:
+    class NonMaxSuppressionV4Options(Table):
+        pass
 
+    return NonMaxSuppressionV4Options
 
-class StablehloDynamicSliceOptions(Table):
-    slice_sizes: list[int] = numbers(0, "q", default_factory=list)
 
+def _make_nonmaxsuppressionv5options() -> type[Table]:
+    class NonMaxSuppressionV5Options(Table):
+        pass
 
-class StablehloPadOptions(Table):
-    edge_padding_low: list[int] = numbers(0, "q", default_factory=list)
-    edge_padding_high: list[int] = numbers(1, "q", default_factory=list)
-    interior_padding: list[int] = numbers(2, "q", default_factory=list)
+    return NonMaxSuppressionV5Options
 
 
-class StablehloIotaOptions(Table):
-    iota_dimension: int = number(0, "q", default=0)
+def _make_scatterndoptions() -> type[Table]:
+    class ScatterNdOptions(Table):
+        pass
 
+    return ScatterNdOptions
 
-class StablehloDotGeneralOptions(Table):
-    lhs_batching_dimensions: list[int] = numbers(0, "q", default_factory=list)
-    rhs_batching_dimensions: list[int] = numbers(1, "q", default_factory=list)
-    lhs_contracting_dimensions: list[int] = numbers(2, "q", default_factory=list)
-    rhs_contracting_dimensions: list[int] = numbers(3, "q", default_factory=list)
-    precision_config: list[StablehloPrecisionConfig] = choices(4, "I", StablehloPrecisionConfig, default_factory=list)
 
+def _make_selectv2options() -> type[Table]:
+    class SelectV2Options(Table):
+        pass
 
-class StablehloReduceWindowOptions(Table):
-    window_dimensions: list[int] = numbers(0, "q", default_factory=list)
-    window_strides: list[int] = numbers(1, "q", default_factory=list)
-    base_dilations: list[int] = numbers(2, "q", default_factory=list)
-    window_dilations: list[int] = numbers(3, "q", default_factory=list)
-    padding: list[int] = numbers(4, "q", default_factory=list)
-    body_subgraph_index: int = number(5, "i", default=0)
+    return SelectV2Options
 
 
-class StablehloSortOptions(Table):
-    dimension: int = number(0, "q", default=0)
-    is_stable: bool = number(1, "?", default=False)
-    comparator_subgraph_index: int = number(2, "i", default=0)
+def _make_segmentsumoptions() -> type[Table]:
+    class SegmentSumOptions(Table):
+        pass
 
+    return SegmentSumOptions
 
-class StablehloWhileOptions(Table):
-    cond_subgraph_index: int = number(0, "i", default=0)
-    body_subgraph_index: int = number(1, "i", default=0)
 
+def _make_rfft2doptions() -> type[Table]:
+    class Rfft2dOptions(Table):
+        pass
 
-class StablehloGatherOptions(Table):
-    offset_dims: list[int] = numbers(0, "q", default_factory=list)
-    collapsed_slice_dims: list[int] = numbers(1, "q", default_factory=list)
-    start_index_map: list[int] = numbers(2, "q", default_factory=list)
-    index_vector_dim: int = number(3, "q", default=0)
-    slice_sizes: list[int] = numbers(4, "q", default_factory=list)
-    indices_are_sorted: bool = number(5, "?", default=False)
+    return Rfft2dOptions
 
 
-class StablehloTransposeOptions(Table):
-    permutation: list[int] = numbers(0, "q", default_factory=list)
+def _make_varhandleoptions() -> type[Table]:
+    class VarHandleOptions(Table):
+        container: str = text(0, default="")
+        shared_name: str = text(1, default="")
 
+    return VarHandleOptions
 
-class StablehloRngBitGeneratorOptions(Table):
-    algorithm: RngAlgorithm = choice(0, "b", default=RngAlgorithm.DEFAULT)
 
+def _make_readvariableoptions() -> type[Table]:
+    class ReadVariableOptions(Table):
+        pass
 
-class ReduceWindowOptions(Table):
-    reduce_function: ReduceWindowFunction = choice(0, "i", default=ReduceWindowFunction.UNSUPPORTED)
+    return ReadVariableOptions
 
 
-class StableHLOCompositeOptions(Table):
-    name: str = text(0, default="")
-    decomposition_subgraph_index: int = number(1, "i", default=0)
-    composite_attributes: bytes | bytearray | memoryview = raw(2, default=b"")
-    composite_attributes_format: CustomOptionsFormat = choice(3, "b", default=CustomOptionsFormat.FLEXBUFFERS)
-    version: int = number(4, "i", default=0)
+def _make_randomoptions() -> type[Table]:
+    class RandomOptions(Table):
+        seed: int = number(0, "q", default=0)
+        seed2: int = number(1, "q", default=0)
 
+    return RandomOptions
 
-class StablehloShiftLeftOptions(Table):
-    pass
 
+def _make_unsortedsegmentprodoptions() -> type[Table]:
+    class UnsortedSegmentProdOptions(Table):
+        pass
 
-class StablehloCaseOptions(Table):
-    branch_subgraph_indices: list[int] = numbers(0, "i", default_factory=list)
+    return UnsortedSegmentProdOptions
 
 
-BUILTIN_OPTIONS_2: dict[int, type[Table]] = {
-    1: StablehloConcatenateOptions,
-    2: StablehloBroadcastInDimOptions,
-    3: StablehloSliceOptions,
-    4: StablehloConvolutionOptions,
-    5: StablehloCustomCallOptions,
-    6: StablehloReduceOptions,
-    7: StablehloScatterOptions,
-    8: StablehloCompareOptions,
-    9: StablehloDynamicSliceOptions,
-    10: StablehloPadOptions,
-    11: StablehloIotaOptions,
-    12: StablehloDotGeneralOptions,
-    13: StablehloReduceWindowOptions,
-    14: StablehloSortOptions,
-    15: StablehloWhileOptions,
-    16: StablehloGatherOptions,
-    17: StablehloTransposeOptions,
-    18: DilateOptions,
-    19: StablehloRngBitGeneratorOptions,
-    20: ReduceWindowOptions,
-    21: StableHLOCompositeOptions,
-    22: StablehloShiftLeftOptions,
-    23: StablehloCaseOptions,
-}
+def _make_unsortedsegmentmaxoptions() -> type[Table]:
+    class UnsortedSegmentMaxOptions(Table):
+        pass
+
+    return UnsortedSegmentMaxOptions
+
+
+def _make_unsortedsegmentminoptions() -> type[Table]:
+    class UnsortedSegmentMinOptions(Table):
+        pass
+
+    return UnsortedSegmentMinOptions
+
+
+def _make_unsortedsegmentsumoptions() -> type[Table]:
+    class UnsortedSegmentSumOptions(Table):
+        pass
+
+    return UnsortedSegmentSumOptions
+
+
+def _make_signoptions() -> type[Table]:
+    class SignOptions(Table):
+        pass
+
+    return SignOptions
+
+
+def _make_rightshiftoptions() -> type[Table]:
+    class RightShiftOptions(Table):
+        pass
+
+    return RightShiftOptions
+
+
+BUILTIN_OPTIONS = LazyTables(
+    {
+        1: "Conv2DOptions",
+        2: "DepthwiseConv2DOptions",
+        3: "ConcatEmbeddingsOptions",
+        4: "LSHProjectionOptions",
+        5: "Pool2DOptions",
+        6: "SVDFOptions",
+        7: "RNNOptions",
+        8: "FullyConnectedOptions",
+        9: "SoftmaxOptions",
+        10: "ConcatenationOptions",
+        11: "AddOptions",
+        12: "L2NormOptions",
+        13: "LocalResponseNormalizationOptions",
+        14: "LSTMOptions",
+        15: "ResizeBilinearOptions",
+        16: "CallOptions",
+        17: "ReshapeOptions",
+        18: "SkipGramOptions",
+        19: "SpaceToDepthOptions",
+        20: "EmbeddingLookupSparseOptions",
+        21: "MulOptions",
+        22: "PadOptions",
+        23: "GatherOptions",
+        24: "BatchToSpaceNDOptions",
+        25: "SpaceToBatchNDOptions",
+        26: "TransposeOptions",
+        27: "ReducerOptions",
+        28: "SubOptions",
+        29: "DivOptions",
+        30: "SqueezeOptions",
+        31: "SequenceRNNOptions",
+        32: "StridedSliceOptions",
+        33: "ExpOptions",
+        34: "TopKV2Options",
+        35: "SplitOptions",
+        36: "LogSoftmaxOptions",
+        37: "CastOptions",
+        38: "DequantizeOptions",
+        39: "MaximumMinimumOptions",
+        40: "ArgMaxOptions",
+        41: "LessOptions",
+        42: "NegOptions",
+        43: "PadV2Options",
+        44: "GreaterOptions",
+        45: "GreaterEqualOptions",
+        46: "LessEqualOptions",
+        47: "SelectOptions",
+        48: "SliceOptions",
+        49: "TransposeConvOptions",
+        50: "SparseToDenseOptions",
+        51: "TileOptions",
+        52: "ExpandDimsOptions",
+        53: "EqualOptions",
+        54: "NotEqualOptions",
+        55: "ShapeOptions",
+        56: "PowOptions",
+        57: "ArgMinOptions",
+        58: "FakeQuantOptions",
+        59: "PackOptions",
+        60: "LogicalOrOptions",
+        61: "OneHotOptions",
+        62: "LogicalAndOptions",
+        63: "LogicalNotOptions",
+        64: "UnpackOptions",
+        65: "FloorDivOptions",
+        66: "SquareOptions",
+        67: "ZerosLikeOptions",
+        68: "FillOptions",
+        69: "BidirectionalSequenceLSTMOptions",
+        70: "BidirectionalSequenceRNNOptions",
+        71: "UnidirectionalSequenceLSTMOptions",
+        72: "FloorModOptions",
+        73: "RangeOptions",
+        74: "ResizeNearestNeighborOptions",
+        75: "LeakyReluOptions",
+        76: "SquaredDifferenceOptions",
+        77: "MirrorPadOptions",
+        78: "AbsOptions",
+        79: "SplitVOptions",
+        80: "UniqueOptions",
+        81: "ReverseV2Options",
+        82: "AddNOptions",
+        83: "GatherNdOptions",
+        84: "CosOptions",
+        85: "WhereOptions",
+        86: "RankOptions",
+        87: "ReverseSequenceOptions",
+        88: "MatrixDiagOptions",
+        89: "QuantizeOptions",
+        90: "MatrixSetDiagOptions",
+        91: "HardSwishOptions",
+        92: "IfOptions",
+        93: "WhileOptions",
+        94: "DepthToSpaceOptions",
+        95: "NonMaxSuppressionV4Options",
+        96: "NonMaxSuppressionV5Options",
+        97: "ScatterNdOptions",
+        98: "SelectV2Options",
+        99: "DensifyOptions",
+        100: "SegmentSumOptions",
+        101: "BatchMatMulOptions",
+        102: "CumsumOptions",
+        103: "CallOnceOptions",
+        104: "BroadcastToOptions",
+        105: "Rfft2dOptions",
+        106: "Conv3DOptions",
+        107: "HashtableOptions",
+        108: "HashtableFindOptions",
+        109: "HashtableImportOptions",
+        110: "HashtableSizeOptions",
+        111: "VarHandleOptions",
+        112: "ReadVariableOptions",
+        113: "AssignVariableOptions",
+        114: "RandomOptions",
+        115: "BucketizeOptions",
+        116: "GeluOptions",
+        117: "DynamicUpdateSliceOptions",
+        118: "UnsortedSegmentProdOptions",
+        119: "UnsortedSegmentMaxOptions",
+        120: "UnsortedSegmentMinOptions",
+        121: "UnsortedSegmentSumOptions",
+        122: "ATan2Options",
+        123: "SignOptions",
+        124: "BitcastOptions",
+        125: "BitwiseXorOptions",
+        126: "RightShiftOptions",
+    },
+    __getattr__,
+)
+
+
+def _make_stablehloconcatenateoptions() -> type[Table]:
+    class StablehloConcatenateOptions(Table):
+        dimension: int = number(0, "q", default=0)
+
+    return StablehloConcatenateOptions
+
+
+def _make_stablehlobroadcastindimoptions() -> type[Table]:
+    class StablehloBroadcastInDimOptions(Table):
+        broadcast_dimensions: list[int] = numbers(0, "q", default_factory=list)
+
+    return StablehloBroadcastInDimOptions
+
+
+def _make_stablehlosliceoptions() -> type[Table]:
+    class StablehloSliceOptions(Table):
+        start_indices: list[int] = numbers(0, "q", default_factory=list)
+        limit_indices: list[int] = numbers(1, "q", default_factory=list)
+        strides: list[int] = numbers(2, "q", default_factory=list)
+
+    return StablehloSliceOptions
+
+
+def _make_stablehloconvolutionoptions() -> type[Table]:
+    class StablehloConvolutionOptions(Table):
+        window_strides: list[int] = numbers(0, "q", default_factory=list)
+        padding: list[int] = numbers(1, "q", default_factory=list)
+        lhs_dilation: list[int] = numbers(2, "q", default_factory=list)
+        rhs_dilation: list[int] = numbers(3, "q", default_factory=list)
+        window_reversal: list[bool] = numbers(4, "?", default_factory=list)
+        input_batch_dimension: int = number(5, "q", default=0)
+        input_feature_dimension: int = number(6, "q", default=0)
+        input_spatial_dimensions: list[int] = numbers(7, "q", default_factory=list)
+        kernel_input_feature_dimension: int = number(8, "q", default=0)
+        kernel_output_feature_dimension: int = number(9, "q", default=0)
+        kernel_spatial_dimensions: list[int] = numbers(10, "q", default_factory=list)
+        output_batch_dimension: int = number(11, "q", default=0)
+        output_feature_dimension: int = number(12, "q", default=0)
+        output_spatial_dimensions: list[int] = numbers(13, "q", default_factory=list)
+        feature_group_count: int = number(14, "q", default=0)
+        batch_group_count: int = number(15, "q", default=0)
+        precision_config: list[StablehloPrecisionConfig] = choices(16, "I", StablehloPrecisionConfig, default_factory=list)
+
+    return StablehloConvolutionOptions
+
+
+def _make_stablehlocustomcalloptions() -> type[Table]:
+    class StablehloCustomCallOptions(Table):
+        call_target_name: str = text(0, default="")
+        has_side_effect: bool = number(1, "?", default=False)
+        backend_config: str = text(2, default="")
+        api_version: int = number(3, "i", default=0)
+        called_computations: list[int] = numbers(4, "i", default_factory=list)
+        custom_attributes: bytes | bytearray | memoryview = raw(5, default=b"")
+
+    return StablehloCustomCallOptions
+
+
+def _make_stablehloreduceoptions() -> type[Table]:
+    class StablehloReduceOptions(Table):
+        dimensions: list[int] = numbers(0, "q", default_factory=list)
+        body_subgraph_index: int = number(1, "i", default=0)
+
+    return StablehloReduceOptions
+
+
+def _make_stablehloscatteroptions() -> type[Table]:
+    class StablehloScatterOptions(Table):
+        indices_are_sorted: bool = number(0, "?", default=False)
+        update_window_dims: list[int] = numbers(1, "q", default_factory=list)
+        inserted_window_dims: list[int] = numbers(2, "q", default_factory=list)
+        scatter_dims_to_operand_dims: list[int] = numbers(3, "q", default_factory=list)
+        index_vector_dim: int = number(4, "q", default=0)
+        unique_indices: bool = number(5, "?", default=False)
+        update_computation_subgraph_index: int = number(6, "i", default=0)
+
+    return StablehloScatterOptions
+
+
+def _make_stablehlocompareoptions() -> type[Table]:
+    class StablehloCompareOptions(Table):
+        comparison_direction: StablehloComparisonDirection = choice(
+            0, "I", default=StablehloComparisonDirection.STABLEHLO_COMPARISON_DIRECTION_EQ
+        )
+        compare_type: StablehloComparisonType = choice(1, "I", default=StablehloComparisonType.STABLEHLO_COMPARISON_TYPE_NOTYPE)
+
+    return StablehloCompareOptions
+
+
+def _make_stablehlodynamicsliceoptions() -> type[Table]:
+    class StablehloDynamicSliceOptions(Table):
+        slice_sizes: list[int] = numbers(0, "q", default_factory=list)
+
+    return StablehloDynamicSliceOptions
+
+
+def _make_stablehlopadoptions() -> type[Table]:
+    class StablehloPadOptions(Table):
+        edge_padding_low: list[int] = numbers(0, "q", default_factory=list)
+        edge_padding_high: list[int] = numbers(1, "q", default_factory=list)
+        interior_padding: list[int] = numbers(2, "q", default_factory=list)
+
+    return StablehloPadOptions
+
+
+def _make_stablehloiotaoptions() -> type[Table]:
+    class StablehloIotaOptions(Table):
+        iota_dimension: int = number(0, "q", default=0)
+
+    return StablehloIotaOptions
+
+
+def _make_stablehlodotgeneraloptions() -> type[Table]:
+    class StablehloDotGeneralOptions(Table):
+        lhs_batching_dimensions: list[int] = numbers(0, "q", default_factory=list)
+        rhs_batching_dimensions: list[int] = numbers(1, "q", default_factory=list)
+        lhs_contracting_dimensions: list[int] = numbers(2, "q", default_factory=list)
+        rhs_contracting_dimensions: list[int] = numbers(3, "q", default_factory=list)
+        precision_config: list[StablehloPrecisionConfig] = choices(4, "I", StablehloPrecisionConfig, default_factory=list)
+
+    return StablehloDotGeneralOptions
+
+
+def _make_stablehloreducewindowoptions() -> type[Table]:
+    class StablehloReduceWindowOptions(Table):
+        window_dimensions: list[int] = numbers(0, "q", default_factory=list)
+        window_strides: list[int] = numbers(1, "q", default_factory=list)
+        base_dilations: list[int] = numbers(2, "q", default_factory=list)
+        window_dilations: list[int] = numbers(3, "q", default_factory=list)
+        padding: list[int] = numbers(4, "q", default_factory=list)
+        body_subgraph_index: int = number(5, "i", default=0)
+
+    return StablehloReduceWindowOptions
+
+
+def _make_stablehlosortoptions() -> type[Table]:
+    class StablehloSortOptions(Table):
+        dimension: int = number(0, "q", default=0)
+        is_stable: bool = number(1, "?", default=False)
+        comparator_subgraph_index: int = number(2, "i", default=0)
+
+    return StablehloSortOptions
+
+
+def _make_stablehlowhileoptions() -> type[Table]:
+    class StablehloWhileOptions(Table):
+        cond_subgraph_index: int = number(0, "i", default=0)
+        body_subgraph_index: int = number(1, "i", default=0)
+
+    return StablehloWhileOptions
+
+
+def _make_stablehlogatheroptions() -> type[Table]:
+    class StablehloGatherOptions(Table):
+        offset_dims: list[int] = numbers(0, "q", default_factory=list)
+        collapsed_slice_dims: list[int] = numbers(1, "q", default_factory=list)
+        start_index_map: list[int] = numbers(2, "q", default_factory=list)
+        index_vector_dim: int = number(3, "q", default=0)
+        slice_sizes: list[int] = numbers(4, "q", default_factory=list)
+        indices_are_sorted: bool = number(5, "?", default=False)
+
+    return StablehloGatherOptions
+
+
+def _make_stablehlotransposeoptions() -> type[Table]:
+    class StablehloTransposeOptions(Table):
+        permutation: list[int] = numbers(0, "q", default_factory=list)
+
+    return StablehloTransposeOptions
+
+
+def _make_stablehlorngbitgeneratoroptions() -> type[Table]:
+    class StablehloRngBitGeneratorOptions(Table):
+        algorithm: RngAlgorithm = choice(0, "b", default=RngAlgorithm.DEFAULT)
+
+    return StablehloRngBitGeneratorOptions
+
+
+def _make_reducewindowoptions() -> type[Table]:
+    class ReduceWindowOptions(Table):
+        reduce_function: ReduceWindowFunction = choice(0, "i", default=ReduceWindowFunction.UNSUPPORTED)
+
+    return ReduceWindowOptions
+
+
+def _make_stablehlocompositeoptions() -> type[Table]:
+    class StableHLOCompositeOptions(Table):
+        name: str = text(0, default="")
+        decomposition_subgraph_index: int = number(1, "i", default=0)
+        composite_attributes: bytes | bytearray | memoryview = raw(2, default=b"")
+        composite_attributes_format: CustomOptionsFormat = choice(3, "b", default=CustomOptionsFormat.FLEXBUFFERS)
+        version: int = number(4, "i", default=0)
+
+    return StableHLOCompositeOptions
+
+
+def _make_stablehloshiftleftoptions() -> type[Table]:
+    class StablehloShiftLeftOptions(Table):
+        pass
+
+    return StablehloShiftLeftOptions
+
+
+def _make_stablehlocaseoptions() -> type[Table]:
+    class StablehloCaseOptions(Table):
+        branch_subgraph_indices: list[int] = numbers(0, "i", default_factory=list)
+
+    return StablehloCaseOptions
+
+
+BUILTIN_OPTIONS_2 = LazyTables(
+    {
+        1: "StablehloConcatenateOptions",
+        2: "StablehloBroadcastInDimOptions",
+        3: "StablehloSliceOptions",
+        4: "StablehloConvolutionOptions",
+        5: "StablehloCustomCallOptions",
+        6: "StablehloReduceOptions",
+        7: "StablehloScatterOptions",
+        8: "StablehloCompareOptions",
+        9: "StablehloDynamicSliceOptions",
+        10: "StablehloPadOptions",
+        11: "StablehloIotaOptions",
+        12: "StablehloDotGeneralOptions",
+        13: "StablehloReduceWindowOptions",
+        14: "StablehloSortOptions",
+        15: "StablehloWhileOptions",
+        16: "StablehloGatherOptions",
+        17: "StablehloTransposeOptions",
+        18: "DilateOptions",
+        19: "StablehloRngBitGeneratorOptions",
+        20: "ReduceWindowOptions",
+        21: "StableHLOCompositeOptions",
+        22: "StablehloShiftLeftOptions",
+        23: "StablehloCaseOptions",
+    },
+    __getattr__,
+)
 
 
 class Operator(Table):

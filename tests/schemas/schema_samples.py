@@ -27,6 +27,9 @@ PLACEHOLDERS = {"offset", "large_custom_options_offset"}
 """Offsets from which a reader takes a range of the file, unless they are 0 or 1."""
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
+UNIONS = (tables.BUILTIN_OPTIONS, tables.BUILTIN_OPTIONS_2, tables.QUANTIZATION_DETAILS, tables.SPARSE_INDEX_VECTOR)
+MEMBERS = dict.fromkeys(kind for union in UNIONS for kind in union.values())
+"""Classes of unions; having been asked for, they stand in the module."""
 TABLES = [value for value in vars(tables).values() if isinstance(value, type) and issubclass(value, Table) and value is not Table]
 
 
@@ -91,7 +94,7 @@ def _filled(slot: Slot) -> object:
     if slot.kind is Kind.NUMBERS:
         return [True, False, True] if slot.format == "?" else [1.5, -2.0] if slot.format in "fd" else [7, 0, 5]
     if slot.kind is Kind.UNION:
-        return filled(next(reversed(slot.targets.values())))
+        return filled(list(slot.targets.values())[-1])
     return filled(slot.target) if slot.kind is Kind.TABLE else [filled(slot.target), slot.target()]
 
 
