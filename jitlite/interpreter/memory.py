@@ -1,5 +1,6 @@
 """Places buffers in one arena so that buffers alive at the same time never overlap."""
 
+from bisect import insort
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -36,23 +37,41 @@ def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
     if not lifetimes:
         return Layout((), 0)
     sizes = [max(1, -(-life.n_bytes // align)) * align for life in lifetimes]
-    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], lifetimes[i].first, i))
-    first, last, start, end = (np.zeros(len(sizes), np.int64) for _ in range(4))
     offsets = [0] * len(sizes)
-    for placed, i in enumerate(order):
-        life = lifetimes[i]
-        alive = (first[:placed] <= life.last) & (last[:placed] >= life.first)
-        offsets[i] = _lowest_gap(start[:placed][alive], end[:placed][alive], sizes[i])
-        first[placed], last[placed], start[placed], end[placed] = life.first, life.last, offsets[i], offsets[i] + sizes[i]
-    return Layout(tuple(offsets), int(end.max(initial=0)))
+    placed: list[_Placed] = []
+    lasting: list[_Placed] = []
+    by_step: dict[int, set[_Placed]] = {}
+    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], lifetimes[i].first, i)):
+        first, last = lifetimes[i].first, lifetimes[i].last
+        is_lasting = last - first > _FEW_STEPS
+        alive = [other for other in (placed if is_lasting else lasting) if other[2] <= last and other[3] >= first]
+        if not is_lasting:
+            alive = sorted(set().union(alive, *(by_step.get(step, ()) for step in range(first, last + 1))))
+        offsets[i] = _lowest_gap(alive, sizes[i])
+        place = offsets[i], offsets[i] + sizes[i], first, last
+        insort(placed, place)
+        if is_lasting:
+            insort(lasting, place)
+        else:
+            for step in range(first, last + 1):
+                by_step.setdefault(step, set()).add(place)
+    return Layout(tuple(offsets), max(map(sum, zip(offsets, sizes))))
 
 
-def _lowest_gap(start: NDArray[np.int64], end: NDArray[np.int64], size: int) -> int:
-    order = np.argsort(start, kind="stable")
-    reached = np.concatenate([[0], np.maximum.accumulate(end[order])]).astype(np.int64)
-    gaps = start[order] - reached[:-1]
-    fits = np.flatnonzero(gaps >= size)
-    return int(reached[fits[0]] if fits.size else reached[-1])
+_Placed = tuple[int, int, int, int]
+"""Where a buffer starts and ends, and its first and last step."""
+
+_FEW_STEPS = 16
+
+
+def _lowest_gap(alive: Sequence[_Placed], size: int) -> int:
+    """Where the lowest gap between buffers, in the order of their offsets, starts that is large enough."""
+    reached = 0
+    for start, end, _, _ in alive:
+        if start - reached >= size:
+            break
+        reached = max(reached, end)
+    return reached
 
 
 def lower_bound(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> int:
