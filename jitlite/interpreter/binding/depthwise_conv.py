@@ -6,8 +6,6 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.conv import quantized_image, require_constants
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
-    Layouts,
-    Quads,
     layouts_of,
     ones_of,
     packed_taps,
@@ -123,27 +121,24 @@ def _float_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: 
 class _Blocks:
     """What both kernels on bytes are told of a filter's blocks of channels, over images with `channels` of them."""
 
-    def __init__(self, call: Call, s: Windows, channels: int) -> None:
+    def __init__(self, s: Windows, channels: int) -> None:
         self.s = s._replace(in_c=channels, out_c=channels)
-        self.quads: Quads = quads_of(s.window_h, s.window_w)
-        layouts = layouts_of(self.s, self.quads)
-        if layouts is None:
-            raise call.unsupported(f"windows of at most {8000 * s.stride_w} columns are supported, found {s.window_w}")
-        self.layouts: Layouts = layouts
+        self.quads = quads_of(s.window_h, s.window_w)
+        self.layouts = layouts_of(self.s, self.quads)
 
     def numbers(self, *rows: NDArray[np.generic]) -> NDArray[np.generic]:
         """Rows of numbers of output channels, each of 4 bytes, block by block."""
         return places_of(np.stack([row.view(np.int32) for row in rows]), self.layouts.blocks)
 
-    def arguments(self, filters: NDArray[np.int8], *more: int) -> dict[str, Argument]:
+    def arguments(self, filters: NDArray[np.int8], are_certified: NDArray[np.bool_]) -> dict[str, Argument]:
         layouts = self.layouts
-        counts = [len(layouts.blocks), layouts.chunk, layouts.table.shape[2], len(self.quads.taps), *more]
+        is_line = 1 - places_of((~are_certified).astype(np.int64), layouts.blocks).max(axis=(1, 2))
         return {
             "w": packed_taps(filters, self.quads, layouts.blocks),
+            "blocks": np.ascontiguousarray(np.concatenate([layouts.blocks, is_line[:, None]], axis=1)),
             "layouts": layouts.table,
-            "counts": np.array(counts, np.int64),
+            "counts": layouts.counts,
             "memory": layouts.memory,
-            "memory_bytes": layouts.n_bytes,
             "sizes": self.s.sizes(),
         }
 
@@ -173,9 +168,8 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
     s = _along_width(s)
     channels = max(s.out_c, LEAST_CHANNELS)
     widening, image = _widened(_readable(x), s, channels, 1)
-    blocks = _Blocks(call, s, channels)
+    blocks = _Blocks(s, channels)
     filters, sums, spread = _filters(weight, s)
-    is_line = 1 - places_of((~line.is_certified).astype(np.int64), blocks.layouts.blocks).max(axis=(1, 2))
     pixels = s.batches * s.out_h * s.out_w
     result: Argument = y if channels == s.out_c else Scratch(pixels * channels)
     flip = 128 if is_signed else 0
@@ -185,28 +179,25 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
         y=result,
         lines=blocks.numbers(biases, sums, line.scales, line.offsets, mantissas, shifts),
         ones=ones_of(blocks.quads, s.window_w),
-        blocks=np.ascontiguousarray(np.concatenate([blocks.layouts.blocks, is_line[:, None]], axis=1)),
         outside=np.full(s.in_w * channels + _SLACK, x.zero_point, numpy_dtype(x.type)),
         zero_point=x.zero_point + flip,
         spread=spread,
         flip=flip,
-        limits=clamp,
-        **blocks.arguments(filters),
+        limits=clamp - np.int32(128 - flip),
+        **blocks.arguments(filters, line.is_certified),
     )
     narrowing = [] if channels == s.out_c else [_copied(result, y, pixels, channels, s.out_c, 1, False)]
     return [*widening, step, *narrowing]
 
 
-def _hybrid_steps(
-    call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]
-) -> Bound:
+def _hybrid_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]) -> Bound:
     """Quantizes the image at run time, then multiplies integers."""
     s = _along_width(s)
     channels = max(s.out_c, LEAST_CHANNELS)
     row = s.in_w * channels + _SLACK
     quantize, made = quantized_image(x, True, row)
     widening, image = _widened(made.pop("x"), s, channels, 1)
-    blocks = _Blocks(call, s, channels)
+    blocks = _Blocks(s, channels)
     filters, sums, _ = _filters(weight, s)
     pixels = s.batches * s.out_h * s.out_w
     result: Argument = y if channels == s.out_c else Scratch(4 * pixels * channels)
@@ -216,9 +207,9 @@ def _hybrid_steps(
         x=image,
         y=result,
         lines=blocks.numbers(np.zeros_like(sums), sums, *real),
-        blocks=blocks.layouts.blocks,
+        outside_size=row,
         **made,
-        **blocks.arguments(filters, row),
+        **blocks.arguments(filters, np.ones(s.out_c, np.bool_)),
         **clamp,
     )
     narrowing = [] if channels == s.out_c else [_copied(result, y, pixels, channels, s.out_c, 1, True)]
@@ -237,5 +228,5 @@ def depthwise_conv_2d(call: Call) -> Bound:
         return _quantized_steps(call, x, weight, bias, y, s)
     if is_float(x, y) and weight.type is TensorType.INT8:
         require_constants(call, weight, bias)
-        return _hybrid_steps(call, x, weight, bias, y, s, clamp)
+        return _hybrid_steps(x, weight, bias, y, s, clamp)
     raise no_kernel(call, _TYPES)

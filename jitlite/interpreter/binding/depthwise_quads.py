@@ -11,14 +11,14 @@ from jitlite.interpreter.binding.windows import Windows
 from jitlite.schemas.record import Record
 
 PLACES = 64
-WIDTHS = (64, 32, 16, 8, 8)
+WIDTHS = (64, 32, 16, 8)
 """Channels of a block, by the number kernels know them by."""
-PLANES = (4160, 4160, 4160, 4160, 65600)
-"""Bytes of a plane of quads for each of them."""
 LEAST_CHANNELS = WIDTHS[-1]
 PIECES, DENSE, EVERY_OTHER = 0, 1, 2
 FILL = 24
 MEMBERS = 4
+_PLANE_BYTES = 4096 + 64
+"""An ordinary plane of quads: not a power of two, so that planes do not compete for the same lines of the cache."""
 _SLACK_BYTES = 2 * PLACES
 
 Array = NDArray[np.generic]
@@ -79,53 +79,57 @@ def _split(channels: int, widest: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _fitting_pixels(kind: int, reach: int) -> int:
-    """The pixels of a part of a row whose quads fit a plane: a multiple of eight, 0 where eight do not fit."""
-    return max(0, (PLANES[kind] // WIDTHS[kind] - reach - PLACES // WIDTHS[kind]) // 8 * 8)
+def _room(kind: int, reach: int) -> int:
+    """The pixels of a part of a row whose quads fit an ordinary plane: a multiple of eight, 0 where eight do not fit."""
+    return max(0, (_PLANE_BYTES // WIDTHS[kind] - reach - PLACES // WIDTHS[kind]) // 8 * 8)
 
 
 class Layouts(Record):
     """What the kernels are told of blocks and layouts.
 
     `blocks` holds the first channel of each block and the number of its width; `table` a layout for each part of `chunk` pixels and each
-    width; `n_bytes` is what the quads of a part need.
+    width; planes of quads are `plane` bytes apart, and all of a part need `n_bytes`.
     """
 
     blocks: NDArray[np.int64]
     table: NDArray[np.int64]
     chunk: int
+    plane: int
     n_bytes: int
 
     @property
     def memory(self) -> Scratch:
         return Scratch(self.n_bytes, is_per_thread=True)
 
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        return np.array([len(self.blocks), self.chunk, self.table.shape[2], self.table[..., 1].max(), self.plane, self.n_bytes], np.int64)
 
-def layouts_of(s: Windows, quads: Quads) -> Layouts | None:
-    """The layouts of a convolution of `s.in_c` channels; None where the windows are too wide for any block."""
+
+def layouts_of(s: Windows, quads: Quads) -> Layouts:
+    """The layouts of a convolution of `s.in_c` channels."""
+    narrowest = len(WIDTHS) - 1
     reach = max(column for _, column in quads.taps) * s.dilation_w // s.stride_w
-    widest = next((kind for kind in range(len(WIDTHS)) if _fitting_pixels(kind, reach) >= min(s.out_w, 2 * PLACES // WIDTHS[kind])), None)
-    if widest is None:
-        return None
-    long = len(WIDTHS) - 1
-    blocks = [(c, long) for c, _ in _split(s.in_c, long - 1)] if widest == long else _split(s.in_c, widest)
-    fitting = min(_fitting_pixels(kind, reach) for _, kind in blocks)
-    parts = -(-s.out_w // fitting)
-    chunk = (-(-s.out_w // parts) + 7) // 8 * 8
+    widest = next((kind for kind in range(narrowest) if _room(kind, reach) >= min(s.out_w, 2 * PLACES // WIDTHS[kind])), narrowest)
+    blocks = _split(s.in_c, widest)
     used = {kind for _, kind in blocks}
+    room = max(min(_room(kind, reach) for kind in used), PLACES)
+    chunk = (-(-s.out_w // -(-s.out_w // room)) + 7) // 8 * 8
+    longest = max((chunk + reach + PLACES // WIDTHS[kind]) * WIDTHS[kind] for kind in used)
+    plane = max(_PLANE_BYTES, (longest + PLACES - 1) // PLACES * PLACES)
     rows = [
-        [_layout(s, quads, kind, first, min(chunk, s.out_w - first)) if kind in used else [] for kind in range(len(WIDTHS))]
+        [_layout(s, quads, kind, first, min(chunk, s.out_w - first), plane) if kind in used else [] for kind in range(len(WIDTHS))]
         for first in range(0, s.out_w, chunk)
     ]
     size = max(len(layout) for part in rows for layout in part)
     table = np.array([[layout + [0] * (size - len(layout)) for layout in part] for part in rows], np.int64)
-    n_bytes = max(int(table[:, kind, 2].max()) * MEMBERS * PLANES[kind] for kind in used) + _SLACK_BYTES
-    return Layouts(np.array(blocks, np.int64), table, chunk, n_bytes)
+    n_bytes = int(table[..., 2].max()) * MEMBERS * plane + _SLACK_BYTES
+    return Layouts(np.array(blocks, np.int64), table, chunk, plane, n_bytes)
 
 
-def _layout(s: Windows, quads: Quads, kind: int, first_pixel: int, count: int) -> list[int]:
+def _layout(s: Windows, quads: Quads, kind: int, first_pixel: int, count: int, plane: int) -> list[int]:
     """The layout of one width for `count` pixels from `first_pixel` on."""
-    width, plane = WIDTHS[kind], PLANES[kind]
+    width = WIDTHS[kind]
     together = max(16 // width, 1)
     fills: dict[tuple[int, int, int], int] = {}
     taps = []

@@ -1,38 +1,51 @@
-"""Vectors of bytes taken apart into quads, multiplied with quads of weights, and put together again.
+"""Rows of an image of bytes taken apart into quads.
 
-A quad is four bytes, the first lowest: the same place of four vectors. The quads of 64 places are four vectors of int32, the planes:
-plane k holds the places 4k to 4k + 3 of every 16.
+A quad is four bytes, the first lowest: the same place of four vectors, its members. The quads of 64 places are four vectors of int32, the
+planes: plane k holds the places 4k to 4k + 3 of every 16.
+
+A *fill* makes a quad at each of a sequence of columns, a stride apart, for a block of 64, 32, 16 or 8 channels; 64 places are a group of as
+many columns. Its members are of rows below each other or of columns beside each other; outside the image they are zero points. A fill is
+described by FILL numbers: the byte of its first quads, its columns, the first column of the image, which columns [inner, behind) are inside
+the image with all members, which [some, none) with any, 1 if the fourth member counts; then for each member its row and column from the
+first tap on, and which columns [first, stop) it has inside.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from jitlite.interpreter.codegen.isa_quads import DOT4_LANES, SHRINK
-from jitlite.interpreter.kernels.narrow import BYTES, WORDS, Narrow
-from jitlite.interpreter.kernels.vectors import LANES, Lanes, Vector
+from jitlite.interpreter.kernels.emit import function, index, loop, shuffled, splat
 
-_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_BYTES, _WORDS, _INTEGERS = Narrow(8, BYTES), Narrow(16, WORDS), Lanes(types.int32)
-_BYTE_VECTOR, _WORD_VECTOR = ir.VectorType(_I8, BYTES), ir.VectorType(ir.IntType(16), WORDS)
-_WIDE = ir.VectorType(_I32, LANES)
-_OF_A_BYTE = (types.int8, types.uint8)
+PLACES = 64
+WIDTHS = (64, 32, 16, 8)
+"""Channels of a block, by their number."""
+PIECES, DENSE, EVERY_OTHER = 0, 1, 2
+"""How the channels of a group's columns lie in the image: anywhere, one behind the other, or with as many between them."""
+FILL, MEMBER = 24, 8
+"""Numbers of a fill, and where those of its members start."""
 
-
-class Planes(NamedTuple):
-    """The int32 of 64 places."""
-
-    p0: Vector
-    p1: Vector
-    p2: Vector
-    p3: Vector
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+BYTES, INTEGERS = ir.VectorType(I8, PLACES), ir.VectorType(I32, 16)
 
 
-def _shuffled(builder: Any, low: Any, high: Any, places: list[int]) -> Any:
-    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_I32, len(places)), places))
+def load_at(builder: Any, pointer: Any, offset: Any, kind: ir.Type) -> Any:
+    """Loads from so many bytes behind a byte pointer."""
+    place = builder.gep(pointer, [offset], source_etype=I8)
+    return builder.load(builder.bitcast(place, kind.as_pointer()), typ=kind, align=1)
+
+
+def store_at(builder: Any, value: Any, pointer: Any, offset: Any) -> None:
+    """Stores at so many bytes behind a byte pointer."""
+    place = builder.gep(pointer, [offset], source_etype=I8)
+    builder.store(value, builder.bitcast(place, value.type.as_pointer()), align=1)
+
+
+def number_at(builder: Any, numbers: Any, place: int) -> Any:
+    """One of the int64 behind a pointer."""
+    return builder.load(builder.gep(numbers, [index(place)], source_etype=I64), typ=I64, align=8)
 
 
 def _zipped(builder: Any, low: Any, high: Any, half: int) -> Any:
@@ -41,208 +54,150 @@ def _zipped(builder: Any, low: Any, high: Any, half: int) -> Any:
     places = [
         group + half * run // 2 + place + count * side for group in range(0, count, run) for place in range(run // 2) for side in (0, 1)
     ]
-    return _shuffled(builder, low, high, places)
+    return shuffled(builder, low, high, places)
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def quads(typing: Any, a: Any, b: Any, c: Any, d: Any, plane: Any) -> Any:
-    """A literal plane of the quads of four vectors of bytes."""
-    if not a == b == c == d == _BYTES:
-        return None
-    half, quarter = divmod(plane.literal_value, 2)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        low = builder.bitcast(_zipped(builder, values[0], values[1], half), _WORD_VECTOR)
-        high = builder.bitcast(_zipped(builder, values[2], values[3], half), _WORD_VECTOR)
-        return builder.bitcast(_zipped(builder, low, high, quarter), _WIDE)
-
-    return _INTEGERS(a, b, c, d, plane), generate
-
-
-def _call(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
-    kind = ir.FunctionType(result, [value.type for value in values])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def dot4_lanes(typing: Any, total: Any, quads: Any, weights: Any) -> Any:
-    """`jitlite.interpreter.codegen.isa_quads`'s jitlite.dot4.lanes."""
-    if not total == quads == weights == _INTEGERS:
-        return None
-    return total(total, quads, weights), lambda context, builder, signature, values: _call(builder, DOT4_LANES, _WIDE, *values)
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def shrink(typing: Any, low: Any, high: Any) -> Any:
-    """`jitlite.interpreter.codegen.isa_quads`'s jitlite.shrink: signed bytes of what `narrow.pack` made of planes 0 and 1, and 2 and 3."""
-    if not low == high == _WORDS:
-        return None
-    return _BYTES(low, high), lambda context, builder, signature, values: _call(builder, SHRINK, _BYTE_VECTOR, *values)
-
-
-def _signed_order(name: str, text: str) -> Any:
-    def made(typing: Any, a: Any, b: Any) -> Any:
-        if not a == b == _BYTES:
-            return None
-        return a(a, b), lambda context, builder, signature, values: _call(builder, f"llvm.{name}.v{BYTES}i8", _BYTE_VECTOR, *values)
-
-    made.__doc__ = text
-    return intrinsic(made)
-
-
-smaller_signed = _signed_order("smin", "The smaller of each two signed bytes.")
-larger_signed = _signed_order("smax", "The larger of each two signed bytes.")
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def load_plane(typing: Any, pointer: Any, at: Any) -> Any:
-    """LANES int32 from byte `at` of a byte pointer on."""
-    if getattr(pointer, "dtype", None) not in _OF_A_BYTE:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = builder.gep(values[0], [values[1]], source_etype=_I8)
-        return builder.load(builder.bitcast(place, _WIDE.as_pointer()), typ=_WIDE, align=1)
-
-    return _INTEGERS(pointer, types.int64), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def store_plane(typing: Any, pointer: Any, at: Any, vector: Any) -> Any:
-    """Stores LANES int32 from byte `at` of a byte pointer on."""
-    if getattr(pointer, "dtype", None) not in _OF_A_BYTE or vector != _INTEGERS:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place = builder.gep(values[0], [values[1]], source_etype=_I8)
-        builder.store(values[2], builder.bitcast(place, _WIDE.as_pointer()), align=1)
-        return context.get_dummy_value()
-
-    return types.void(pointer, types.int64, vector), generate
-
-
-def _piece(width: int) -> ir.Type:
-    """The type of `width` bytes: whole words where there are some."""
-    return ir.VectorType(_I32, width // 4)
-
-
-def _assembled(builder: Any, pieces: list[Any]) -> Any:
-    """Pieces one behind the other."""
-    while len(pieces) > 1:
-        size = 2 * pieces[0].type.count
-        pieces = [_shuffled(builder, low, high, list(range(size))) for low, high in zip(pieces[::2], pieces[1::2])]
-    return builder.bitcast(pieces[0], _BYTE_VECTOR)
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def load_pieces(typing: Any, pointer: Any, at: Any, step: Any, width: Any) -> Any:
-    """64 bytes in pieces of literal `width`, `step` apart from index `at` of a byte pointer on."""
-    kind = _piece(width.literal_value)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        place, pieces = builder.gep(values[0], [values[1]], source_etype=_I8), []
-        for piece in range(BYTES // width.literal_value):
-            if piece:
-                place = builder.gep(place, [values[2]], source_etype=_I8)
-            pieces.append(builder.load(builder.bitcast(place, kind.as_pointer()), typ=kind, align=1))
-        return _assembled(builder, pieces)
-
-    return _BYTES(pointer, types.int64, types.int64, width), generate
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def load_every_other(typing: Any, pointer: Any, at: Any, width: Any) -> Any:
-    """Every other piece of literal `width` of the 128 bytes from index `at` of a byte pointer on."""
-    words = width.literal_value // 4
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        halves = []
-        for half in range(2):
-            place = builder.gep(values[0], [builder.add(values[1], ir.Constant(_I64, half * BYTES))], source_etype=_I8)
-            halves.append(builder.load(builder.bitcast(place, _WIDE.as_pointer()), typ=_WIDE, align=1))
-        places = [2 * piece * words + word for piece in range(LANES // words) for word in range(words)]
-        return builder.bitcast(_shuffled(builder, halves[0], halves[1], places), _BYTE_VECTOR)
-
-    return _BYTES(pointer, types.int64, width), generate
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def load_pieces_inside(typing: Any, pointer: Any, at: Any, step: Any, first: Any, stop: Any, outside: Any, width: Any) -> Any:
-    """As `load_pieces`, but of the pieces numbered [first, stop); the others are the first bytes of pointer `outside`."""
-    kind = _piece(width.literal_value)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        base, pieces = values[0], []
-        for piece in range(BYTES // width.literal_value):
-            number = ir.Constant(_I64, piece)
-            place = builder.gep(base, [builder.add(values[1], builder.mul(values[2], number))], source_etype=_I8)
-            is_inside = builder.and_(builder.icmp_signed(">=", number, values[3]), builder.icmp_signed("<", number, values[4]))
-            chosen = builder.select(is_inside, place, values[5])
-            pieces.append(builder.load(builder.bitcast(chosen, kind.as_pointer()), typ=kind, align=1))
-        return _assembled(builder, pieces)
-
-    integer = types.int64
-    return _BYTES(pointer, integer, integer, integer, integer, pointer, width), generate
-
-
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def store_pieces(typing: Any, pointer: Any, at: Any, step: Any, vector: Any, count: Any, width: Any) -> Any:
-    """Stores the first `count` pieces of literal `width` of 64 bytes, `step` apart from index `at` of a byte pointer on."""
-    if getattr(pointer, "dtype", None) not in _OF_A_BYTE or vector != _BYTES:
-        return None
-    kind = _piece(width.literal_value)
-    number = BYTES // width.literal_value
-
-    def put(builder: Any, values: Any, words: Any, piece: int) -> None:
-        place = builder.add(values[1], builder.mul(values[2], ir.Constant(_I64, piece)))
-        address = builder.bitcast(builder.gep(values[0], [place], source_etype=_I8), kind.as_pointer())
-        builder.store(_shuffled(builder, words, words, list(range(piece * kind.count, (piece + 1) * kind.count))), address, align=1)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        words = builder.bitcast(values[3], _WIDE)
-        with builder.if_else(builder.icmp_signed(">=", values[4], ir.Constant(_I64, number))) as (whole, part):
-            with whole:
-                for piece in range(number):
-                    put(builder, values, words, piece)
-            with part:
-                for piece in range(number - 1):
-                    with builder.if_then(builder.icmp_signed(">", values[4], ir.Constant(_I64, piece))):
-                        put(builder, values, words, piece)
-        return context.get_dummy_value()
-
-    return types.void(pointer, types.int64, types.int64, vector, types.int64, width), generate
-
-
-def _natural(builder: Any, planes: list[Any]) -> list[Any]:
-    """The places of four planes in their order, 16 in each vector."""
+def _planes(builder: Any, members: list[Any]) -> list[Any]:
+    """The planes of the quads of four vectors."""
+    words = ir.VectorType(ir.IntType(16), PLACES // 2)
     found = []
-    for run in range(4):
-        own = list(range(4 * run, 4 * run + 4))
-        low = _shuffled(builder, planes[0], planes[1], own + [LANES + lane for lane in own])
-        high = _shuffled(builder, planes[2], planes[3], own + [LANES + lane for lane in own])
-        found.append(_shuffled(builder, low, high, list(range(LANES))))
+    for half in (0, 1):
+        low, high = (builder.bitcast(_zipped(builder, members[k], members[k + 1], half), words) for k in (0, 2))
+        found += [builder.bitcast(_zipped(builder, low, high, quarter), INTEGERS) for quarter in (0, 1)]
     return found
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
-def store_places(typing: Any, pointer: Any, at: Any, step: Any, p0: Any, p1: Any, p2: Any, p3: Any, count: Any, width: Any) -> Any:
-    """Stores four float32 planes: the first `count` of pixels of literal `width` channels each, `step` apart from index `at` on."""
-    if not p0 == p1 == p2 == p3 == Lanes(types.float32) or pointer != types.CPointer(types.float32):
-        return None
-    element, channels = ir.FloatType(), width.literal_value
+def _assembled(builder: Any, pieces: list[Any]) -> Any:
+    """Pieces, vectors of int32, one behind the other as bytes."""
+    while len(pieces) > 1:
+        count = 2 * pieces[0].type.count
+        pieces = [shuffled(builder, low, high, range(count)) for low, high in zip(pieces[::2], pieces[1::2])]
+    return builder.bitcast(pieces[0], BYTES)
+
+
+class _Fill:
+    """The code of one fill for blocks of a width from 3 or 4 members."""
+
+    def __init__(self, width: int, members: int, builder: Any, arguments: tuple[Any, ...]) -> None:
+        *rows, self.outside, quads, self.numbers, _, pixel, stride, _, flip, plane = arguments
+        self.builder, self.width, self.pixels = builder, width, PLACES // width
+        self.piece = ir.VectorType(I32, width // 4)
+        self.step = builder.mul(pixel, stride)
+        start = builder.mul(self.number(2), pixel)
+        self.rows = [builder.gep(row, [start], source_etype=I8) for row in rows[:members]]
+        places = [builder.add(self.number(0), builder.mul(plane, index(k))) for k in range(4)]
+        self.planes = [builder.gep(quads, [place], source_etype=I8) for place in places]
+        self.flips = splat(builder, builder.trunc(flip, I8), PLACES)
+
+    def number(self, place: int) -> Any:
+        return number_at(self.builder, self.numbers, place)
+
+    def put(self, column: Any, members: list[Any]) -> None:
+        """Stores the quads of a group from a column of the fill on."""
+        flipped = [self.builder.xor(member, self.flips) for member in members]
+        none = [ir.Constant(BYTES, None)] * (4 - len(flipped))
+        for vector, plane in zip(_planes(self.builder, flipped + none), self.planes):
+            store_at(self.builder, vector, plane, self.builder.mul(column, index(self.width)))
+
+    def edges(self, start: Any, stop: Any) -> None:
+        """Makes the quads of columns [start, stop), whole groups of them, some of which lie outside."""
+        builder = self.builder
+        limits = [(self.number(MEMBER + 4 * member + 2), self.number(MEMBER + 4 * member + 3)) for member in range(len(self.rows))]
+
+        def member(row: Any, limit: tuple[Any, Any], column: Any) -> Any:
+            pieces = []
+            for pixel in range(self.pixels):
+                own = builder.add(column, index(pixel))
+                is_inside = builder.and_(builder.icmp_signed(">=", own, limit[0]), builder.icmp_signed("<", own, limit[1]))
+                place = builder.gep(row, [builder.mul(own, self.step)], source_etype=I8)
+                pieces.append(load_at(builder, builder.select(is_inside, place, self.outside), index(0), self.piece))
+            return _assembled(builder, pieces)
+
+        def group(column: Any, state: list[Any]) -> list[Any]:
+            self.put(column, [member(row, limit, column) for row, limit in zip(self.rows, limits)])
+            return state
+
+        loop(builder, start, stop, self.pixels, [], group)
+
+    def insides(self, step: Any, load: Callable[[Any, Any], Any]) -> None:
+        """Makes the quads of columns [inner, behind): `load` loads a group's 64 bytes, which start `step` bytes a column further on."""
+        first = self.builder.mul(self.number(3), step)
+        moved = self.builder.mul(step, index(self.pixels))
+
+        def group(column: Any, state: list[Any]) -> list[Any]:
+            self.put(column, [load(row, state[0]) for row in self.rows])
+            return [self.builder.add(state[0], moved)]
+
+        loop(self.builder, self.number(3), self.number(4), self.pixels, [first], group)
+
+    def pieces(self, row: Any, offset: Any) -> Any:
+        pieces = []
+        for _ in range(self.pixels):
+            pieces.append(load_at(self.builder, row, offset, self.piece))
+            offset = self.builder.add(offset, self.step)
+        return _assembled(self.builder, pieces)
+
+    def dense(self, row: Any, offset: Any) -> Any:
+        return load_at(self.builder, row, offset, BYTES)
+
+    def every_other(self, row: Any, offset: Any) -> Any:
+        words = self.width // 4
+        halves = [load_at(self.builder, row, self.builder.add(offset, index(half)), INTEGERS) for half in (0, PLACES)]
+        places = [2 * piece * words + word for piece in range(self.pixels) for word in range(words)]
+        return self.builder.bitcast(shuffled(self.builder, halves[0], halves[1], places), BYTES)
+
+
+def _fill_code(width: int, members: int) -> Callable[..., None]:
+    def write(builder: Any, *arguments: Any) -> None:
+        shape, is_first = arguments[7], builder.icmp_signed("!=", arguments[10], index(0))
+        fill = _Fill(width, members, builder, arguments)
+        fill.edges(builder.select(is_first, index(0), fill.number(5)), fill.number(3))
+        loads = [(PIECES, fill.step, fill.pieces)]
+        if width < PLACES:
+            loads += [(DENSE, index(width), fill.dense), (EVERY_OTHER, index(2 * width), fill.every_other)]
+        for number, step, load in loads:
+            with builder.if_then(builder.icmp_signed("==", shape, index(number)) if width < PLACES else ir.Constant(ir.IntType(1), 1)):
+                fill.insides(step, load)
+        fill.edges(fill.number(4), builder.select(is_first, fill.number(1), fill.number(6)))
+
+    return write
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def fill_quads(
+    typing: Any,
+    r0: Any,
+    r1: Any,
+    r2: Any,
+    r3: Any,
+    outside: Any,
+    quads: Any,
+    fill: Any,
+    shape: Any,
+    pixel: Any,
+    stride: Any,
+    is_first: Any,
+    flip: Any,
+    plane: Any,
+    kind: Any,
+) -> Any:
+    """Makes the quads of a fill for blocks of WIDTHS[kind] channels, in planes so many bytes apart behind `quads`.
+
+    r0 to r3 point to where the members of column 0 of the image are, or would be. `pixel` is the distance from column to column of the
+    image, `stride` that of the fill's, in columns; `shape` is PIECES, DENSE or EVERY_OTHER. Bytes are combined with `flip` by exclusive or.
+    Columns without any member inside are made when `is_first`: they stay what they are.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        vectors = _natural(builder, list(values[3:7]))
-        size = min(channels, LANES)
-        for pixel in range(BYTES // channels):
-            with builder.if_then(builder.icmp_signed(">", values[7], ir.Constant(_I64, pixel))):
-                for run in range(channels // size):
-                    place = pixel * channels + run * size
-                    own = _shuffled(builder, vectors[place // LANES], vectors[place // LANES], [place % LANES + i for i in range(size)])
-                    moved = builder.add(values[1], builder.mul(values[2], ir.Constant(_I64, pixel)))
-                    address = builder.gep(values[0], [builder.add(moved, ir.Constant(_I64, run * size))], source_etype=element)
-                    builder.store(own, builder.bitcast(address, own.type.as_pointer()), align=4)
+        *operands, number = values
+        has_fourth = builder.icmp_signed("!=", number_at(builder, operands[6], 7), index(0))
+        for own, width in enumerate(WIDTHS):
+            with builder.if_then(builder.icmp_signed("==", number, index(own))), builder.if_else(has_fourth) as branches:
+                for branch, members in zip(branches, (4, 3)):
+                    with branch:
+                        function(builder, f"jitlite.fill.{width}.{members}", operands, _fill_code(width, members))
         return context.get_dummy_value()
 
-    integer = types.int64
-    return types.void(pointer, integer, integer, p0, p1, p2, p3, integer, width), generate
+    byte, integer = types.CPointer(types.uint8), types.int64
+    rows = (byte,) * 6
+    return types.void(*rows, types.CPointer(integer), integer, integer, integer, integer, types.int32, integer, integer), generate

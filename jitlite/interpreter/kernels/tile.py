@@ -17,6 +17,7 @@ from numba.extending import intrinsic, register_model
 
 from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, selected
 from jitlite.interpreter.kernels.abi import Function, Pointer, f32, i64, inline
+from jitlite.interpreter.kernels.emit import index, loop
 from jitlite.interpreter.kernels.vectors import LANES, Lanes, splat
 
 COLUMNS = LANES
@@ -91,10 +92,6 @@ stack_i8 = _stack(types.int8)
 """The same for int8."""
 
 
-def _index(value: int) -> ir.Constant:
-    return ir.Constant(_I64, value)
-
-
 def _vectors(builder: Any, kind: Tile, tile: Any) -> list[Any]:
     return [builder.extract_value(tile, number) for number in range(kind.rows * kind.panels)]
 
@@ -134,7 +131,7 @@ def start(typing: Any, x: Any, bias: Any, bias_at: Any, weights: Any, weights_at
         first = []
         element = kind.vector.element
         for panel in range(kind.panels):
-            shift = _index(panel * COLUMNS)
+            shift = index(panel * COLUMNS)
             vector = _load(builder, values[1], element, builder.add(values[2], shift), kind.vector)
             if x.dtype in _BYTES:
                 offset = ISA.signed_offset if x.dtype == types.int8 else ISA.unsigned_offset
@@ -189,7 +186,7 @@ class _Levels:
 
     def weights(self, number: Any) -> list[Any]:
         """The panels' vectors for the level of the run's number `number`."""
-        place = self.builder.mul(number, _index(COLUMNS))
+        place = self.builder.mul(number, index(COLUMNS))
         return [_load(self.builder, panel, self.element, place, self.kind.vector) for panel in self.panels]
 
     def number(self, row: Any, at: Any) -> Any:
@@ -209,43 +206,8 @@ class _Levels:
         return builder.call(target, [total, number, weights])
 
 
-class _LoopName(ir.MDValue):  # type: ignore[misc]  # llvmlite is untyped
-    """Metadata that names a loop and forbids to unroll it, which would need more registers than there are."""
-
-    def descr(self, buf: list[str]) -> None:
-        buf += ["distinct !{ ", self.get_reference(), ', !{!"llvm.loop.unroll.disable"} }\n']
-
-
-def _loop(builder: Any, first: Any, stop: Any, step: int, vectors: list[Any], body: Any) -> list[Any]:
-    """Code that runs `body(index, vectors)`, which returns the next vectors, from `first` while below `stop`; returns the last vectors."""
-    before = builder.block
-    loop, behind = builder.append_basic_block("levels"), builder.append_basic_block("behind")
-    builder.cbranch(builder.icmp_signed("<", first, stop), loop, behind)
-    builder.position_at_end(loop)
-    index = builder.phi(_I64)
-    index.add_incoming(first, before)
-    entering = [builder.phi(vector.type) for vector in vectors]
-    for phi, vector in zip(entering, vectors):
-        phi.add_incoming(vector, before)
-    leaving = body(index, entering)
-    following = builder.add(index, _index(step))
-    index.add_incoming(following, loop)
-    for phi, vector in zip(entering, leaving):
-        phi.add_incoming(vector, loop)
-    branch = builder.cbranch(builder.icmp_signed("<", following, stop), loop, behind)
-    branch.set_metadata("llvm.loop", _LoopName(builder.module, [], name=str(len(builder.module.metadata))))
-    builder.position_at_end(behind)
-    found = []
-    for vector, last in zip(vectors, leaving):
-        phi = builder.phi(vector.type)
-        phi.add_incoming(vector, before)
-        phi.add_incoming(last, loop)
-        found.append(phi)
-    return found
-
-
 def _panels(builder: Any, tile: Tile, element: ir.Type, w: Any, first: Any, step: Any) -> list[Any]:
-    places = [builder.add(first, builder.mul(step, _index(panel))) for panel in range(tile.panels)]
+    places = [builder.add(first, builder.mul(step, index(panel))) for panel in range(tile.panels)]
     return [builder.gep(w, [place], source_etype=element) for place in places]
 
 
@@ -263,7 +225,7 @@ def accumulate(typing: Any, tile: Any, x: Any, offsets: Any, shift: Any, depth: 
         code = _Levels(builder, tile, x, _panels(builder, tile, element, w_value, first, panel_step))
         rows = []
         for row in range(tile.rows):
-            place = builder.load(builder.gep(places, [_index(row)], source_etype=_I64), typ=_I64)
+            place = builder.load(builder.gep(places, [index(row)], source_etype=_I64), typ=_I64)
             rows.append(builder.gep(x_value, [place], source_etype=element))
 
         def body(number: Any, vectors: list[Any]) -> list[Any]:
@@ -274,7 +236,7 @@ def accumulate(typing: Any, tile: Any, x: Any, offsets: Any, shift: Any, depth: 
                 found += [code.product(value, weights[p], vectors[row * tile.panels + p]) for p in range(tile.panels)]
             return found
 
-        return _gathered(builder, tile, _loop(builder, _index(0), count, code.numbers, _vectors(builder, tile, sums), body))
+        return _gathered(builder, tile, loop(builder, index(0), count, code.numbers, _vectors(builder, tile, sums), body))
 
     return tile(tile, x, offsets, types.int64, types.int64, w, types.int64, types.int64), generate
 
@@ -298,7 +260,7 @@ def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: An
         def body(number: Any, vectors: list[Any]) -> list[Any]:
             found = list(vectors)
             for part in range(tile.rows):
-                level_into(found, part, builder.add(number, _index(part * code.numbers)))
+                level_into(found, part, builder.add(number, index(part * code.numbers)))
             return found
 
         def rest(number: Any, vectors: list[Any]) -> list[Any]:
@@ -307,9 +269,9 @@ def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: An
             return found
 
         size = tile.rows * code.numbers
-        whole = builder.mul(builder.sdiv(count, _index(size)), _index(size))
-        vectors = _loop(builder, _index(0), whole, size, _vectors(builder, tile, sums), body)
-        return _gathered(builder, tile, _loop(builder, whole, count, code.numbers, vectors, rest))
+        whole = builder.mul(builder.sdiv(count, index(size)), index(size))
+        vectors = loop(builder, index(0), whole, size, _vectors(builder, tile, sums), body)
+        return _gathered(builder, tile, loop(builder, whole, count, code.numbers, vectors, rest))
 
     return tile(tile, x, types.int64, types.int64, w, types.int64, types.int64), generate
 
@@ -319,10 +281,10 @@ def add_to_rows(typing: Any, tile: Any, factors: Any, vectors: Any, at: Any) -> 
     """The tile plus, in row i, factors[i] times the int32 from index `at` of `vectors`, panel by panel."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        added = [_load(builder, values[2], _I32, builder.add(values[3], _index(p * COLUMNS)), tile.vector) for p in range(tile.panels)]
+        added = [_load(builder, values[2], _I32, builder.add(values[3], index(p * COLUMNS)), tile.vector) for p in range(tile.panels)]
         found = []
         for row in range(tile.rows):
-            factor = builder.load(builder.gep(values[1], [_index(row)], source_etype=_I32), typ=_I32, align=4)
+            factor = builder.load(builder.gep(values[1], [index(row)], source_etype=_I32), typ=_I32, align=4)
             many = _splat(builder, factor)
             for panel in range(tile.panels):
                 old = builder.extract_value(values[0], row * tile.panels + panel)
@@ -339,7 +301,7 @@ def add_each(typing: Any, tile: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         found = []
         for row in range(tile.rows):
-            many = _splat(builder, builder.load(builder.gep(values[1], [_index(row)], source_etype=_I32), typ=_I32, align=4))
+            many = _splat(builder, builder.load(builder.gep(values[1], [index(row)], source_etype=_I32), typ=_I32, align=4))
             old = [builder.extract_value(values[0], row * tile.panels + panel) for panel in range(tile.panels)]
             found += [builder.add(vector, many) for vector in old]
         return _gathered(builder, tile, found)
@@ -350,13 +312,13 @@ def add_each(typing: Any, tile: Any, numbers: Any) -> Any:
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def height_of(typing: Any, tile: Any) -> Any:
     """The rows of a tile."""
-    return types.int64(tile), lambda context, builder, signature, values: _index(tile.rows)
+    return types.int64(tile), lambda context, builder, signature, values: index(tile.rows)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def panels_of(typing: Any, tile: Any) -> Any:
     """The panels of a tile."""
-    return types.int64(tile), lambda context, builder, signature, values: _index(tile.panels)
+    return types.int64(tile), lambda context, builder, signature, values: index(tile.panels)
 
 
 @inline

@@ -203,27 +203,29 @@ def as_floats(typing: Any, value: Any) -> Any:
     return _FLOATS(value), generate
 
 
+def scaled_down(builder: Any, value: Any, mantissa: Any, shift: Any) -> Any:
+    """Code of `requantize.multiply_by_quantized_multiplier` lane by lane."""
+    zero, one = _many(_I32, 0), _many(_I32, 1)
+    is_left = builder.icmp_signed(">", shift, zero)
+    left = builder.select(is_left, shift, zero)
+    right = builder.select(is_left, zero, builder.sub(zero, shift))
+    shifted = builder.sext(builder.shl(value, left), _wide(_I64))
+    product = builder.mul(shifted, builder.sext(mantissa, _wide(_I64)))
+    # |shifted · mantissa| < 2^62, so the rounded high half fits int32.
+    high = builder.trunc(builder.lshr(builder.add(product, _many(_I64, 1 << 30)), _many(_I64, 31)), _wide(_I32))
+    mask = builder.sub(builder.shl(one, right), one)
+    threshold = builder.sub(builder.lshr(mask, one), builder.ashr(high, _many(_I32, 31)))
+    rounded_up = builder.icmp_signed(">", builder.and_(high, mask), threshold)
+    return builder.sub(builder.ashr(high, right), builder.sext(rounded_up, _wide(_I32)))
+
+
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def scale_down(typing: Any, value: Any, mantissa: Any, shift: Any) -> Any:
     """`requantize.multiply_by_quantized_multiplier` lane by lane; all three are int32 vectors."""
     if not value == mantissa == shift == _INTEGERS:
         return None
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        zero, one = _many(_I32, 0), _many(_I32, 1)
-        is_left = builder.icmp_signed(">", values[2], zero)
-        left = builder.select(is_left, values[2], zero)
-        right = builder.select(is_left, zero, builder.sub(zero, values[2]))
-        shifted = builder.sext(builder.shl(values[0], left), _wide(_I64))
-        product = builder.mul(shifted, builder.sext(values[1], _wide(_I64)))
-        # |shifted · mantissa| < 2^62, so the rounded high half fits int32.
-        high = builder.trunc(builder.lshr(builder.add(product, _many(_I64, 1 << 30)), _many(_I64, 31)), _wide(_I32))
-        mask = builder.sub(builder.shl(one, right), one)
-        threshold = builder.sub(builder.lshr(mask, one), builder.ashr(high, _many(_I32, 31)))
-        rounded_up = builder.icmp_signed(">", builder.and_(high, mask), threshold)
-        return builder.sub(builder.ashr(high, right), builder.sext(rounded_up, _wide(_I32)))
-
-    return _INTEGERS(value, mantissa, shift), generate
+    return _INTEGERS(value, mantissa, shift), lambda context, builder, signature, values: scaled_down(builder, *values)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
