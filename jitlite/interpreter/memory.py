@@ -13,6 +13,10 @@ from jitlite.schemas.record import Record
 ALIGNMENT = 64
 SLACK = 64
 
+_MOST_MOVES = 8
+_MOST_PLACED = 4000
+"""How long a better placement is looked for: so many orders, and so many buffers placed in all."""
+
 
 class Lifetime(Record):
     """A buffer of `n_bytes`, needed from step `first` to step `last`, both included."""
@@ -32,16 +36,51 @@ class Layout(Record):
 def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
     """Offsets, multiples of `align`, at which buffers alive at the same step never overlap.
 
-    Greedy by size, largest first, into the lowest gap that fits; optimal placement is NP-hard.
+    Optimal placement is NP-hard. Buffers go in some order, each into the lowest gap that fits: the largest first, the longest-lived first,
+    or as they are needed. From the best of these on, the buffer at the arena's end is put first, a few times over. The search ends where
+    the lower bound is reached.
     """
     if not lifetimes:
         return Layout((), 0)
     sizes = [max(1, -(-life.n_bytes // align)) * align for life in lifetimes]
+    least = lower_bound(lifetimes, align)
+    best: tuple[Layout, list[int]] | None = None
+    for key in (
+        lambda i: (-sizes[i], lifetimes[i].first, i),
+        lambda i: (lifetimes[i].first - lifetimes[i].last, -sizes[i], i),
+        lambda i: (lifetimes[i].first, -sizes[i], i),
+    ):
+        order = sorted(range(len(sizes)), key=key)
+        found = _packed(lifetimes, sizes, order)
+        best = (found, order) if best is None or found.n_bytes < best[0].n_bytes else best
+        if found.n_bytes == least:
+            return found
+    assert best is not None
+    chosen = found = best[0]
+    order = best[1]
+    for _ in range(min(_MOST_MOVES, _MOST_PLACED // len(sizes))):
+        last = max(order, key=lambda i: found.offsets[i] + sizes[i])
+        order = [last, *(i for i in order if i != last)]
+        found = _packed(lifetimes, sizes, order)
+        chosen = found if found.n_bytes < chosen.n_bytes else chosen
+        if found.n_bytes == least:
+            break
+    return chosen
+
+
+_Placed = tuple[int, int, int, int]
+"""Where a buffer starts and ends, and its first and last step."""
+
+_FEW_STEPS = 16
+
+
+def _packed(lifetimes: Sequence[Lifetime], sizes: Sequence[int], order: Sequence[int]) -> Layout:
+    """Puts buffers, in this order, each into the lowest gap that fits."""
     offsets = [0] * len(sizes)
     placed: list[_Placed] = []
     lasting: list[_Placed] = []
     by_step: dict[int, set[_Placed]] = {}
-    for i in sorted(range(len(sizes)), key=lambda i: (-sizes[i], lifetimes[i].first, i)):
+    for i in order:
         first, last = lifetimes[i].first, lifetimes[i].last
         is_lasting = last - first > _FEW_STEPS
         alive = [other for other in (placed if is_lasting else lasting) if other[2] <= last and other[3] >= first]
@@ -56,12 +95,6 @@ def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
             for step in range(first, last + 1):
                 by_step.setdefault(step, set()).add(place)
     return Layout(tuple(offsets), max(map(sum, zip(offsets, sizes))))
-
-
-_Placed = tuple[int, int, int, int]
-"""Where a buffer starts and ends, and its first and last step."""
-
-_FEW_STEPS = 16
 
 
 def _lowest_gap(alive: Sequence[_Placed], size: int) -> int:

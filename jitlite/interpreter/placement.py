@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Scratch, Step
-from jitlite.interpreter.memory import Lifetime, aligned_bytes, plan_arena
+from jitlite.interpreter.binding.registry import HostStep, Nested, Scratch, Step
+from jitlite.interpreter.homes import Homes, Touched, find_homes, touched
+from jitlite.interpreter.memory import Layout, Lifetime, aligned_bytes, lower_bound, plan_arena
 from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import byte_size, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import Record
+
+_LITTLE_BYTES = 1 << 20
+"""Memory not worth looking for a way to need less."""
 
 
 class Memory:
@@ -56,15 +61,6 @@ class Memory:
         return sum(arena.nbytes for arena in self.arenas)
 
 
-def _tensors_of(arguments: Sequence[Argument]) -> Iterator[TensorInfo]:
-    for argument in arguments:
-        if isinstance(argument, TensorInfo):
-            yield argument
-        elif isinstance(argument, Nested):
-            for step in argument.steps:
-                yield from _tensors_of(list(step.arguments.values()))
-
-
 def _scratches_of(step: Step) -> Iterator[Scratch]:
     for argument in step.arguments.values():
         if isinstance(argument, Scratch):
@@ -74,53 +70,104 @@ def _scratches_of(step: Step) -> Iterator[Scratch]:
                 yield from _scratches_of(inner)
 
 
-def touched(step: PlannedStep) -> list[TensorInfo]:
-    """The tensors a step reads or writes."""
-    if isinstance(step.step, HostStep):
-        return [info for info in (*step.inputs, *step.outputs) if info is not None]
-    return list(_tensors_of(list(step.step.arguments.values())))
+class _Needs(Record):
+    """What an arena must hold: `lifetimes` are those of the tensors that own memory, by number, then of scratch memory, by `id`.
+
+    `homes` has the steps that must run and says where tensors live that own no memory.
+    """
+
+    homes: Homes
+    owners: list[int]
+    scratches: list[int]
+    lifetimes: list[Lifetime]
+
+
+def _needs(tensors: Mapping[int, TensorInfo], homes: Homes, lasting: Sequence[TensorInfo], made: Set[int], threads: int) -> _Needs:
+    """What `tensors` need; `made` are those that steps write, in contrast to inputs."""
+    end = len(homes.steps)
+    spans: dict[int, list[int]] = {}
+
+    def extend(index: int, first: int, last: int) -> None:
+        span = spans.setdefault(homes.of(index)[0], [first, last])
+        span[:] = min(span[0], first), max(span[1], last)
+
+    scratches: dict[int, tuple[Scratch, int, int]] = {}
+    for position, (planned, found) in enumerate(homes.steps):
+        for info in found:
+            if info.index in tensors:
+                extend(info.index, position, position)
+        for scratch in _scratches_of(planned.step) if isinstance(planned.step, Step) else ():
+            first = scratches.get(id(scratch), (scratch, position, position))[1]
+            scratches[id(scratch)] = (scratch, first, position)
+    for info in lasting:
+        if info.index in tensors:
+            extend(info.index, end if info.index in made and not info.is_variable else 0, end)
+    for index, info in tensors.items():
+        if info.is_variable:
+            extend(index, 0, end)
+    owned = [(tensors[index], first, last) for index, (first, last) in spans.items()]
+    lifetimes = [Lifetime(byte_size(info.type, info.shape), first, last) for info, first, last in owned]
+    lifetimes += [Lifetime(scratch.bytes_for(threads), first, last) for scratch, first, last in scratches.values()]
+    return _Needs(homes, list(spans), list(scratches), lifetimes)
+
+
+def _without_memory(memory: Memory, steps: Sequence[Touched], lasting: Sequence[TensorInfo]) -> dict[int, TensorInfo]:
+    """The tensors that need a place in a new arena; makes constants addressable."""
+    known = memory.addresses
+    found = {info.index: info for info in lasting if info.index not in known and (info.value is None or info.is_variable)}
+    for planned, tensors in steps:
+        brings = planned.outputs if isinstance(planned.step, HostStep) and not planned.step.shapes_known else ()
+        for info in tensors:
+            if info.index in known or info in brings:
+                continue
+            if info.value is not None and not info.is_variable:
+                memory.place_constant(info)
+            else:
+                found[info.index] = info
+    return found
+
+
+def _smallest(
+    tensors: Mapping[int, TensorInfo], steps: Sequence[Touched], lasting: Sequence[TensorInfo], threads: int, shares: bool
+) -> tuple[_Needs, Layout]:
+    """What `tensors` need and where it lies; parts of tensors share memory unless a tensor kept for one costs more than the copy."""
+    made = {info.index for planned, _ in steps for info in planned.outputs}
+    needs = _needs(tensors, find_homes(steps, lasting, tensors if shares else ()), lasting, made, threads)
+    layout = plan_arena(needs.lifetimes)
+    if needs.homes.has_parts and layout.n_bytes > _LITTLE_BYTES:
+        whole = _needs(tensors, find_homes(steps, lasting, tensors, parts=False), lasting, made, threads)
+        if lower_bound(whole.lifetimes) < layout.n_bytes:
+            other = plan_arena(whole.lifetimes)
+            return (whole, other) if other.n_bytes < layout.n_bytes else (needs, layout)
+    return needs, layout
 
 
 def allocate(
-    memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int, threads: int = 1
-) -> dict[int, int]:
-    """Gives every tensor of `steps` that has no memory yet a place in a new arena; returns scratch addresses by `id` of the Scratch.
+    memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int, threads: int = 1, shares: bool = True
+) -> tuple[list[PlannedStep], dict[int, int]]:
+    """Gives every tensor of `steps` that has no memory yet a place in a new arena, where it `shares` memory within another's.
 
+    Returns the steps that must run, without copies between tensors that share memory, and scratch addresses by `id` of the Scratch.
     Tensors in `lasting` keep their contents as long as the arena. Scratch memory is for `threads` threads. UnsupportedError when the arena
     would pass `limit_bytes`.
     """
-    known = memory.addresses
-    spans: dict[int, tuple[TensorInfo, int, int]] = {}
-    for info in lasting:
-        if info.index not in known and info.value is None:
-            spans[info.index] = (info, 0, len(steps))
-    scratches: dict[int, tuple[Scratch, int, int]] = {}
-    for position, planned in enumerate(steps):
-        for info in touched(planned):
-            if info.value is not None and not info.is_variable:
-                if info.index not in known:
-                    memory.place_constant(info)
-            elif info.index not in known and not (
-                isinstance(planned.step, HostStep) and not planned.step.shapes_known and info in planned.outputs
-            ):
-                _, first, last = spans.get(info.index, (info, position, position))
-                whole = (0, len(steps)) if info.is_variable else (min(first, position), max(last, position))
-                spans[info.index] = (info, *whole)
-        if isinstance(planned.step, Step):
-            for scratch in _scratches_of(planned.step):
-                first = scratches.get(id(scratch), (scratch, position, position))[1]
-                scratches[id(scratch)] = (scratch, first, position)
-    lifetimes = [Lifetime(byte_size(info.type, info.shape), first, last) for info, first, last in spans.values()]
-    lifetimes += [Lifetime(scratch.bytes_for(threads), first, last) for scratch, first, last in scratches.values()]
-    needed = sum(life.n_bytes for life in lifetimes)
-    layout = plan_arena(lifetimes)
+    touches = [touched(planned) for planned in steps]
+    tensors = _without_memory(memory, touches, lasting)
+    needs, layout = _smallest(tensors, touches, lasting, threads, shares)
     if layout.n_bytes > limit_bytes:
+        needed = sum(life.n_bytes for life in needs.lifetimes)
         raise UnsupportedError(f"tensor memory: at most {limit_bytes} bytes are allowed, found {layout.n_bytes} (of {needed} in all)")
     arena = aligned_bytes(layout.n_bytes)
     memory.arenas.append(arena)
-    for (info, _, _), life, offset in zip(spans.values(), lifetimes, layout.offsets):
-        memory.place(info.index, arena[offset : offset + life.n_bytes])
+    starts = dict(zip(needs.owners, layout.offsets))
+    for index, info in tensors.items():
+        owner, inner = needs.homes.of(index)
+        if owner not in starts:
+            continue
+        start = starts[owner] + inner
+        memory.place(index, arena[start : start + byte_size(info.type, info.shape)])
         if info.value is not None and info.is_variable:
-            memory.bytes[info.index][:] = np.ascontiguousarray(info.value).reshape(-1).view(np.uint8)
+            memory.bytes[index][:] = np.ascontiguousarray(info.value).reshape(-1).view(np.uint8)
     base = arena.ctypes.data
-    return {number: base + offset for number, offset in zip(scratches, layout.offsets[len(spans) :])}
+    kept = [planned for planned, _ in needs.homes.steps]
+    return kept, {number: base + offset for number, offset in zip(needs.scratches, layout.offsets[len(needs.owners) :])}

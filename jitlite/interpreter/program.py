@@ -46,7 +46,7 @@ def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list
         memory.place(info.index, aligned_bytes(byte_size(info.type, info.shape)))
     if len(steps) != 1 or not _runs_at_once(steps[0], memory):
         planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
-        scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
+        planned, scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
         StageRunner(memory, planned, scratches).run()
     return [memory.array(info) for info in outputs]
 
@@ -124,7 +124,9 @@ class Program:
 
     def _prepare(self, stage: Stage, values: dict[int, NDArray[Any]], key: bytes) -> _Prepared:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
-        scratches = allocate(self.memory, stage.steps, lasting, self.options.arena_limit_bytes, self.options.sharing.most_parts)
+        options = self.options
+        shares = not options.preserve_all
+        stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
         for info in lasting:
             if info.value is not None and info.index not in self.memory.addresses:
                 self.memory.place_constant(info)

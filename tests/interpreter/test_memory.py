@@ -35,6 +35,11 @@ def test_buffers_of_different_times_share_memory():
     assert plan_arena(lives).n_bytes == 1280 == lower_bound(lives)
 
 
+def test_the_search_goes_beyond_the_largest_first():
+    lives = [Lifetime(*life) for life in ((432, 0, 30), (288, 0, 1), (288, 1, 2), (576, 2, 3), (144, 3, 4), (288, 4, 5), (442, 0, 0))]
+    assert plan_arena(lives, 1).n_bytes == lower_bound(lives, 1)
+
+
 def test_aligned_bytes_are_zero_and_aligned():
     data = aligned_bytes(1000)
     assert data.ctypes.data % ALIGNMENT == 0
