@@ -187,7 +187,11 @@ class _Stripped:
         """Where the plan ends, its tensors but for the model's constants, and its steps."""
         edges = {*graph.inputs, *graph.outputs}
         needed = {i: t for i, t in stage.tensors.items() if t.value is None or t.is_variable or i in edges or i in stage.folded}
-        steps = [PlannedStep(p.node, p.label, self._step(p.step), (), ()) for p in stage.steps if isinstance(p.step, Step)]
+        steps = [
+            PlannedStep(p.node, p.label, self._step(p.step), (), tuple(map(self._info, p.outputs)))
+            for p in stage.steps
+            if isinstance(p.step, Step)
+        ]
         return stage.stop, {index: self._info(info) for index, info in needed.items()}, steps
 
     def _info(self, info: TensorInfo) -> TensorInfo:

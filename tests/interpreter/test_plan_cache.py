@@ -15,7 +15,8 @@ from jitlite.interpreter.plan import Planner
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
-from jitlite.schemas.tables import AddOptions, FullyConnectedOptions
+from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.tables import AddOptions, FullyConnectedOptions, ReshapeOptions
 from tests.interpreter.models import GraphBuilder, content, new_model
 from tests.interpreter.test_control import branch, loop
 from tests.interpreter.test_program import run_time_shape_model
@@ -73,6 +74,19 @@ def plans(monkeypatch) -> list[int]:
 
     monkeypatch.setattr(Planner, "first_stage", noted)
     return planned
+
+
+def test_tensors_of_a_recalled_plan_live_inside_others(folder, path, plans):
+    model = new_model()
+    g = GraphBuilder(model)
+    total = g.op(ADD, [g.input((1, 64)), g.constant(X)], [g.tensor((1, 64))], AddOptions())
+    g.finish(g.op(RESHAPE, [total], [g.tensor((8, 8))], ReshapeOptions(new_shape=[8, 8])))
+    path.write_bytes(content(model))
+    for _ in range(2):
+        interpreter = Interpreter(path)
+        np.testing.assert_array_equal(run(interpreter), (X + X).reshape(8, 8))
+        assert [planned.label for planned in interpreter._main.program.steps] == ["ADD"]
+    assert plans == [0]
 
 
 def test_a_plan_is_made_once(folder, path, plans):
