@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.kernels.team_blocks import NO_TEAM
 from jitlite.interpreter.plan import PythonOperator
 from jitlite.interpreter.plan_cache import KeptPlans
 from jitlite.interpreter.program import Program, ProgramOptions
@@ -167,12 +168,17 @@ class SubgraphSession:
         return array
 
     def run(self) -> None:
-        if self.call is None:
-            self.required_program().run()
-            return
-        status = self.call()
+        status = NO_TEAM if self.call is None else self.call()
         if status:
-            raise self.required_program().failure(status)
+            self._run(status)
+
+    def _run(self, status: int) -> None:
+        """Runs what one native call does not, or has not for want of a team; raises what another status stands for."""
+        program = self.required_program()
+        if status != NO_TEAM:
+            raise program.failure(status)
+        program.run()
+        self.call = program.call
 
     def details(self, index: int) -> dict[str, Any]:
         return _details(index, self.graph.tensors[index], self.shape(index))

@@ -190,14 +190,20 @@ class Program:
         return self._first.stage.is_last and all(isinstance(step, HostStep) and step.shapes_known for step in hosts)
 
     @property
-    def call(self) -> Callable[[], int] | None:
-        """The native call that is the whole run, or None; it returns a status for `failure`."""
+    def _only_segment(self) -> NativeSegment | None:
         segments = self._first.runner.segments
-        return segments[0].table.call if self.is_settled and len(segments) == 1 and isinstance(segments[0], NativeSegment) else None
+        return segments[0] if self.is_settled and len(segments) == 1 and isinstance(segments[0], NativeSegment) else None
+
+    @property
+    def call(self) -> Callable[[], int] | None:
+        """The native call that is the whole run, or None. It returns a status: for NO_TEAM `run` is required, others are failures."""
+        only = self._only_segment
+        return only.table.call if only is not None else None
 
     def failure(self, status: int) -> ExecutionError:
-        """The error for a status `call` returned."""
-        return self._first.runner.failure(status)
+        """The error for a status of `call`."""
+        assert self._only_segment is not None
+        return self._first.runner.failure(self._only_segment, status)
 
     def info(self, index: int) -> TensorInfo | None:
         """What is known of a tensor of this subgraph after planning (and, for run-time shapes, after the last run)."""

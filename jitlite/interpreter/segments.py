@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Run, Scratch, Step
 from jitlite.interpreter.codegen.library import load, loaded
+from jitlite.interpreter.kernels.team_blocks import RUN_WORDS
 from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
@@ -27,8 +28,6 @@ STATUS_TEXT = {
     3: "a loop that ends within the step budget is required, found one that does not",
     4: "an operand's run-time value is out of its range",
 }
-_RUN_WORDS = 5
-"""The int64 in the block of a plan's run (see `kernels/team.py`)."""
 
 
 class TableBuilder:
@@ -40,14 +39,21 @@ class TableBuilder:
         self._sharing = sharing
         self._kept: list[Any] = []
         self.labels: dict[int, PlannedStep] = {}
-        self.tables: list[NDArray[np.int64]] = []
-        self.run = np.zeros(_RUN_WORDS, np.int64)
+        self._tables: list[NDArray[np.int64]] = []
+        self._run = np.zeros(RUN_WORDS, np.int64)
 
-    def table(self, steps: Sequence[Step], planned: PlannedStep | None = None, owners: Sequence[PlannedStep] = ()) -> NDArray[np.int64]:
+    def run_of(self, entry: int, owners: Sequence[PlannedStep]) -> TableRun:
+        """What runs the table of the owners' steps; `entry` is the address of `run_steps`."""
+        steps = [owner.step for owner in owners if isinstance(owner.step, Step)]
+        self._tables, self._run = [], np.zeros(RUN_WORDS, np.int64)
+        table = self._table(steps, owners)
+        driven = {row for row, step in enumerate(steps) if _nested(step)}
+        return TableRun(entry, table, driven, self._tables[:-1], self._run, self._sharing)
+
+    def _table(self, steps: Sequence[Step], owners: Sequence[PlannedStep]) -> NDArray[np.int64]:
         """The step table, rows of (kernel address, argument block address, parts)."""
         rows = np.zeros((len(steps), 3), np.int64)
-        for row, step in enumerate(steps):
-            owner = planned if planned is not None else owners[row]
+        for row, (step, owner) in enumerate(zip(steps, owners, strict=True)):
             library = loaded(step.family)
             declared = library.parameters.get(step.kernel)
             assert declared is not None, f"{step.family}.{step.kernel}: no such kernel"
@@ -59,7 +65,7 @@ class TableBuilder:
             self._kept.append(block)
             rows[row] = library.addresses[step.kernel], block.ctypes.data, self._parts(step)
             self.labels[block.ctypes.data] = owner
-        self.tables.append(rows)
+        self._tables.append(rows)
         return rows
 
     def _parts(self, step: Step) -> int:
@@ -82,9 +88,9 @@ class TableBuilder:
         if isinstance(argument, Scratch):
             return self._scratches[id(argument)]
         if isinstance(argument, Nested):
-            return self.table(argument.steps, owner).ctypes.data
+            return self._table(argument.steps, [owner] * len(argument.steps)).ctypes.data
         if isinstance(argument, Run):
-            return self.run.ctypes.data
+            return self._run.ctypes.data
         if storage == "float":
             return int(struct.unpack("<q", struct.pack("<d", float(argument)))[0])
         return int(argument)
@@ -140,14 +146,8 @@ class StageRunner:
 
     def _close(self, planned: list[PlannedStep]) -> None:
         """Makes a native segment of the steps."""
-        if not planned:
-            return
-        steps = [each.step for each in planned if isinstance(each.step, Step)]
-        first_nested = len(self._builder.tables)
-        table = self._builder.table(steps, owners=planned)
-        nested = self._builder.tables[first_nested:-1]
-        driven = {row for row, step in enumerate(steps) if _nested(step)}
-        self.segments.append(NativeSegment(TableRun(self._entry, table, driven, nested, self._builder.run, self._sharing), planned))
+        if planned:
+            self.segments.append(NativeSegment(self._builder.run_of(self._entry, planned), planned))
 
     def run(self) -> None:
         """Runs every segment; ExecutionError names the operator that failed."""
@@ -155,9 +155,9 @@ class StageRunner:
             if isinstance(segment, HostSegment):
                 self._run_host(segment.planned)
             else:
-                status = segment.table.call()
+                status = segment.table.run()
                 if status:
-                    raise self.failure(status)
+                    raise self.failure(segment, status)
 
     def run_observed(self, observe: Observer) -> None:
         """Runs the same kernels step by step and tells `observe` each step's time in nanoseconds."""
@@ -171,12 +171,11 @@ class StageRunner:
                 status, spent_ns = segment.table.run_rows(row, 1)
                 observe(planned, spent_ns)
                 if status:
-                    raise self.failure(status)
+                    raise self.failure(segment, status)
 
-    def failure(self, status: int) -> ExecutionError:
+    def failure(self, segment: NativeSegment, status: int) -> ExecutionError:
         """The error for a segment's status; names the operator."""
-        planned = self._builder.labels.get(int(self._builder.run[0]))
-        self._builder.run[0] = 0
+        planned = self._builder.labels.get(segment.table.take_failed())
         where = f"operator {planned.node} ({planned.label})" if planned is not None else "a nested operator"
         return ExecutionError(f"{where}: {STATUS_TEXT.get(status, f'status 0 is required, found {status}')}")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.kernels.team_blocks import FAILED, NO_TEAM, POOL
 from jitlite.schemas.record import Record
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def sharing(num_threads: int) -> Sharing:
 
 
 class TableRun:
-    """Native calls over a step table. `entry` is the address of `run_steps`, `run` the block of the plan's run.
+    """Native calls over a step table. `entry` is the address of `run_steps`, `run` the block of these runs.
 
     The rows in `driven`, whose steps walk the `nested` tables, are never cut into parts.
     """
@@ -88,38 +89,34 @@ class TableRun:
         run: NDArray[np.int64],
         sharing: Sharing,
     ) -> None:
-        self.table = table
-        self._driven, self._nested = driven, nested
+        self.table, self._driven, self._nested = table, driven, nested
         self._run, self._pool, self._most_parts = run, sharing.pool, sharing.most_parts
         self._block = np.array([table.ctypes.data, len(table), run.ctypes.data], np.int64)
         self._walk: Callable[[], int] = partial(_Walk(entry), self._block.ctypes.data)
         self._trials = self._trials_left = sharing.trials
         self._least_ns = [sys.maxsize] * len(table)
-        self._is_shared = self._has_parts()
+        self._ask_for_team()
 
-    def _has_parts(self) -> bool:
-        return any(bool((table[:, 2] > 1).any()) for table in (self.table, *self._nested))
+    def _ask_for_team(self) -> None:
+        """Lets runs lease a team if steps have parts."""
+        has_parts = any(bool((table[:, 2] > 1).any()) for table in (self.table, *self._nested))
+        self._run[POOL] = self._pool.address if self._pool is not None and has_parts else 0
 
     @property
-    def call(self) -> Callable[[], int]:
+    def call(self) -> Callable[[], int] | None:
+        """Runs the table in one native call and returns the status, or NO_TEAM; None while steps are measured."""
+        return None if self._trials_left else self._walk
+
+    def run(self) -> int:
         """Runs the table and returns the status."""
-        return self._walk if self._pool is None else self._call_shared
+        return self._try() if self._trials_left else self._start()
 
-    def _call_shared(self) -> int:
-        if self._trials_left:
-            return self._try()
-        return self._lend() if self._is_shared else self._walk()
-
-    def _lend(self) -> int:
-        """One call with a team."""
-        if self._pool is None:
-            return self._walk()
-        team = self._pool.lease()
-        try:
-            self._run[1] = team.address
-            return self._walk()
-        finally:
-            self._pool.give_back(team)
+    def _start(self) -> int:
+        status = self._walk()
+        while status == NO_TEAM and self._pool is not None:
+            self._pool.grow()
+            status = self._walk()
+        return status
 
     def run_rows(self, first: int, count: int) -> tuple[int, int]:
         """Runs `count` steps; returns the status and how long they took, in nanoseconds."""
@@ -127,7 +124,7 @@ class TableRun:
         self._block[:2] = whole[0] + first * self.table.strides[0], count
         try:
             started = perf_counter_ns()
-            return self._lend(), perf_counter_ns() - started
+            return self._start(), perf_counter_ns() - started
         finally:
             self._block[:2] = whole
 
@@ -151,4 +148,10 @@ class TableRun:
             if row not in self._driven:
                 time_ns = int(self.table[row, 2]) * (least_ns - call_ns)
                 self.table[row, 2] = min(parts_for_time(time_ns, self._pool.threads), self._most_parts)
-        self._is_shared = self._has_parts()
+        self._ask_for_team()
+
+    def take_failed(self) -> int:
+        """The address of the argument block of the step that failed."""
+        failed = int(self._run[FAILED])
+        self._run[FAILED] = 0
+        return failed

@@ -10,17 +10,15 @@ import atexit
 import ctypes
 import os
 import sys
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 from weakref import WeakSet, WeakValueDictionary, finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.codegen.immediate import call_kernel
+from jitlite.interpreter.kernels.team_blocks import LINE, MOST_TEAMS, WORKERS
 from jitlite.interpreter.memory import aligned_bytes
-
-_LINE_BYTES = 128
-_LINES = 4
 
 
 def _address(function: object) -> int:
@@ -55,7 +53,7 @@ class Team:
     """
 
     def __init__(self, threads: int) -> None:
-        self.memory = memory = aligned_bytes(_LINE_BYTES * (_LINES + threads - 1), _LINE_BYTES).view(np.int64)
+        self.memory = memory = aligned_bytes(8 * (WORKERS + LINE * (threads - 1)), 8 * LINE).view(np.int64)
         self.address: int = memory.ctypes.data
         locks = np.array([_allocate_lock() for _ in range(threads - 1)], np.int64)
         for lock in locks.tolist():
@@ -73,25 +71,30 @@ class Team:
 
 
 class TeamPool:
-    """Teams of one size."""
+    """Teams of one size; `address` is that of the block from which runs lease them."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._free: list[Team] = []
+        self.teams: list[Team] = []
+        self._block = np.zeros(1 + MOST_TEAMS, np.int64)
+        self._growing = Lock()
+        self.address: int = self._block.ctypes.data
 
-    def lease(self) -> Team:
-        """A team nobody uses; give it back."""
-        try:
-            return self._free.pop()
-        except IndexError:
-            return Team(self.threads)
+    def grow(self) -> None:
+        """Adds a team; for runs that found all teams busy."""
+        self.add(Team(self.threads))
 
-    def give_back(self, team: Team) -> None:
-        self._free.append(team)
+    def add(self, team: Team) -> None:
+        with self._growing:
+            if len(self.teams) < MOST_TEAMS:
+                self.teams.append(team)
+                call_kernel("team", "enlist", pool=self._block, team=team.memory)
 
     def forget(self) -> None:
-        """Lets go of the teams that nobody uses."""
-        self._free.clear()
+        """Lets go of all teams."""
+        self._growing = Lock()
+        self._block[0] = 0
+        self.teams.clear()
 
 
 _TEAMS: WeakSet[Team] = WeakSet()

@@ -15,7 +15,8 @@ import pytest
 from jitlite.interpreter import Interpreter, sharing
 from jitlite.interpreter import interpreter as interpreter_module
 from jitlite.interpreter.codegen.immediate import call_kernel
-from jitlite.interpreter.sharing import Sharing, parts_for_time
+from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, LINE, MOST_TEAMS, POOL, WORKERS
+from jitlite.interpreter.sharing import Sharing, TableRun, parts_for_time
 from jitlite.interpreter.team import Team, TeamPool, _acquire_lock, _address, _allocate_lock, _free_lock, team_pool
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.activation import TANH
@@ -25,11 +26,6 @@ from jitlite.schemas.ops.elementwise import ADD, MUL
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.tables import AddOptions, GatherOptions, IfOptions, LessOptions, MulOptions, TensorType, WhileOptions
 from tests.interpreter.models import GraphBuilder, content, new_model
-
-DONE, ASLEEP, BED = 16, 32, 64
-"""Words of a team's block."""
-HELPED = 4
-"""A word of a run's block."""
 
 release_lock = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(("PyThread_release_lock", ctypes.pythonapi))
 
@@ -196,9 +192,13 @@ def opened_with(plan: Sharing, model: bytes) -> Interpreter:
         return opened(model, 2)
 
 
+def table_of(interpreter: Interpreter) -> TableRun:
+    return interpreter._main.program._first.runner.segments[0].table
+
+
 def test_workers_sleep_when_idle_and_wake_for_work():
     pool, team = TeamPool(3), Team(3)
-    pool.give_back(team)
+    pool.add(team)
     assert eventually(lambda: team.memory[ASLEEP] == 2)
     program = opened_with(Sharing(lambda n_bytes: 6, 6, pool), tanh_model(1 << 18))
     done = int(team.memory[DONE])
@@ -212,22 +212,22 @@ def test_workers_sleep_when_idle_and_wake_for_work():
 
 
 def test_sleepers_are_woken_ever_more_rarely_while_nobody_helps():
-    memory, lock = np.zeros(80, np.int64), np.array([_allocate_lock()], np.int64)
+    memory, lock = np.zeros(WORKERS + LINE, np.int64), np.array([_allocate_lock()], np.int64)
     call_kernel(
         "team", "assemble", team=memory, locks=lock, workers=1, pass_on=0, sleep=0, wake=_address(ctypes.pythonapi.PyThread_release_lock)
     )
     pool = TeamPool(2)
-    pool.give_back(SimpleNamespace(address=memory.ctypes.data))
+    pool.add(SimpleNamespace(memory=memory))
     interpreter = opened_with(Sharing(lambda n_bytes: 2, 2, pool), tanh_model(8))
-    run = interpreter._main.program._first.runner._builder.run
+    run = table_of(interpreter)._run
 
     def wakes(runs: int) -> list[int]:
         found = []
         for number in range(runs):
             assert _acquire_lock(int(lock[0]), 0)
-            memory[ASLEEP] = memory[BED] = 1
+            memory[ASLEEP] = memory[WORKERS + BED] = 1
             interpreter.invoke()
-            if memory[BED] == 0:
+            if memory[WORKERS + BED] == 0:
                 found.append(number)
             else:
                 release_lock(int(lock[0]))
@@ -239,15 +239,27 @@ def test_sleepers_are_woken_ever_more_rarely_while_nobody_helps():
     _free_lock(int(lock[0]))
 
 
+def test_a_run_waits_for_no_team():
+    pool, x = TeamPool(2), np.ones(40, np.float32)
+    interpreter = opened_with(Sharing(lambda n_bytes: 2, 2, pool), chain_model(1, 40))
+    for count in (1, 2, 3):
+        result(interpreter, x)
+        assert len(pool.teams) == count
+        pool.teams[-1].memory[BUSY] = 1
+    busy = pool.teams[0]
+    pool._block[1:], pool._block[0] = busy.address, MOST_TEAMS
+    before = threading.active_count()
+    np.testing.assert_array_equal(result(interpreter, x), chain_result(x, 1))
+    assert threading.active_count() == before
+
+
 def test_workers_leave_when_no_interpreter_needs_them():
     pool = TeamPool(3)
     interpreter = opened_with(Sharing(lambda n_bytes: 3, 3, pool), chain_model(1, 40))
     result(interpreter, np.zeros(40, np.float32))
-    team = pool.lease()
-    workers = team.workers
-    pool.give_back(team)
+    workers = pool.teams[0].workers
     assert all(worker.is_alive() for worker in workers)
-    del team, pool, interpreter
+    del pool, interpreter
     gc.collect()
     assert eventually(lambda: not any(worker.is_alive() for worker in workers))
 
@@ -256,6 +268,7 @@ SCRIPT = """
 import os, sys, threading, time, warnings
 import numpy as np
 from jitlite.interpreter import interpreter as interpreter_module
+from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, LINE, MOST_TEAMS, POOL, WORKERS
 from jitlite.interpreter.sharing import Sharing
 from jitlite.interpreter.team import TeamPool, team_pool
 from tests.interpreter.test_threads import chain_model, chain_result, opened, result
@@ -353,12 +366,12 @@ def test_steps_are_measured_and_cut_anew(monkeypatch, first_ns, second_ns, expec
 
     monkeypatch.setattr(sharing, "perf_counter_ns", clock)
     interpreter = opened_with(Sharing(lambda n_bytes: 1, 8, TeamPool(2), trials=4), chain_model(1, 64))
-    run_of_table = interpreter._main.program._first.runner.segments[0].table
+    run_of_table = table_of(interpreter)
     x = np.ones(64, np.float32)
     for run in range(6):
         assert run_of_table.table[:, 2].tolist() == ([1, 1] if run < 4 else expected)
         np.testing.assert_array_equal(result(interpreter, x), chain_result(x, 1))
-    assert run_of_table._is_shared == (expected != [1, 1])
+    assert (run_of_table._run[POOL] != 0) == (expected != [1, 1])
 
 
 def test_profiles_and_failures_of_shared_steps_while_they_are_measured():

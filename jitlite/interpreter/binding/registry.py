@@ -32,7 +32,7 @@ class Nested(Record):
 
 
 class Run:
-    """The block of the plan's run, which every walk over a table needs (see `kernels/team.py`)."""
+    """The block of the plan's run, which every walk over a table needs (see `kernels/team_blocks.py`)."""
 
 
 Argument = TensorInfo | NDArray[Any] | Scratch | Nested | Run | int | float

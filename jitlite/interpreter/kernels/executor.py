@@ -1,12 +1,13 @@
 """The loop that walks a step table, and control flow over nested tables.
 
 A step is three int64: the kernel's address, its argument block's address and the number of parts it is cut into. The driver of a team walks
-all tables, nested ones too; `run` is the block of its plan's run (see `kernels/team.py`).
+all tables, nested ones too; `run` is the block of its plan's run.
 """
 
 from jitlite.interpreter.kernels.abi import Status, i32, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.intrinsics import call_kernel
-from jitlite.interpreter.kernels.team import FAILED, TEAM, share
+from jitlite.interpreter.kernels.team import give_back, lease, share
+from jitlite.interpreter.kernels.team_blocks import FAILED, NO_TEAM, POOL, TEAM
 
 _OK = int(Status.OK)
 _SPENT = int(Status.STEP_BUDGET_SPENT)
@@ -42,7 +43,13 @@ def _walk(steps: i64p, count: i64, run: i64p) -> int:
 @kernel
 def run_steps(steps: i64p, count: i64, run: i64p, thread: i64, threads: i64) -> i32:
     """Runs a table; as `thread` and `threads` are not used, this may be called with the argument block alone."""
-    return _walk(steps, count, run)
+    if run[POOL] == 0:
+        return _walk(steps, count, run)
+    if not lease(run):
+        return NO_TEAM
+    status = _walk(steps, count, run)
+    give_back(run)
+    return status
 
 
 @kernel

@@ -90,6 +90,16 @@ def words_at(typing: Any, address: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def address_of(typing: Any, words: Any) -> Any:
+    """The address of int64s."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.ptrtoint(values[0], _I64)
+
+    return types.int64(_WORDS), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def call_foreign(typing: Any, function: Any, first: Any, second: Any) -> Any:
     """Calls the C function at address `function`, which takes at most two integers or pointers; its result is dropped."""
 

@@ -4,25 +4,12 @@ One thread, the driver, walks the plan. A step that is cut into parts it puts on
 and looks for another. The driver takes parts too and waits only for those that others have begun, so a worker that sleeps, or that the
 system does not let run, holds nobody up. What the parts of a step are does not depend on who runs them.
 
-A team is a block of int64 in lines of LINE words, which keep words that different threads write off each other's cache lines:
-
-    OFFER       number of the offer << 32 | first part left << 16 | end of the parts left
-    KERNEL, ARGUMENTS, PARTS    the step on offer; they change only while no part is left or running
-    LEAVE       not 0: the workers return
-    DONE        parts that workers have run, ever
-    STATUS      a status other than OK that a worker's part returned
-    ASLEEP      workers that sleep, or are about to
-    YIELD, ACQUIRE, RELEASE    addresses of sched_yield(), acquire(lock, 1) and release(lock)
-    CREW        the number of workers
-    WORKERS     a line for each worker: [BED] 1 while it sleeps, [LOCK] the address of the lock it sleeps on, which is always held
-
-The driver has a block of its own, that of its plan's run: [FAILED] the argument block of the step that failed, [TEAM] the address of the
-team or 0, [PATIENCE] offers to make before sleepers are woken, [WAITED] what that was when they were woken last, [HELPED] parts that
-workers have run since.
+`kernels/team_blocks.py` describes the blocks this goes through.
 """
 
 from jitlite.interpreter.kernels.abi import Status, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import (
+    address_of,
     atomic_add,
     atomic_exchange,
     atomic_load,
@@ -33,16 +20,31 @@ from jitlite.interpreter.kernels.intrinsics import (
     pause,
     words_at,
 )
-
-FAILED, TEAM, PATIENCE, WAITED, HELPED = range(5)
-
-LINE = 16
-OFFER, KERNEL, ARGUMENTS, PARTS, LEAVE = range(5)
-DONE, STATUS = LINE, LINE + 1
-ASLEEP = 2 * LINE
-YIELD, ACQUIRE, RELEASE, CREW = range(3 * LINE, 3 * LINE + 4)
-WORKERS = 4 * LINE
-BED, LOCK = 0, 1
+from jitlite.interpreter.kernels.team_blocks import (
+    ACQUIRE,
+    ARGUMENTS,
+    ASLEEP,
+    BED,
+    BUSY,
+    CREW,
+    DONE,
+    HELPED,
+    KERNEL,
+    LEAVE,
+    LINE,
+    LOCK,
+    MOST_TEAMS,
+    OFFER,
+    PARTS,
+    PATIENCE,
+    POOL,
+    RELEASE,
+    STATUS,
+    TEAM,
+    WAITED,
+    WORKERS,
+    YIELD,
+)
 
 POLLS = 2000
 """Looks at memory before a thread lets others run between two looks: some 50 us."""
@@ -100,6 +102,28 @@ def _wake_patiently(team: i64p, run: i64p) -> None:
     run[WAITED] = 0 if run[HELPED] > 0 else min(2 * run[WAITED] + 1, LONGEST_WAIT)
     run[PATIENCE], run[HELPED] = run[WAITED], 0
     _wake(team)
+
+
+@inline
+def lease(run: i64p) -> bool:
+    """Finds a team of the run's pool that is not busy; where there are MOST_TEAMS, all busy, the run goes without."""
+    pool = words_at(run[POOL])
+    count: int = atomic_load(pool, 0)
+    for number in range(1, count + 1):
+        team = words_at(pool[number])
+        if atomic_load(team, BUSY) == 0 and compare_exchange(team, BUSY, 0, 1):
+            run[TEAM] = pool[number]
+            return True
+    run[TEAM] = 0
+    return count == MOST_TEAMS
+
+
+@inline
+def give_back(run: i64p) -> None:
+    """Lets others have the team."""
+    if run[TEAM] != 0:
+        atomic_store(words_at(run[TEAM]), BUSY, 0)
+        run[TEAM] = 0
 
 
 @inline
@@ -187,3 +211,11 @@ def assemble(team: i64p, locks: i64p, workers: i64, pass_on: i64, sleep: i64, wa
     team[CREW], team[YIELD], team[ACQUIRE], team[RELEASE] = workers, pass_on, sleep, wake
     for worker in range(workers):
         team[WORKERS + LINE * worker + LOCK] = locks[worker]
+
+
+@kernel
+def enlist(pool: i64p, team: i64p, thread: i64, threads: i64) -> None:
+    """Adds a team to a pool of fewer than MOST_TEAMS."""
+    count = pool[0] + 1
+    atomic_store(pool, count, address_of(team))
+    atomic_store(pool, 0, count)

@@ -1,0 +1,44 @@
+"""Where the words of the blocks lie through which threads share the steps of a plan.
+
+All are blocks of int64. A team's is divided into lines of LINE words, which keep words that different threads write off each other's cache
+lines:
+
+    OFFER       number of the offer << 32 | first part left << 16 | end of the parts left
+    KERNEL, ARGUMENTS, PARTS    the step on offer; they change only while no part is left or running
+    LEAVE       not 0: the workers return
+    DONE        parts that workers have run, ever
+    STATUS      a status other than OK that a worker's part returned
+    ASLEEP      workers that sleep, or are about to
+    BUSY        1 while a driver has the team
+    YIELD, ACQUIRE, RELEASE    addresses of sched_yield(), acquire(lock, 1) and release(lock)
+    CREW        the number of workers
+    WORKERS     a line for each worker: [BED] 1 while it sleeps, [LOCK] the address of the lock it sleeps on, which is always held
+
+A pool's holds the number of its teams, then their addresses, at most MOST_TEAMS.
+
+The block of a plan's run holds
+
+    FAILED      the argument block of the step that failed
+    POOL        the address of the pool that lends a team for the run; 0: it needs none
+    TEAM        the address of the team, or 0
+    PATIENCE    offers to make before sleepers are woken
+    WAITED      what that was when they were woken last
+    HELPED      parts that workers have run since
+"""
+
+LINE = 16
+OFFER, KERNEL, ARGUMENTS, PARTS, LEAVE = range(5)
+DONE, STATUS = LINE, LINE + 1
+ASLEEP = 2 * LINE
+BUSY = 3 * LINE
+YIELD, ACQUIRE, RELEASE, CREW = range(4 * LINE, 4 * LINE + 4)
+WORKERS = 5 * LINE
+BED, LOCK = 0, 1
+
+MOST_TEAMS = 255
+
+FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED = range(6)
+RUN_WORDS = 6
+
+NO_TEAM = -1
+"""The status of a run that has not started: all teams of its pool are busy."""
