@@ -89,6 +89,17 @@ def test_depthwise_conv_2d_uint8(x, w, options, zero_point, least):
     check(DEPTHWISE_CONV_2D, options, operands, [result(T.UINT8, 0.05, 119)], threads=(1, 2, 7))
 
 
+@pytest.mark.parametrize("channels", [130, 40])
+def test_depthwise_conv_2d_uint8_with_wide_weights_in_some_channels(channels):
+    """Blocks whose weights fit bytes once the zero point is taken off, beside others."""
+    value = np.random.default_rng(3).integers(60, 200, (1, 3, 3, channels))
+    value[..., :: channels // 2] = 255
+    weight = operand(T.UINT8, value.shape, 0.01, 90, value=value)
+    check(
+        DEPTHWISE_CONV_2D, depthwise_options(), [unsigned_image(1, 6, 7, channels), weight, biases(channels)], [result(T.UINT8, 0.05, 119)]
+    )
+
+
 @pytest.mark.parametrize(("x", "w", "options"), CASES)
 def test_depthwise_conv_2d_of_floats_with_int8_weights(x, w, options):
     check(DEPTHWISE_CONV_2D, options, [activations(*x), weights(*w, axis=3), floats(w[3], seed=3)], Y, **FLOAT, threads=(1, 2, 7))

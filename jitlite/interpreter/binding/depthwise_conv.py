@@ -130,12 +130,13 @@ class _Blocks:
         """Rows of numbers of output channels, each of 4 bytes, block by block."""
         return places_of(np.stack([row.view(np.int32) for row in rows]), self.layouts.blocks)
 
-    def arguments(self, filters: NDArray[np.int8], are_certified: NDArray[np.bool_]) -> dict[str, Argument]:
-        layouts = self.layouts
+    def arguments(self, weight: TensorInfo, are_certified: NDArray[np.bool_]) -> dict[str, Argument]:
+        layouts, zero_point = self.layouts, _zero_point(weight)
+        w, spreads = packed_taps(_real(weight, self.s), self.quads, layouts.blocks, zero_point)
         is_line = 1 - places_of((~are_certified).astype(np.int64), layouts.blocks).max(axis=(1, 2))
         return {
-            "w": packed_taps(filters, self.quads, layouts.blocks),
-            "blocks": np.ascontiguousarray(np.concatenate([layouts.blocks, is_line[:, None]], axis=1)),
+            "w": w,
+            "blocks": np.ascontiguousarray(np.column_stack([layouts.blocks, is_line, spreads])),
             "layouts": layouts.table,
             "counts": layouts.counts,
             "memory": layouts.memory,
@@ -143,15 +144,15 @@ class _Blocks:
         }
 
 
-def _filters(weight: TensorInfo, s: Windows) -> tuple[NDArray[np.int8], Int32s, int]:
-    """Constant 8-bit weights [height, width, channels] as int8, the sums of each channel's real ones, and what the int8 ones lack."""
+def _zero_point(weight: TensorInfo) -> int:
+    return weight.zero_point if weight.type is TensorType.UINT8 else 0
+
+
+def _real(weight: TensorInfo, s: Windows) -> Int32s:
+    """Constant 8-bit weights [height, width, channels] less their zero point."""
     assert weight.value is not None
-    real = weight.value.reshape(s.window_h, s.window_w, s.out_c).astype(np.int32)
-    if weight.type is TensorType.UINT8:
-        real -= weight.zero_point
-    is_narrow = weight.type is TensorType.INT8 or (real.min() >= -128 and real.max() <= 127)
-    spread = 0 if is_narrow else 128 - weight.zero_point
-    return (real - spread).astype(np.int8), real.sum((0, 1), dtype=np.int32), spread
+    real: Int32s = weight.value.reshape(s.window_h, s.window_w, -1).astype(np.int32) - np.int32(_zero_point(weight))
+    return real
 
 
 def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows) -> Bound:
@@ -161,15 +162,13 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
     biases = bias_or_zeros(bias, s.out_c, np.int32)
     low, high = INTEGER_RANGE[x.type]
     assert weight.value is not None
-    zero_point = 0 if is_signed else weight.zero_point
-    line = certify_quantized(
-        mantissas, shifts, clamp, sum_ranges(weight.value, 3, biases, low - x.zero_point, high - x.zero_point, zero_point)
-    )
+    ranges = sum_ranges(weight.value, 3, biases, low - x.zero_point, high - x.zero_point, _zero_point(weight))
+    line = certify_quantized(mantissas, shifts, clamp, ranges)
     s = _along_width(s)
     channels = max(s.out_c, LEAST_CHANNELS)
     widening, image = _widened(_readable(x), s, channels, 1)
     blocks = _Blocks(s, channels)
-    filters, sums, spread = _filters(weight, s)
+    sums = _real(weight, s).sum((0, 1), dtype=np.int32)
     pixels = s.batches * s.out_h * s.out_w
     result: Argument = y if channels == s.out_c else Scratch(pixels * channels)
     flip = 128 if is_signed else 0
@@ -181,10 +180,9 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
         ones=ones_of(blocks.quads, s.window_w),
         outside=np.full(s.in_w * channels + _SLACK, x.zero_point, numpy_dtype(x.type)),
         zero_point=x.zero_point + flip,
-        spread=spread,
         flip=flip,
         limits=clamp - np.int32(128 - flip),
-        **blocks.arguments(filters, line.is_certified),
+        **blocks.arguments(weight, line.is_certified),
     )
     narrowing = [] if channels == s.out_c else [_copied(result, y, pixels, channels, s.out_c, 1, False)]
     return [*widening, step, *narrowing]
@@ -198,7 +196,7 @@ def _hybrid_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y:
     quantize, made = quantized_image(x, True, row)
     widening, image = _widened(made.pop("x"), s, channels, 1)
     blocks = _Blocks(s, channels)
-    filters, sums, _ = _filters(weight, s)
+    sums = _real(weight, s).sum((0, 1), dtype=np.int32)
     pixels = s.batches * s.out_h * s.out_w
     result: Argument = y if channels == s.out_c else Scratch(4 * pixels * channels)
     real = scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32)
@@ -209,7 +207,7 @@ def _hybrid_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y:
         lines=blocks.numbers(np.zeros_like(sums), sums, *real),
         outside_size=row,
         **made,
-        **blocks.arguments(filters, np.ones(s.out_c, np.bool_)),
+        **blocks.arguments(weight, np.ones(s.out_c, np.bool_)),
         **clamp,
     )
     narrowing = [] if channels == s.out_c else [_copied(result, y, pixels, channels, s.out_c, 1, True)]

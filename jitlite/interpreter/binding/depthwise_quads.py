@@ -88,7 +88,7 @@ class Layouts(Record):
     """What the kernels are told of blocks and layouts.
 
     `blocks` holds the first channel of each block and the number of its width; `table` a layout for each part of `chunk` pixels and each
-    width; planes of quads are `plane` bytes apart, and all of a part need `n_bytes`.
+    width; planes of quads are `plane` bytes apart, and all of a part need `n_bytes`. `slides` says that windows of three columns can slide.
     """
 
     blocks: NDArray[np.int64]
@@ -96,6 +96,7 @@ class Layouts(Record):
     chunk: int
     plane: int
     n_bytes: int
+    slides: bool
 
     @property
     def memory(self) -> Scratch:
@@ -103,7 +104,8 @@ class Layouts(Record):
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        return np.array([len(self.blocks), self.chunk, self.table.shape[2], self.table[..., 1].max(), self.plane, self.n_bytes], np.int64)
+        size, taps = self.table.shape[2], self.table[..., 1].max()
+        return np.array([len(self.blocks), self.chunk, size, taps, self.plane, self.n_bytes, self.slides], np.int64)
 
 
 def layouts_of(s: Windows, quads: Quads) -> Layouts:
@@ -124,7 +126,8 @@ def layouts_of(s: Windows, quads: Quads) -> Layouts:
     size = max(len(layout) for part in rows for layout in part)
     table = np.array([[layout + [0] * (size - len(layout)) for layout in part] for part in rows], np.int64)
     n_bytes = int(table[..., 2].max()) * MEMBERS * plane + _SLACK_BYTES
-    return Layouts(np.array(blocks, np.int64), table, chunk, plane, n_bytes)
+    slides = len(quads.members) == 1 and len(quads.taps) == 3 and s.dilation_w == 1 and s.stride_w <= 2 and s.pad_w <= 1
+    return Layouts(np.array(blocks, np.int64), table, chunk, plane, n_bytes, slides)
 
 
 def _layout(s: Windows, quads: Quads, kind: int, first_pixel: int, count: int, plane: int) -> list[int]:
@@ -161,7 +164,7 @@ def _fill(s: Windows, members: tuple[Tap, ...], start: int, columns: int, pixels
     farthest = max(x for _, x in members) * s.dilation_w
     inner = min(columns, -(-max(first for first, _ in insides) // pixels) * pixels)
     behind = max(inner, reached(whole - farthest) // pixels * pixels)
-    fill = [columns, start, inner, behind, least // pixels * pixels, -(-most // pixels) * pixels, int(len(members) == MEMBERS)]
+    fill = [columns, start, inner, behind, least // pixels * pixels, -(-most // pixels) * pixels, max(3, len(members))]
     for member in range(MEMBERS):
         if member < len(members):
             (y, x), (first, stop) = members[member], insides[member]
@@ -183,15 +186,25 @@ def places_of(values: Array, blocks: NDArray[np.int64]) -> Array:
     return np.ascontiguousarray(np.stack(found))
 
 
-def packed_taps(weights: NDArray[np.int8], quads: Quads, blocks: NDArray[np.int64]) -> NDArray[np.int8]:
-    """INT8 weights [height, width, channels] as [blocks, taps, 4, 16, 4] with zeros for the members a tap lacks."""
+def packed_taps(
+    weights: NDArray[np.int32], quads: Quads, blocks: NDArray[np.int64], zero_point: int
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Weights [height, width, channels] less their zero point as bytes [blocks, taps, 4, 16, 4], zeros for members that taps lack.
+
+    Where bytes cannot hold a block's weights they lack its spread, the second result, which is 0 elsewhere.
+    """
     _, width, channels = weights.shape
-    taps = np.zeros((len(quads.taps), MEMBERS, channels), np.int8)
+    taps = np.zeros((len(quads.taps), MEMBERS, channels), np.int32)
+    holds = np.zeros((len(quads.taps), MEMBERS, 1), np.int32)
     for tap in range(len(quads.taps)):
         for member, source in enumerate(quads.sources(tap)):
             if source is not None and source[1] < width:
-                taps[tap, member] = weights[source]
-    return np.ascontiguousarray(np.moveaxis(places_of(taps, blocks), 2, -1)).view(np.int8)
+                taps[tap, member], holds[tap, member] = weights[source], 1
+    planes: NDArray[np.int32] = places_of(taps, blocks).astype(np.int32, copy=False)
+    is_wide = (planes.min(axis=(1, 2, 3, 4)) < -128) | (planes.max(axis=(1, 2, 3, 4)) > 127)
+    spreads = np.where(is_wide, 128 - zero_point, 0)
+    lacking = planes - spreads[:, None, None, None, None] * holds[..., None]
+    return np.ascontiguousarray(np.moveaxis(lacking.astype(np.int8), 2, -1)).view(np.int8), spreads
 
 
 def ones_of(quads: Quads, width: int) -> NDArray[np.int32]:

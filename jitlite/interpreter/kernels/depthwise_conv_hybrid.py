@@ -4,7 +4,7 @@ A block's rows of numbers are zeros, sums of weights, and float32 scales and bia
 """
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i32p, i64, i64p, kernel, u8p
-from jitlite.interpreter.kernels.depthwise_quads import BLOCK, HEAD, WIDTHS, Image, Place, counts_of, separate
+from jitlite.interpreter.kernels.depthwise_quads import HEAD, WIDTHS, Image, Place, block_of, counts_of, separate
 from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.quad_sums import sum_to_reals
 from jitlite.interpreter.kernels.quads import PLACES
@@ -40,18 +40,18 @@ def depthwise_conv_2d_f32_qc8w(
     row_start, row_stop, first, last = share(s.batches * s.out_h, c.blocks, thread, threads)
     no_ones = zero_points
     for number in range(first, last):
-        channel, kind = blocks[BLOCK * number], blocks[BLOCK * number + 1]
+        block = block_of(blocks, number)
         weights, numbers = advance(w, number * c.taps * 4 * PLACES), advance(lines, number * ROWS * 4 * PLACES)
         for part in range((s.out_w + c.chunk - 1) // c.chunk):
-            layout = advance(layouts, (WIDTHS * part + kind) * c.layout)
+            layout = advance(layouts, (WIDTHS * part + block.kind) * c.layout)
             taps, column = advance(layout, HEAD), part * c.chunk
             pixels = min(c.chunk, s.out_w - column)
             for row in range(row_start, row_stop):
                 batch, line = row // s.out_h, row % s.out_h
                 image = Image(x, advance(memory, thread * c.memory), advance(outside, batch * outside_size), narrow(128))
                 place = Place(batch, line * s.stride_h - s.pad_h, row == row_start or line == 0)
-                separate(image, s, layout, place, channel, kind, c.plane)
-                result = advance(y, (row * s.out_w + column) * s.out_c + channel)
+                separate(image, s, layout, place, block.channel, block.kind, c.plane)
+                result = advance(y, (row * s.out_w + column) * s.out_c + block.channel)
                 sum_to_reals(
                     image.quads,
                     c.plane,
@@ -65,7 +65,7 @@ def depthwise_conv_2d_f32_qc8w(
                     result,
                     s.out_c,
                     pixels,
-                    kind,
+                    block.kind,
                     scales[batch],
                     low,
                     high,

@@ -1,9 +1,10 @@
 """What depthwise convolutions of images of bytes share: blocks of channels, parts of rows, and the quads of the rows under a window.
 
-`blocks` holds for each block of channels BLOCK numbers: the first channel, the number of its width, and 1 where certified lines make its
-sums outputs. `layouts` holds for each part of a row and each width a layout: how the columns of groups lie in the image, the number of taps
-and of fills, for every tap the byte of its first quads, and then the fills, which `quads` describes. `counts` holds the numbers of blocks,
-of pixels in a part of a row, of numbers in a layout, of taps, and of bytes from plane to plane and of a thread's memory.
+`blocks` holds for each block of channels BLOCK numbers: the first channel, the number of its width, 1 where certified lines make its sums
+outputs, and what its weights lack to be those of the filter. `layouts` holds for each part of a row and each width a layout: how the
+columns of groups lie in the image, the number of taps and of fills, for every tap the byte of its first quads, and then the fills, which
+`quads` describes. `counts` holds the numbers of blocks, of pixels in a part of a row, of numbers in a layout, of taps, of bytes from plane to
+plane and of a thread's memory; then 1 where windows of 64 channels can slide.
 
 For every row of the result the image's rows under it are taken apart once for all pixels of a part. What lies outside the image stays the
 same from row to row, and is filled in once.
@@ -16,8 +17,15 @@ from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.quads import FILL, MEMBER, fill_quads
 from jitlite.interpreter.kernels.windows import Windows
 
-BLOCK, HEAD, WIDTHS = 3, 3, 4
+BLOCK, HEAD, WIDTHS = 4, 3, 4
 """Numbers of a block, those before a layout's taps, and how many widths there are."""
+
+
+class Block(NamedTuple):
+    channel: int
+    kind: int
+    is_line: int
+    spread: int
 
 
 class Counts(NamedTuple):
@@ -27,6 +35,7 @@ class Counts(NamedTuple):
     taps: int
     plane: int
     memory: int
+    slides: int
 
 
 class Image(NamedTuple):
@@ -47,12 +56,18 @@ class Place(NamedTuple):
 
 
 @inline
-def counts_of(counts: i64p) -> Counts:
-    return Counts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5])
+def block_of(blocks: i64p, number: i64) -> Block:
+    at = BLOCK * number
+    return Block(blocks[at], blocks[at + 1], blocks[at + 2], blocks[at + 3])
 
 
 @inline
-def _member(image: Image, s: Windows, place: Place, channel: i64, fill: i64p, member: i64) -> u8p:
+def counts_of(counts: i64p) -> Counts:
+    return Counts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6])
+
+
+@inline
+def member(image: Image, s: Windows, place: Place, channel: i64, fill: i64p, member: i64) -> u8p:
     """Where a member of a quad at column 0 of the image is."""
     row, column = fill[MEMBER + 4 * member], fill[MEMBER + 4 * member + 1]
     y = place.y + row
@@ -67,10 +82,10 @@ def separate(image: Image, s: Windows, layout: i64p, place: Place, channel: i64,
     for number in range(layout[2]):
         fill = advance(layout, HEAD + layout[1] + FILL * number)
         fill_quads(
-            _member(image, s, place, channel, fill, 0),
-            _member(image, s, place, channel, fill, 1),
-            _member(image, s, place, channel, fill, 2),
-            _member(image, s, place, channel, fill, 3),
+            member(image, s, place, channel, fill, 0),
+            member(image, s, place, channel, fill, 1),
+            member(image, s, place, channel, fill, 2),
+            member(image, s, place, channel, fill, 3),
             image.outside,
             image.quads,
             fill,

@@ -1,6 +1,6 @@
 """Code that intrinsics write themselves: loops, functions and shuffles of LLVM's IR."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -61,6 +61,19 @@ def function(builder: Any, name: str, operands: Sequence[Any], body: Callable[..
         body(inside, *made.args)
         inside.ret_void()
     builder.call(made, operands)
+
+
+def choose(builder: Any, key: Any, names: Mapping[int, str], operands: Sequence[Any], code: Callable[[int], Callable[..., None]]) -> None:
+    """Calls the function named for the value of `key`, which code(value) writes; none for other values."""
+    behind = builder.append_basic_block("behind")
+    choices = builder.switch(key, behind)
+    for value, name in names.items():
+        chosen = builder.append_basic_block("chosen")
+        choices.add_case(index(value), chosen)
+        builder.position_at_end(chosen)
+        function(builder, name, operands, code(value))
+        builder.branch(behind)
+    builder.position_at_end(behind)
 
 
 def shuffled(builder: Any, low: Any, high: Any, places: Sequence[int]) -> Any:

@@ -11,7 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from jitlite.interpreter.kernels.emit import function, index, loop, splat
+from jitlite.interpreter.kernels.emit import choose, index, loop, splat
 from jitlite.interpreter.kernels.tile import ISA
 from jitlite.interpreter.kernels.vectors import LANES
 
@@ -167,19 +167,15 @@ def sum_pixels(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         *operands, number, count, edge = values
-        choice = builder.add(builder.mul(number, index(64)), builder.add(builder.mul(edge, index(32)), count))
-        behind = builder.append_basic_block("summed")
-        choices = builder.switch(choice, behind)
-        for own, (width_of, stride_of) in enumerate(WINDOWS):
-            for at_edge, counts in ((False, INNER), (True, EDGE)):
-                for size in sorted(set(counts)):
-                    block = builder.append_basic_block("sum")
-                    choices.add_case(index(64 * own + 32 * at_edge + size), block)
-                    builder.position_at_end(block)
-                    name = f"jitlite.pixels.{width_of}.{stride_of}.{size}{'.edge' if at_edge else ''}"
-                    function(builder, name, operands, _code(size, at_edge, width_of, stride_of))
-                    builder.branch(behind)
-        builder.position_at_end(behind)
+        kinds = {
+            64 * own + 32 * at_edge + size: (size, at_edge, *windows)
+            for own, windows in enumerate(WINDOWS)
+            for at_edge, sizes in ((False, INNER), (True, EDGE))
+            for size in sizes
+        }
+        key = builder.add(builder.mul(number, index(64)), builder.add(builder.mul(edge, index(32)), count))
+        names = {value: f"jitlite.pixels.{value}" for value in kinds}
+        choose(builder, key, names, operands, lambda value: _code(*kinds[value]))
         return context.get_dummy_value()
 
     real, integer, number = types.CPointer(types.float32), types.int64, types.float32

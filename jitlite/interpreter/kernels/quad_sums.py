@@ -4,7 +4,7 @@
 multiplies start. A block has rows of 64 numbers, as planes: biases and sums of weights first, then what makes sums outputs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -14,14 +14,16 @@ from numba.extending import intrinsic
 
 from jitlite.interpreter.codegen.isa_narrow import PACK
 from jitlite.interpreter.codegen.isa_quads import DOT4_LANES, SHRINK
-from jitlite.interpreter.kernels.emit import function, index, loop, shuffled, splat
+from jitlite.interpreter.kernels.emit import choose, function, index, loop, shuffled, splat
 from jitlite.interpreter.kernels.quads import BYTES, I8, I32, I64, INTEGERS, PLACES, WIDTHS, load_at, store_at
 from jitlite.interpreter.kernels.vectors import scaled_down
 
 _F32 = ir.FloatType()
 _FLOATS, _WORDS = ir.VectorType(_F32, 16), ir.VectorType(ir.IntType(16), 32)
-_PLANE = 4 * 16
+PLANE = 4 * 16
 """Bytes of a plane of a group."""
+ORDINARY_PLANE = 4096 + 64
+"""The bytes from plane to plane that code for three taps is made for: no power of two, so that planes do not share lines of the cache."""
 
 Planes = list[Any]
 
@@ -35,47 +37,44 @@ def _integer(builder: Any, pointer: Any, place: int) -> Any:
     return builder.load(builder.gep(pointer, [index(place)], source_etype=I32), typ=I32, align=4)
 
 
-class _Sums:
-    """The code of a block's sums.
+class Filter:
+    """The code of a block's products.
 
-    The first arguments: the quads, bytes from plane to plane, where taps start and their number, planes of weights, the block's numbers,
-    the zero point of the image, and for weights that lack a spread that and for each tap a quad with 1 for each member, else 0.
+    Its operands: planes of weights, the block's numbers, the image's zero point, and for weights that lack a spread that and for each tap a
+    quad with 1 for each member, else 0.
     """
 
-    COUNT = 9
+    OPERANDS = 5
 
-    def __init__(self, builder: Any, arguments: tuple[Any, ...], is_spread: bool) -> None:
+    def __init__(self, builder: Any, operands: Sequence[Any], is_spread: bool) -> None:
         self.builder, self.is_spread = builder, is_spread
-        self.quads, self.plane, self.taps, self.tap_count, self.weights, self.numbers, zero_point, self.spread, self.ones = arguments
+        self.weights, self.numbers, zero_point, self.spread, self.ones = operands
         factor = splat(builder, builder.sub(ir.Constant(I32, 0), zero_point), 16)
         self.start = [builder.add(bias, builder.mul(sums, factor)) for bias, sums in zip(self.row(0), self.row(1))]
 
     def row(self, number: int) -> Planes:
         """A row of the block's numbers."""
-        return [load_at(self.builder, self.numbers, index((4 * number + k) * _PLANE), INTEGERS) for k in range(4)]
+        return [load_at(self.builder, self.numbers, index((4 * number + k) * PLANE), INTEGERS) for k in range(4)]
 
-    def tap(self, number: Any) -> tuple[Any, Planes, Any]:
-        """Where the quads of a tap start, its weights and its ones."""
+    def tap(self, number: Any) -> Planes:
+        """A tap's weights, and its ones where there is a spread."""
         builder = self.builder
-        start = builder.load(builder.gep(self.taps, [number], source_etype=I64), typ=I64, align=8)
-        first = builder.mul(number, index(4 * _PLANE))
-        weights = [load_at(builder, self.weights, builder.add(first, index(k * _PLANE)), INTEGERS) for k in range(4)]
+        first = builder.mul(number, index(4 * PLANE))
+        weights = [load_at(builder, self.weights, builder.add(first, index(k * PLANE)), INTEGERS) for k in range(4)]
         if not self.is_spread:
-            return start, weights, None
-        return start, weights, splat(builder, builder.load(builder.gep(self.ones, [number], source_etype=I32), typ=I32, align=4), 16)
+            return weights
+        ones = builder.load(builder.gep(self.ones, [number], source_etype=I32), typ=I32, align=4)
+        return [*weights, splat(builder, ones, 16)]
 
     def nothing(self) -> Planes:
         """What sums start from: with a spread, the sums of bytes behind those of products."""
         return self.start + [ir.Constant(INTEGERS, None)] * (4 if self.is_spread else 0)
 
-    def add(self, sums: Planes, place: Any, tap: tuple[Any, Planes, Any]) -> Planes:
-        """Sums plus a tap's products of the group at byte `place` behind the tap's first."""
-        builder = self.builder
-        start = builder.gep(self.quads, [builder.add(tap[0], place)], source_etype=I8)
-        quads = [load_at(builder, start, builder.mul(self.plane, index(k)), INTEGERS) for k in range(4)]
-        found = [_call(builder, DOT4_LANES, INTEGERS, *operands) for operands in zip(sums[:4], quads, tap[1])]
+    def add(self, sums: Planes, quads: Planes, tap: Planes) -> Planes:
+        """Sums plus the products of quads with a tap."""
+        found = [_call(self.builder, DOT4_LANES, INTEGERS, *operands) for operands in zip(sums[:4], quads, tap[:4])]
         if self.is_spread:
-            found += [_call(builder, DOT4_LANES, INTEGERS, total, x, tap[2]) for total, x in zip(sums[4:], quads)]
+            found += [_call(self.builder, DOT4_LANES, INTEGERS, total, x, tap[4]) for total, x in zip(sums[4:], quads)]
         return found
 
     def total(self, sums: Planes) -> Planes:
@@ -85,35 +84,60 @@ class _Sums:
         factor = splat(self.builder, self.spread, 16)
         return [self.builder.add(products, self.builder.mul(rest, factor)) for products, rest in zip(sums[:4], sums[4:])]
 
+
+class _Sums:
+    """The code of the sums of all groups of a part of a row.
+
+    Its operands: the quads, bytes from plane to plane, where taps start and their number.
+    """
+
+    OPERANDS = 4
+
+    def __init__(self, builder: Any, own: Filter, operands: Sequence[Any]) -> None:
+        self.builder, self.filter = builder, own
+        self.quads, self.plane, self.taps, self.tap_count = operands
+
+    def start(self, number: Any) -> Any:
+        """Where the quads of a tap start."""
+        return self.builder.load(self.builder.gep(self.taps, [number], source_etype=I64), typ=I64, align=8)
+
+    def load(self, start: Any, place: Any) -> Planes:
+        """The quads of the group at byte `place` behind a tap's first."""
+        builder = self.builder
+        first = builder.gep(self.quads, [builder.add(start, place)], source_etype=I8)
+        return [load_at(builder, first, builder.mul(self.plane, index(k)), INTEGERS) for k in range(4)]
+
     def each(self, groups: Any, finish: Callable[[Any, Planes], None]) -> None:
         """Finishes the sums of each group: two at a time, which share loads of weights."""
-        builder = self.builder
+        builder, own = self.builder, self.filter
 
         def two(group: Any, state: list[Any]) -> list[Any]:
-            place = builder.mul(group, index(_PLANE))
+            place = builder.mul(group, index(PLANE))
 
             def add(number: Any, both: list[Any]) -> list[Any]:
-                tap, half = self.tap(number), len(both) // 2
-                return self.add(both[:half], place, tap) + self.add(both[half:], builder.add(place, index(_PLANE)), tap)
+                start, tap, half = self.start(number), own.tap(number), len(both) // 2
+                first = own.add(both[:half], self.load(start, place), tap)
+                return first + own.add(both[half:], self.load(start, builder.add(place, index(PLANE))), tap)
 
-            both = loop(builder, index(0), self.tap_count, 1, 2 * self.nothing(), add)
-            finish(group, self.total(both[: len(both) // 2]))
+            both = loop(builder, index(0), self.tap_count, 1, 2 * own.nothing(), add)
+            finish(group, own.total(both[: len(both) // 2]))
             following = builder.add(group, index(1))
             with builder.if_then(builder.icmp_signed("<", following, groups)):
-                finish(following, self.total(both[len(both) // 2 :]))
+                finish(following, own.total(both[len(both) // 2 :]))
             return state
 
         loop(builder, index(0), groups, 2, [], two)
 
     def each_of_three_taps(self, groups: Any, finish: Callable[[Any, Planes], None]) -> None:
         """The same for filters of three taps, whose weights stay in registers."""
-        taps = [self.tap(index(number)) for number in range(3)]
+        self.plane = index(ORDINARY_PLANE)
+        taps = [(self.start(index(number)), self.filter.tap(index(number))) for number in range(3)]
 
         def one(group: Any, state: list[Any]) -> list[Any]:
-            sums = self.nothing()
-            for tap in taps:
-                sums = self.add(sums, self.builder.mul(group, index(_PLANE)), tap)
-            finish(group, self.total(sums))
+            sums = self.filter.nothing()
+            for start, tap in taps:
+                sums = self.filter.add(sums, self.load(start, self.builder.mul(group, index(PLANE))), tap)
+            finish(group, self.filter.total(sums))
             return state
 
         loop(self.builder, index(0), groups, 1, [], one)
@@ -170,24 +194,24 @@ def _line(builder: Any, total: Any, scale: Any, offset: Any) -> Any:
     return builder.fptosi(_call(builder, "llvm.fmuladd.v16f32", _FLOATS, number, builder.bitcast(scale, _FLOATS), signed), INTEGERS)
 
 
-class _Bytes:
+class Bytes:
     """Sums as 8-bit outputs: by certified lines, or exactly.
 
-    The last arguments: the result, elements from pixel to pixel, pixels, the number of the block's width, the zero point, lowest and
-    highest output as signed bytes, and what makes signed bytes those of the result.
+    Its operands: the result, elements from pixel to pixel, pixels, the number of the block's width, the zero point, lowest and highest
+    output as signed bytes, and what makes signed bytes those of the result.
     """
 
-    COUNT = 6
+    OPERANDS = 6
 
-    def __init__(self, builder: Any, sums: _Sums, arguments: tuple[Any, ...], is_line: bool) -> None:
-        y, step, count, kind, limits, flip = arguments
-        self.builder, self.sums, self.is_line = builder, sums, is_line
+    def __init__(self, builder: Any, own: Filter, operands: Sequence[Any], is_line: bool) -> None:
+        y, step, count, kind, limits, flip = operands
+        self.builder, self.is_line = builder, is_line
         self.pixels = _Pixels(builder, y, step, count, kind)
         settings = [_integer(builder, limits, place) for place in range(3)]
         self.zero_point = splat(builder, builder.trunc(settings[0], ir.IntType(16)), 32)
         self.least, self.most = (splat(builder, builder.trunc(value, I8), PLACES) for value in settings[1:])
         self.flips = splat(builder, builder.trunc(flip, I8), PLACES)
-        self.scales, self.offsets = (sums.row(2), sums.row(3)) if is_line else (sums.row(4), sums.row(5))
+        self.scales, self.offsets = (own.row(2), own.row(3)) if is_line else (own.row(4), own.row(5))
 
     def finish(self, group: Any, total: Planes) -> None:
         builder = self.builder
@@ -212,20 +236,18 @@ class _Bytes:
 class _Reals:
     """Sums as float32 outputs: times a scale for each channel and one for the image, plus a bias, clamped.
 
-    The last arguments: the result, elements from pixel to pixel, pixels, the number of the block's width, the image's scale and the bounds.
+    Its operands: the result, elements from pixel to pixel, pixels, the number of the block's width, the image's scale and the bounds.
     """
 
-    COUNT = 7
-
-    def __init__(self, builder: Any, sums: _Sums, arguments: tuple[Any, ...]) -> None:
-        y, step, count, kind, *reals = arguments
-        self.builder, self.sums = builder, sums
+    def __init__(self, builder: Any, own: Filter, operands: Sequence[Any]) -> None:
+        y, step, count, kind, *reals = operands
+        self.builder, self.filter = builder, own
         self.pixels = _Pixels(builder, y, step, count, kind)
         self.factor, self.least, self.most = (splat(builder, value, 16) for value in reals)
 
     def finish(self, group: Any, total: Planes) -> None:
         builder, found = self.builder, []
-        for value, scale, bias in zip(total, self.sums.row(2), self.sums.row(3)):
+        for value, scale, bias in zip(total, self.filter.row(2), self.filter.row(3)):
             scaled = builder.fmul(builder.fmul(builder.sitofp(value, _FLOATS), builder.bitcast(scale, _FLOATS)), self.factor)
             real = builder.fadd(scaled, builder.bitcast(bias, _FLOATS))
             raised = builder.select(builder.fcmp_ordered("<", real, self.least), self.least, real)
@@ -247,15 +269,24 @@ class _Reals:
         self.pixels.put(group, store)
 
 
-def _choices(builder: Any, *conditions: Any) -> Any:
-    """Runs through all combinations of conditions with the builder behind a test for each; yields them as tuples."""
-    if not conditions:
-        yield ()
-        return
-    for value in (True, False):
-        with builder.if_then(conditions[0] if value else builder.not_(conditions[0])):
-            for rest in _choices(builder, *conditions[1:]):
-                yield (value, *rest)
+def _bytes_code(is_line: bool, is_spread: bool, has_three_taps: bool, is_widest: bool) -> Callable[..., None]:
+    def write(builder: Any, *operands: Any) -> None:
+        own = Filter(builder, operands[_Sums.OPERANDS :][: Filter.OPERANDS], is_spread)
+        sums = _Sums(builder, own, operands[: _Sums.OPERANDS])
+        y, step, count, kind, *rest = operands[_Sums.OPERANDS + Filter.OPERANDS :]
+        result = Bytes(builder, own, (y, step, count, index(0) if is_widest else kind, *rest), is_line)
+        (sums.each_of_three_taps if has_three_taps else sums.each)(result.pixels.groups, result.finish)
+
+    return write
+
+
+_BYTES_CODES = {
+    8 * is_line + 4 * is_spread + 2 * has_three_taps + is_widest: (is_line, is_spread, has_three_taps, is_widest)
+    for is_line in (False, True)
+    for is_spread in (False, True)
+    for has_three_taps in (False, True)[: 1 + is_line]
+    for is_widest in (False, True)
+}
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -278,28 +309,24 @@ def sum_to_bytes(
     flip: Any,
     is_line: Any,
 ) -> Any:
-    """Makes the sums of a block's groups 8-bit outputs; `_Sums` and `_Bytes` say what the arguments are."""
+    """Makes the sums of a block's groups 8-bit outputs; `_Sums`, `Filter` and `Bytes` say what the arguments are."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        *operands, line = values
-        has_spread = builder.icmp_signed("!=", operands[7], ir.Constant(I32, 0))
-        by_line = builder.icmp_signed("!=", line, index(0))
-        has_three = builder.and_(by_line, builder.icmp_signed("==", operands[3], index(3)))
-        for lines, three, spreads in _choices(builder, by_line, has_three, has_spread):
-            if three and not lines:
-                continue
-
-            def write(own: Any, *arguments: Any, lines: bool = lines, three: bool = three, spreads: bool = spreads) -> None:
-                sums = _Sums(own, arguments[: _Sums.COUNT], spreads)
-                result = _Bytes(own, sums, arguments[_Sums.COUNT :], lines)
-                (sums.each_of_three_taps if three else sums.each)(result.pixels.groups, result.finish)
-
-            function(
-                builder,
-                f"jitlite.sum.{'lines' if lines else 'exact'}{'.three' if three else ''}{'.spread' if spreads else ''}",
-                operands,
-                write,
-            )
+        *operands, is_line = values
+        has_three_taps = builder.and_(
+            builder.icmp_signed("==", operands[3], index(3)), builder.icmp_signed("==", operands[1], index(ORDINARY_PLANE))
+        )
+        facts = (
+            builder.icmp_signed("!=", is_line, index(0)),
+            builder.icmp_signed("!=", operands[7], ir.Constant(I32, 0)),
+            builder.and_(has_three_taps, builder.icmp_signed("!=", is_line, index(0))),
+            builder.icmp_signed("==", operands[12], index(0)),
+        )
+        key = index(0)
+        for fact in facts:
+            key = builder.add(builder.mul(key, index(2)), builder.zext(fact, I64))
+        names = {value: f"jitlite.bytes.{value}" for value in _BYTES_CODES}
+        choose(builder, key, names, operands, lambda value: _bytes_code(*_BYTES_CODES[value]))
         return context.get_dummy_value()
 
     byte, integers, integer, word = types.CPointer(types.uint8), types.CPointer(types.int64), types.int64, types.int32
@@ -330,13 +357,13 @@ def sum_to_reals(
     low: Any,
     high: Any,
 ) -> Any:
-    """Makes the sums of a block's groups float32 outputs; `_Sums` and `_Reals` say what the arguments are."""
+    """Makes the sums of a block's groups float32 outputs; `_Sums`, `Filter` and `_Reals` say what the arguments are."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        def write(own: Any, *arguments: Any) -> None:
-            sums = _Sums(own, arguments[: _Sums.COUNT], False)
-            result = _Reals(own, sums, arguments[_Sums.COUNT :])
-            sums.each(result.pixels.groups, result.finish)
+        def write(own: Any, *operands: Any) -> None:
+            weights = Filter(own, operands[_Sums.OPERANDS :][: Filter.OPERANDS], False)
+            result = _Reals(own, weights, operands[_Sums.OPERANDS + Filter.OPERANDS :])
+            _Sums(own, weights, operands[: _Sums.OPERANDS]).each(result.pixels.groups, result.finish)
 
         function(builder, "jitlite.sum.reals", values, write)
         return context.get_dummy_value()

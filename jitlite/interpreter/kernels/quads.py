@@ -6,8 +6,8 @@ planes: plane k holds the places 4k to 4k + 3 of every 16.
 A *fill* makes a quad at each of a sequence of columns, a stride apart, for a block of 64, 32, 16 or 8 channels; 64 places are a group of as
 many columns. Its members are of rows below each other or of columns beside each other; outside the image they are zero points. A fill is
 described by FILL numbers: the byte of its first quads, its columns, the first column of the image, which columns [inner, behind) are inside
-the image with all members, which [some, none) with any, 1 if the fourth member counts; then for each member its row and column from the
-first tap on, and which columns [first, stop) it has inside.
+the image with all members, which [some, none) with any, and how many members there are, 3 or 4; then for each member its row and column
+from the first tap on, and which columns [first, stop) it has inside.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from jitlite.interpreter.kernels.emit import function, index, loop, shuffled, splat
+from jitlite.interpreter.kernels.emit import choose, index, loop, shuffled, splat
 
 PLACES = 64
 WIDTHS = (64, 32, 16, 8)
@@ -57,7 +57,7 @@ def _zipped(builder: Any, low: Any, high: Any, half: int) -> Any:
     return shuffled(builder, low, high, places)
 
 
-def _planes(builder: Any, members: list[Any]) -> list[Any]:
+def planes_of(builder: Any, members: list[Any]) -> list[Any]:
     """The planes of the quads of four vectors."""
     words = ir.VectorType(ir.IntType(16), PLACES // 2)
     found = []
@@ -96,7 +96,7 @@ class _Fill:
         """Stores the quads of a group from a column of the fill on."""
         flipped = [self.builder.xor(member, self.flips) for member in members]
         none = [ir.Constant(BYTES, None)] * (4 - len(flipped))
-        for vector, plane in zip(_planes(self.builder, flipped + none), self.planes):
+        for vector, plane in zip(planes_of(self.builder, flipped + none), self.planes):
             store_at(self.builder, vector, plane, self.builder.mul(column, index(self.width)))
 
     def edges(self, start: Any, stop: Any) -> None:
@@ -190,12 +190,10 @@ def fill_quads(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         *operands, number = values
-        has_fourth = builder.icmp_signed("!=", number_at(builder, operands[6], 7), index(0))
-        for own, width in enumerate(WIDTHS):
-            with builder.if_then(builder.icmp_signed("==", number, index(own))), builder.if_else(has_fourth) as branches:
-                for branch, members in zip(branches, (4, 3)):
-                    with branch:
-                        function(builder, f"jitlite.fill.{width}.{members}", operands, _fill_code(width, members))
+        members = number_at(builder, operands[6], 7)
+        kinds = {8 * own + count: (width, count) for own, width in enumerate(WIDTHS) for count in (3, 4)}
+        names = {value: f"jitlite.fill.{width}.{count}" for value, (width, count) in kinds.items()}
+        choose(builder, builder.add(builder.mul(number, index(8)), members), names, operands, lambda value: _fill_code(*kinds[value]))
         return context.get_dummy_value()
 
     byte, integer = types.CPointer(types.uint8), types.int64
