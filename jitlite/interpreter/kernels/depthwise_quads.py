@@ -3,8 +3,8 @@
 `blocks` holds for each block of channels BLOCK numbers: the first channel, the number of its width, 1 where certified lines make its sums
 outputs, and what its weights lack to be those of the filter. `layouts` holds for each part of a row and each width a layout: how the
 columns of groups lie in the image, the number of taps and of fills, for every tap the byte of its first quads, and then the fills, which
-`quads` describes. `counts` holds the numbers of blocks, of pixels in a part of a row, of numbers in a layout, of taps, of bytes from plane to
-plane and of a thread's memory; then 1 where windows of 64 channels can slide.
+`quads` describes. `counts` holds the numbers of blocks, of pixels in a part of a row, of numbers in a layout, of taps, of bytes from plane
+to plane and of a thread's memory; then 1 where windows of 64 channels can slide.
 
 For every row of the result the image's rows under it are taken apart once for all pixels of a part. What lies outside the image stays the
 same from row to row, and is filled in once.
