@@ -1,7 +1,7 @@
 """Places buffers in one arena so that buffers alive at the same time never overlap."""
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -37,35 +37,40 @@ def plan_arena(lifetimes: Sequence[Lifetime], align: int = ALIGNMENT) -> Layout:
     """Offsets, multiples of `align`, at which buffers alive at the same step never overlap.
 
     Optimal placement is NP-hard. Buffers go in some order, each into the lowest gap that fits: the largest first, the longest-lived first,
-    or as they are needed. From the best of these on, the buffer at the arena's end is put first, a few times over. The search ends where
-    the lower bound is reached.
+    or as they are needed. From each of these on, the buffer at the arena's end is put first, a few times over. The search ends where the
+    lower bound is reached.
     """
     if not lifetimes:
         return Layout((), 0)
     sizes = [max(1, -(-life.n_bytes // align)) * align for life in lifetimes]
-    least = lower_bound(lifetimes, align)
-    best: tuple[Layout, list[int]] | None = None
-    for key in (
-        lambda i: (-sizes[i], lifetimes[i].first, i),
-        lambda i: (lifetimes[i].first - lifetimes[i].last, -sizes[i], i),
-        lambda i: (lifetimes[i].first, -sizes[i], i),
-    ):
-        order = sorted(range(len(sizes)), key=key)
+    least, moves = lower_bound(lifetimes, align), min(_MOST_MOVES, _MOST_PLACED // len(sizes))
+    best: Layout | None = None
+    for order in _searched(lifetimes, sizes, moves):
         found = _packed(lifetimes, sizes, order)
-        best = (found, order) if best is None or found.n_bytes < best[0].n_bytes else best
-        if found.n_bytes == least:
-            return found
-    assert best is not None
-    chosen = found = best[0]
-    order = best[1]
-    for _ in range(min(_MOST_MOVES, _MOST_PLACED // len(sizes))):
-        last = max(order, key=lambda i: found.offsets[i] + sizes[i])
-        order = [last, *(i for i in order if i != last)]
-        found = _packed(lifetimes, sizes, order)
-        chosen = found if found.n_bytes < chosen.n_bytes else chosen
-        if found.n_bytes == least:
+        best = found if best is None or found.n_bytes < best.n_bytes else best
+        if best.n_bytes == least:
             break
-    return chosen
+    assert best is not None
+    return best
+
+
+def _searched(lifetimes: Sequence[Lifetime], sizes: Sequence[int], moves: int) -> Iterator[list[int]]:
+    """Orders to place buffers in: three to begin with, then each of them changed `moves` times."""
+    orders = [
+        sorted(range(len(sizes)), key=key)
+        for key in (
+            lambda i: (-sizes[i], lifetimes[i].first, i),
+            lambda i: (lifetimes[i].first - lifetimes[i].last, -sizes[i], i),
+            lambda i: (lifetimes[i].first, -sizes[i], i),
+        )
+    ]
+    yield from orders
+    for order in orders:
+        for _ in range(moves):
+            offsets = _packed(lifetimes, sizes, order).offsets
+            last = max(order, key=lambda i: offsets[i] + sizes[i])
+            order = [last, *(i for i in order if i != last)]
+            yield order
 
 
 _Placed = tuple[int, int, int, int]
@@ -79,13 +84,15 @@ def _packed(lifetimes: Sequence[Lifetime], sizes: Sequence[int], order: Sequence
     offsets = [0] * len(sizes)
     placed: list[_Placed] = []
     lasting: list[_Placed] = []
-    by_step: dict[int, set[_Placed]] = {}
+    by_step: dict[int, list[_Placed]] = {}
     for i in order:
         first, last = lifetimes[i].first, lifetimes[i].last
         is_lasting = last - first > _FEW_STEPS
         alive = [other for other in (placed if is_lasting else lasting) if other[2] <= last and other[3] >= first]
         if not is_lasting:
-            alive = sorted(set().union(alive, *(by_step.get(step, ()) for step in range(first, last + 1))))
+            for step in range(first, last + 1):
+                alive += by_step.get(step, ())
+            alive.sort()
         offsets[i] = _lowest_gap(alive, sizes[i])
         place = offsets[i], offsets[i] + sizes[i], first, last
         insort(placed, place)
@@ -93,7 +100,7 @@ def _packed(lifetimes: Sequence[Lifetime], sizes: Sequence[int], order: Sequence
             insort(lasting, place)
         else:
             for step in range(first, last + 1):
-                by_step.setdefault(step, set()).add(place)
+                by_step.setdefault(step, []).append(place)
     return Layout(tuple(offsets), max(map(sum, zip(offsets, sizes))))
 
 
