@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jitlite.interpreter.binding import windows
@@ -55,9 +55,10 @@ def test_bindings_and_kernels_agree_on_layouts():
     assert COLUMNS == tile.COLUMNS
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 40), st.integers(1, 5))
 def test_packed_weights_hold_every_weight_once(groups, channels, depth):
-    weights = np.arange(1, groups * channels * depth + 1).reshape(groups * channels, depth)
+    weights = np.arange(1, groups * channels * depth + 1, dtype=np.int32).reshape(groups * channels, depth)
     packed = pack(weights, groups)
     for group in range(groups):
         for channel in range(channels):

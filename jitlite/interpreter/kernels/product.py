@@ -192,11 +192,37 @@ def _height(rows: i64, panels: i64) -> i64:
     return _MIDDLE if rows > _LOW or panels < _PANELS else _LOW
 
 
-def _strips(finish: Callable[..., None]) -> Callable[..., None]:
-    """A function that multiplies the rows of a strip with panels [first, last)."""
+def _tiles(finish: Callable[..., None]) -> Callable[..., None]:
+    """A function that multiplies the rows of a spot as a tile of `height` rows, or as one row, with `panels` panels."""
     high, middle, low = (_block(height, _PANELS, finish) for height in (_HIGH, _MIDDLE, _LOW))
     narrow_high, narrow_middle = _block(_HIGH, 1, finish), _block(_MIDDLE, 1, finish)
     wide_row, narrow_row = _row(_PANELS, finish), _row(1, finish)
+
+    @forced
+    def multiply(a: Operands, s: i64p, spot: Spot, height: i64, panels: i64, out: Any) -> None:
+        if height == 1:
+            if panels == _PANELS:
+                wide_row(a, s, spot, out)
+            else:
+                narrow_row(a, s, spot, out)
+        elif panels < _PANELS:
+            if height == _HIGH:
+                narrow_high(a, s, spot, out)
+            else:
+                narrow_middle(a, s, spot, out)
+        elif height == _HIGH:
+            high(a, s, spot, out)
+        elif height == _MIDDLE:
+            middle(a, s, spot, out)
+        else:
+            low(a, s, spot, out)
+
+    return multiply
+
+
+def _strips(finish: Callable[..., None]) -> Callable[..., None]:
+    """A function that multiplies the rows of a strip with panels [first, last)."""
+    multiply_tile = _tiles(finish)
 
     @inline
     def multiply(a: Operands, s: i64p, strip: Strip, first: i64, last: i64, out: Any) -> None:
@@ -231,22 +257,7 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
                     strip.batch,
                     strip.line + pixel,
                 )
-                if height == 1:
-                    if blocks == _PANELS:
-                        wide_row(a, s, spot, out)
-                    else:
-                        narrow_row(a, s, spot, out)
-                elif blocks < _PANELS:
-                    if height == _HIGH:
-                        narrow_high(a, s, spot, out)
-                    else:
-                        narrow_middle(a, s, spot, out)
-                elif height == _HIGH:
-                    high(a, s, spot, out)
-                elif height == _MIDDLE:
-                    middle(a, s, spot, out)
-                else:
-                    low(a, s, spot, out)
+                multiply_tile(a, s, spot, height, blocks, out)
                 pixel, x = pixel + rows, x + rows
                 while x >= s[OUT_W]:
                     lines = x if s[OUT_W] == 1 else 1
