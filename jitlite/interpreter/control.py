@@ -46,9 +46,12 @@ def _subgraphs(call: Call) -> tuple[int, int]:
 
 
 class _Inlined:
-    """A subgraph planned as part of another's step: its steps with inputs and outputs, on tensor numbers of its own."""
+    """A subgraph planned as part of another's step: its steps with inputs and outputs, on tensor numbers of its own.
 
-    def __init__(self, planner: Planner, subgraph: int, call: Call, arguments: Sequence[TensorInfo]) -> None:
+    Where it `borrows`, it reads its arguments where they lie, and knows the values of constant ones; otherwise it has copies of them.
+    """
+
+    def __init__(self, planner: Planner, subgraph: int, call: Call, arguments: Sequence[TensorInfo], borrows: bool) -> None:
         graph = planner.model.subgraphs[subgraph]
         call.require(
             len(graph.inputs) == len(arguments),
@@ -59,15 +62,19 @@ class _Inlined:
         for index, argument in zip(graph.inputs, arguments):
             declared = inner.tensor(index)
             call.require(declared.type is argument.type, f"operand of type {declared.type.name} is required, found {argument.type.name}")
-            self.inputs.append(replace(declared, shape=argument.shape, value=None))
+            if borrows and not argument.is_variable:
+                self.inputs.append(replace(declared, shape=argument.shape, value=argument.value, index=argument.index))
+            else:
+                self.inputs.append(replace(declared, shape=argument.shape, value=None))
         self.stage: Stage = inner.first_stage(dict(zip(graph.inputs, self.inputs)))
         self.is_native = self.stage.is_last and all(isinstance(planned.step, Step) for planned in self.stage.steps)
         self.outputs = [self.stage.tensors[index] for index in graph.outputs] if self.is_native else []
 
     def steps(self, arguments: Sequence[TensorInfo], results: Sequence[TensorInfo]) -> tuple[Step, ...]:
-        """Copies of the arguments in, the subgraph's own steps, copies of its outputs to `results`."""
+        """Copies of the arguments it does not borrow in, the subgraph's own steps, copies of its outputs to `results`."""
         own = [planned.step for planned in self.stage.steps if isinstance(planned.step, Step)]
-        return (*map(_copy, arguments, self.inputs), *own, *map(_copy, self.outputs, results))
+        copied = [(argument, info) for argument, info in zip(arguments, self.inputs) if argument.index != info.index]
+        return (*(_copy(*pair) for pair in copied), *own, *map(_copy, self.outputs, results))
 
 
 def _copy(source: TensorInfo, target: TensorInfo) -> Step:
@@ -80,7 +87,7 @@ def _same(left: Sequence[TensorInfo], right: Sequence[TensorInfo]) -> bool:
 
 def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(1, len(call.inputs))]
-    taken, other = (_Inlined(planner, index, call, arguments) for index in _subgraphs(call))
+    taken, other = (_Inlined(planner, index, call, arguments, True) for index in _subgraphs(call))
     if not (taken.is_native and other.is_native and _same(taken.outputs, other.outputs)):
         return None
     call.require(len(taken.outputs) == len(call.outputs), f"{len(call.outputs)} branch outputs are required, found {len(taken.outputs)}")
@@ -104,7 +111,7 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
     arguments = [call.input(i) for i in range(len(call.inputs))]
     _require_condition(planner, call)
     state = call.outputs
-    test, body = (_Inlined(planner, index, call, arguments) for index in _subgraphs(call))
+    test, body = (_Inlined(planner, index, call, arguments, False) for index in _subgraphs(call))
     if not (test.is_native and body.is_native and _same(body.outputs, state)):
         return None
     call.require(test.outputs[0].size == 1, f"a condition with one element is required, found shape {test.outputs[0].shape}")

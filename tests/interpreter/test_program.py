@@ -6,18 +6,21 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import Interpreter, PythonOperator
+from jitlite.interpreter.binding.registry import Nested
 from jitlite.interpreter.segments import HostSegment, NativeSegment
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.activation import RELU
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.pad import FILL, RANGE
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.tables import (
     AddOptions,
     FillOptions,
+    FullyConnectedOptions,
     IfOptions,
     LessOptions,
     MulOptions,
@@ -187,6 +190,35 @@ def test_if_runs_the_branch_its_condition_names():
         (found,) = run(interpreter, np.array([condition]), x, y)
         np.testing.assert_array_equal(found, (x * y + x if condition else y) + 0.5)
     assert all(isinstance(segment, NativeSegment) for segment in interpreter._main.program._first.runner.segments)
+
+
+def test_branches_read_constants_packed_while_planning_and_hand_inputs_on():
+    """The first branch multiplies with constants of the graph around it, the second returns one of them and its own input."""
+    model = new_model()
+    g, then, other = GraphBuilder(model), GraphBuilder(model), GraphBuilder(model)
+    rng = np.random.default_rng(4)
+    x, weights, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((1, 9), (5, 9), (1, 5)))
+    condition, input_ = g.input((1,), BOOL), g.input((1, 9))
+    operands = [condition, input_, g.constant(weights), g.constant(bias)]
+    branches = IfOptions(then_subgraph_index=1, else_subgraph_index=2)
+    results = [g.tensor((1, 5)), g.tensor((1, 9))]
+    g.op(IF, operands, results, branches)
+    g.finish(*results)
+    a, w, b = then.input((1, 9)), then.input((5, 9)), then.input((1, 5))
+    product = then.op(FULLY_CONNECTED, [a, w, -1], [then.tensor((1, 5))], FullyConnectedOptions())
+    then.finish(then.op(ADD, [product, b], [then.tensor((1, 5))], AddOptions()), then.op(ADD, [a, a], [then.tensor((1, 9))], AddOptions()))
+    a, w, b = other.input((1, 9)), other.input((5, 9)), other.input((1, 5))
+    other.finish(b, a)
+    interpreter = Interpreter(model_content=content(model))
+    for taken in (True, False, True):
+        first, second = run(interpreter, np.array([taken]), x)
+        np.testing.assert_allclose(first, x @ weights.T + bias if taken else bias, rtol=1e-5)
+        np.testing.assert_array_equal(second, 2 * x if taken else x)
+    (segment,) = interpreter._main.program._first.runner.segments
+    (step,) = [planned.step for planned in segment.steps]
+    kernels = {inner.kernel for nested in step.arguments.values() if isinstance(nested, Nested) for inner in nested.steps}
+    assert "product_f32" in kernels
+    assert "pack_f32" not in kernels
 
 
 def test_if_with_branches_of_different_shapes():
