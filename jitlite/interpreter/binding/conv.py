@@ -161,19 +161,26 @@ def _quantized_step(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorI
     return quantized_step(x, y, packed_right(w, zero_point, s), bias_or_zeros(bias, s.out_c, np.int32), rounding, clamp, s, batches_of(s))
 
 
+def exact_convolution(
+    call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]
+) -> list[Step]:
+    """Steps of a convolution in which nothing but a result of 8 bits is rounded, with weights [channels, height, width, depth]."""
+    if is_float(x):
+        sizes = sliding_sizes(s, 4)
+        steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
+        return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
+    require_constants(call, weight, bias)
+    return [_quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), _Taps())]
+
+
 @binds(CONV_2D)
 def conv_2d(call: Call) -> Bound:
     x, weight, bias, y = call.input(0), widened(call.input(1)), call.input(2), call.outputs[0]
     groups = x.shape[3] // weight.shape[3]
     s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
     clamp = bounds(call.options.fused_activation_function)
-    if is_float(x, weight, bias, y):
-        sizes = sliding_sizes(s, 4)
-        steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
-        return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
-    if is_int8(x, weight, y) or is_uint8(x, weight, y):
-        require_constants(call, weight, bias)
-        return _quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), _Taps())
+    if is_float(x, weight, bias, y) or is_int8(x, weight, y) or is_uint8(x, weight, y):
+        return exact_convolution(call, x, weight, bias, y, s, clamp)
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
         require_constants(call, weight, bias)
         return _hybrid(x, weight, bias, y, s, clamp)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.conv import quantized_image, require_constants
+from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
     layouts_of,
@@ -35,6 +35,7 @@ from jitlite.interpreter.binding.windows import Windows, sliding
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
 FLOAT = kernels("depthwise_conv_f32")
@@ -188,6 +189,18 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
     return [*widening, step, *narrowing]
 
 
+def _is_dense(weight: TensorInfo, s: Windows) -> bool:
+    """True where every output channel sums up all input channels, because there is one."""
+    return s.in_c == 1 and s.out_c > 1 and is_constant(weight)
+
+
+def _by_channel(weight: TensorInfo) -> TensorInfo:
+    """The filter [1, height, width, channels] as one of CONV_2D, [channels, height, width, 1]."""
+    assert weight.value is not None
+    value = np.ascontiguousarray(np.moveaxis(weight.value, 3, 0))
+    return replace(weight, shape=(value.shape[0], *value.shape[2:], 1), value=value.reshape(value.shape[0], *value.shape[2:], 1))
+
+
 def _hybrid_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]) -> Bound:
     """Quantizes the image at run time, then multiplies integers."""
     s = _along_width(s)
@@ -219,6 +232,8 @@ def depthwise_conv_2d(call: Call) -> Bound:
     x, weight, bias, y = call.input(0), widened(call.input(1)), call.optional_input(2), call.outputs[0]
     s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options)
     clamp = bounds(call.options.fused_activation_function)
+    if (is_float(x, weight, y) or is_int8(x, weight, y) or is_uint8(x, weight, y)) and _is_dense(weight, s):
+        return exact_convolution(call, x, _by_channel(weight), bias, y, s, clamp)
     if is_float(x, weight, y):
         return _float_steps(x, weight, bias, y, s, clamp)
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
