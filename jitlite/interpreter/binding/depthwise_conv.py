@@ -177,7 +177,7 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
         "depthwise_conv_2d_q8",
         x=image,
         y=result,
-        lines=blocks.numbers(biases, sums, line.scales, line.offsets, mantissas, shifts),
+        lines=blocks.numbers(biases, sums, *line.words(), mantissas, shifts),
         ones=ones_of(blocks.quads, s.window_w),
         outside=np.full(s.in_w * channels + _SLACK, x.zero_point, numpy_dtype(x.type)),
         zero_point=x.zero_point + flip,

@@ -85,7 +85,7 @@ def rounding(multiplier: Multiplier, limits: tuple[int, int, int], least: int, g
     mantissa, shift = multiplier
     sums = np.array([[least, greatest]], np.int64)
     line = certify_quantized(np.array([mantissa], np.int32), np.array([shift], np.int32), np.array(limits, np.int32), sums)
-    if not line.is_certified[0]:
+    if not line.is_certified[0] or line.slopes[0] != 0:
         return "exactly", mantissa, shift
     return "by_line", int(line.scales.view(np.int32)[0]), int(line.offsets.view(np.int32)[0])
 

@@ -205,7 +205,7 @@ class Rounding(Record):
 
 
 def _rounding(line: Line, mantissas: Int32s, shifts: Int32s, reals: NDArray[np.float64], is_real: bool, groups: int) -> Rounding:
-    block = interleave(line.scales.view(np.int32), line.offsets.view(np.int32), mantissas, shifts, groups=groups)
+    block = interleave(*line.words(), mantissas, shifts, groups=groups)
     return Rounding(block, line.by_panel(groups), np.ascontiguousarray(by_panel(reals, groups)), int(is_real))
 
 

@@ -20,11 +20,16 @@ Int64s = NDArray[np.int64]
 
 
 class Line(Record):
-    """Certified float lines of output channels: float32 `scales` and `offsets`; `is_certified` is False where there is none."""
+    """Certified float lines of output channels: float32 `scales`, `slopes`, `offsets`; `is_certified` is False where there is none."""
 
     scales: NDArray[np.float32]
+    slopes: NDArray[np.float32]
     offsets: NDArray[np.float32]
     is_certified: NDArray[np.bool_]
+
+    def words(self) -> tuple[Int32s, Int32s, Int32s]:
+        """The bits of scales, slopes and offsets."""
+        return self.scales.view(np.int32), self.slopes.view(np.int32), self.offsets.view(np.int32)
 
     def by_panel(self, groups: int = 1) -> Int32s:
         """For each of groups · panels 1 when all its channels are certified, else 0."""
@@ -60,7 +65,7 @@ def _all_sums(channels: int) -> Int64s:
 
 
 def _certify(kernel: str, channels: int, limits: Int32s, ranges: Int64s | None, **multipliers: NDArray[np.generic]) -> Line:
-    scales, offsets = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
+    scales, slopes, offsets = np.zeros((3, channels), np.float32)
     certified = np.zeros(channels, np.int32)
     if int(limits[2]) - int(limits[1]) < _STEPS:
         call_kernel(
@@ -69,6 +74,7 @@ def _certify(kernel: str, channels: int, limits: Int32s, ranges: Int64s | None, 
             ranges=np.ascontiguousarray(_all_sums(channels) if ranges is None else ranges),
             limits=limits,
             scales=scales,
+            slopes=slopes,
             offsets=offsets,
             certified=certified,
             points=np.zeros(4 * _STEPS, np.int32),
@@ -76,7 +82,7 @@ def _certify(kernel: str, channels: int, limits: Int32s, ranges: Int64s | None, 
             count=channels,
             **{name: np.ascontiguousarray(values) for name, values in multipliers.items()},
         )
-    return Line(scales, offsets, certified.astype(np.bool_))
+    return Line(scales, slopes, offsets, certified.astype(np.bool_))
 
 
 def certify_quantized(mantissas: Int32s, shifts: Int32s, limits: Int32s, ranges: Int64s | None = None) -> Line:
@@ -91,30 +97,3 @@ def certify_quantized(mantissas: Int32s, shifts: Int32s, limits: Int32s, ranges:
 def certify_real(multipliers: NDArray[np.float64], limits: Int32s, ranges: Int64s | None = None) -> Line:
     """Lines for sums times a float64, rounded to nearest with halves away from zero: FULLY_CONNECTED's rule."""
     return _certify("certify_real", len(multipliers), limits, ranges, multipliers=multipliers)
-
-
-def channel_block(
-    mantissas: Int32s, shifts: Int32s, biases: Int32s, limits: Int32s, ranges: Int64s | None = None, groups: int = 1
-) -> tuple[Int32s, Int32s]:
-    """What kernels need to requantize: (block, is_line).
-
-    The block is int32 [groups · panels, 5, COLUMNS]: biases, the bits of the line's scales and of its offsets, mantissas, shifts.
-    `is_line`, int32 [groups · panels], is 1 where `rounding.round_line` gives every output of the panel, 0 where
-    `rounding.round_exactly` is needed.
-    """
-    line = certify_quantized(mantissas, shifts, limits, ranges)
-    block = interleave(biases, line.scales.view(np.int32), line.offsets.view(np.int32), mantissas, shifts, groups=groups)
-    return block, line.by_panel(groups)
-
-
-def real_block(
-    multipliers: NDArray[np.float64], biases: Int32s, limits: Int32s, ranges: Int64s | None = None
-) -> tuple[Int32s, NDArray[np.float64], Int32s]:
-    """The same for real multipliers: (block, multipliers, is_line).
-
-    The block is int32 [panels, 3, COLUMNS]: biases, the bits of the line's scales and of its offsets; `multipliers` are float64
-    [panels, COLUMNS] for `vectors.scale_exactly`.
-    """
-    line = certify_real(multipliers, limits, ranges)
-    block = interleave(biases, line.scales.view(np.int32), line.offsets.view(np.int32))
-    return block, np.ascontiguousarray(by_panel(multipliers)), line.by_panel()

@@ -7,12 +7,13 @@ Definitions give the same integers on every target; sums wrap in int32.
 
 `jitlite.pause()` tells the processor that a thread polls memory; it does nothing else.
 
-`isa_narrow` has the functions of vectors of bytes and words, `isa_quads` those of quads in vectors.
+`isa_line` has the functions that make sums steps, `isa_narrow` those of vectors of bytes and words, `isa_quads` those of quads in vectors.
 """
 
 import re
 from dataclasses import dataclass
 
+from jitlite.interpreter.codegen.isa_line import LINES, line_definitions, truncates
 from jitlite.interpreter.codegen.isa_narrow import NARROW, narrow_definitions
 from jitlite.interpreter.codegen.isa_quads import QUADS, quad_definitions
 from jitlite.interpreter.codegen.target import Target, host_target, requested_target
@@ -20,7 +21,7 @@ from jitlite.interpreter.codegen.target import Target, host_target, requested_ta
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
 PAUSE = "jitlite.pause"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *NARROW, *QUADS)
+NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *LINES, *NARROW, *QUADS)
 """The functions modules may declare."""
 
 
@@ -36,13 +37,14 @@ class Isa:
     parts: int
     signed_offset: int
     unsigned_offset: int
+    truncates: bool
 
 
 def isa_of(target: Target) -> Isa:
     """The sizes that suit a target: 32 registers of 512 bits, 16 of 256 (or twice as many of 128), or 32 of 128."""
     if "+avx512f" in target.features.split(","):
-        return Isa((14, 8, 4), 2, 4, 128, 0)
-    return Isa((6, 4, 2), 1, 4, 128, 0)
+        return Isa((14, 8, 4), 2, 4, 128, 0, truncates(target))
+    return Isa((6, 4, 2), 1, 4, 128, 0, truncates(target))
 
 
 _DECLARATION = re.compile(r"^declare .*\n", re.MULTILINE)
@@ -130,7 +132,7 @@ def _pause(target: Target) -> str:
 
 def definitions(target: Target) -> str:
     """IR text of the functions for a target."""
-    text = _pause(target) + _dot4(target) + narrow_definitions(target) + quad_definitions(target)
+    text = _pause(target) + _dot4(target) + line_definitions(target) + narrow_definitions(target) + quad_definitions(target)
     return "".join(dict.fromkeys(_DECLARATION.findall(text))) + _DECLARATION.sub("", text)
 
 

@@ -2,13 +2,18 @@
 
 A channel's reference maps sums of [least, most] to outputs by a function that never falls. Behind the clamp [low, high] it is given by its
 thresholds: T(j), the least sum that becomes at least j, for j from low - zero point + 1 to high - zero point. The line, which never falls
-either, equals it on all sums when it gives at least j at T(j) and less at T(j) - 1. Both are looked at with `rounding.round_line` itself.
+either, equals it on all sums when it gives at least j at T(j) and less at T(j) - 1. Both are looked at with the functions of `rounding`
+themselves.
 
 For a given scale S the offsets that pass form an interval: a positive step j asks for j - h ≤ S · T(j) + offset and S · (T(j) - 1) +
-offset < j - h, where h is half the gap below the float32 j; for j ≤ 0 the same holds of the step 1 - j with negated sums. Its middle is
-tried for a few scales around the exact one.
+offset < j - h, where h is 0 on targets whose lines truncate, else half the gap below the float32 j; for j ≤ 0 the same holds of the step
+1 - j with negated sums. Its middle is tried for a few scales around the exact one, then for fine lines, whose scale is S + a slope. They
+need not rise where a step of sums is as small as the rounding of their inner sum, so S - |slope| must be above 2^-22.
 
-`limits`: the output's zero point, lowest and highest value, at most 255 apart. Where a channel has no certificate its scale is 0.
+An interval of one offset needs the line to include it above 0 and exclude it below, which the smallest slope does.
+
+`limits`: the output's zero point, lowest and highest value, at most 255 apart. Where a channel has no certificate its scale is 0; slopes
+are 0 where the plain line does.
 """
 
 from typing import Any
@@ -17,19 +22,24 @@ import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64, f64p, i8p, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.requantize import narrow, wide
-from jitlite.interpreter.kernels.rounding import round_line
-from jitlite.interpreter.kernels.tile import single, stack_f32
+from jitlite.interpreter.kernels.rounding import round_fine_line, round_line
+from jitlite.interpreter.kernels.tile import ISA, single, stack_f32
 from jitlite.interpreter.kernels.vectors import LANES, any_of, bits_of, floats_of, load, splat, store
 
 double: Any = np.float64
 
 STEPS = 256
+_TRUNCATES = int(ISA.truncates)
+_PARTS = 8
+_LEAST_SLOPE = -(2.0**-80)
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
 
 @inline
 def _gap(step: i64) -> f64:
-    """Half the distance from the float32 `step` ≥ 1 to the one below."""
+    """Half the distance from the float32 `step` ≥ 1 to the one below, or 0 where lines truncate."""
+    if _TRUNCATES:
+        return 0.0
     gap = 2.0**-25
     power = wide(1)
     while power < step:
@@ -65,52 +75,77 @@ def _note(i: i64, step: i64, threshold: i64, least: i64, most: i64, points: i32p
 
 
 @inline
-def _holds(points: i32p, count: i64, scale: f32, offset: f32) -> bool:
+def _holds(points: i32p, count: i64, scale: f32, slope: f32, offset: f32) -> bool:
     """True when the line passes at all noted points."""
     for at in range(0, count, LANES):
-        reached = round_line(load(points, at), splat(scale), splat(offset))
-        passed = round_line(load(points, 2 * STEPS + at), splat(scale), splat(offset))
+        reached, passed = load(points, at), load(points, 2 * STEPS + at)
+        if slope == single(0):
+            reached = round_line(reached, splat(scale), splat(offset))
+            passed = round_line(passed, splat(scale), splat(offset))
+        else:
+            reached = round_fine_line(reached, splat(scale), splat(slope), splat(offset))
+            passed = round_fine_line(passed, splat(scale), splat(slope), splat(offset))
         if any_of((reached < load(points, STEPS + at)) | (passed >= load(points, 3 * STEPS + at))):
             return False
     return True
 
 
 @inline
-def _offset(bounds: f64p, count: i64, scale: f32) -> tuple[bool, f32]:
-    """The middle of the offsets that pass with exact arithmetic, when there are any."""
+def _offsets(bounds: f64p, count: i64, scale: f64) -> tuple[f64, f64]:
+    """The least and the greatest offset that may pass with exact arithmetic; there is none when the least is the larger."""
     low, high = 0.0, 1.0
     for i in range(count):
-        from_above = bounds[i] - double(scale) * bounds[STEPS + i]
-        from_below = bounds[i] - double(scale) * bounds[2 * STEPS + i]
+        from_above = bounds[i] - scale * bounds[STEPS + i]
+        from_below = bounds[i] - scale * bounds[2 * STEPS + i]
         low = from_above if from_above > low else low
         high = from_below if from_below < high else high
-    return low <= high, single((low + high) / 2)
+    return low, high
 
 
 @inline
-def _neighbour(scale: f32, distance: i64) -> f32:
-    """The float32 so many places further from 0."""
+def _nearby(scale: f32, attempt: i64) -> f32:
+    """The float32 itself, then those next to it on both sides in turn."""
     one = stack_f32(16)
+    distance = (attempt + 1) // 2 if attempt % 2 else -(attempt // 2)
     store(one, 0, floats_of(bits_of(splat(scale)) + splat(narrow(distance))))
     nearby: float = one[0]
     return nearby
 
 
 @inline
-def _line(exact: f64, count: i64, farthest: i64, points: i32p, bounds: f64p) -> tuple[f32, f32]:
-    """A certified line's scale and offset; (0, 0) where none is found. `farthest` is the largest magnitude of a sum."""
+def _fine_line(exact: f64, count: i64, points: i32p, bounds: f64p) -> tuple[f32, f32, f32]:
+    """A certified fine line's scale, slope and offset; zeros where none is found."""
+    for attempt in range(9):
+        scale = _nearby(single(exact), attempt)
+        slope = single(exact - double(scale))
+        low, high = _offsets(bounds, count, double(scale) + double(slope))
+        if slope == single(0):
+            slope, high = single(_LEAST_SLOPE), low
+        if low <= high and double(scale) - abs(double(slope)) > 2.0**-22:
+            for part in range(_PARTS + 1):
+                offset = single(low + (high - low) * part / _PARTS)
+                if _holds(points, count, scale, slope, offset):
+                    return scale, slope, offset
+    return single(0), single(0), single(0)
+
+
+@inline
+def _line(exact: f64, count: i64, farthest: i64, points: i32p, bounds: f64p) -> tuple[f32, f32, f32]:
+    """A certified line's scale, slope and offset; zeros where none is found. `farthest` is the largest magnitude of a sum."""
     for i in range(count, (count + LANES - 1) // LANES * LANES):
         points[i] = points[2 * STEPS + i] = 0
         points[STEPS + i], points[3 * STEPS + i] = _LEAST, _MOST
     nearest = single(exact)
+    if exact * double(farthest) + 2.0 >= 2.0**31:
+        return single(0), single(0), single(0)
     for attempt in range(9):
-        distance = (attempt + 1) // 2
-        scale = _neighbour(nearest, distance if attempt % 2 else -distance)
+        scale = _nearby(nearest, attempt)
         if double(scale) * double(farthest) + 1.0 < 2.0**31:
-            is_possible, offset = _offset(bounds, count, scale)
-            if is_possible and _holds(points, count, scale, offset):
-                return scale, offset
-    return single(0), single(0)
+            low, high = _offsets(bounds, count, double(scale))
+            offset = single((low + high) / 2)
+            if low <= high and _holds(points, count, scale, single(0), offset):
+                return scale, single(0), offset
+    return _fine_line(exact, count, points, bounds)
 
 
 @inline
@@ -140,6 +175,7 @@ def certify_quantized(
     ranges: i64p,
     limits: i32p,
     scales: f32p,
+    slopes: f32p,
     offsets: f32p,
     certified: i32p,
     points: i32p,
@@ -157,14 +193,14 @@ def certify_quantized(
         mantissa, shift = wide(mantissas[channel]), wide(shifts[channel])
         least, most = ranges[2 * channel], ranges[2 * channel + 1]
         farthest = max(-least, most)
-        scales[channel], offsets[channel], certified[channel] = single(0), single(0.5), 1
+        scales[channel], slopes[channel], offsets[channel], certified[channel] = single(0), single(0), single(0.5), 1
         if mantissa > 0:
             certified[channel] = 0
             if shift <= 0 or farthest << shift < 2**31:
                 for step in range(first, last + 1):
                     _note(step - first, step, _quantized_threshold(step, mantissa, shift, least, most), least, most, points, bounds)
                 exact = double(mantissa) * (1.0 / double(wide(1) << (31 - shift)))
-                scales[channel], offsets[channel] = _line(exact, last - first + 1, farthest, points, bounds)
+                scales[channel], slopes[channel], offsets[channel] = _line(exact, last - first + 1, farthest, points, bounds)
                 certified[channel] = scales[channel] > single(0)
 
 
@@ -187,6 +223,7 @@ def certify_real(
     ranges: i64p,
     limits: i32p,
     scales: f32p,
+    slopes: f32p,
     offsets: f32p,
     certified: i32p,
     points: i32p,
@@ -202,11 +239,13 @@ def certify_real(
     _note_edges(first, last, bounds)
     for channel in range(count):
         least, most = ranges[2 * channel], ranges[2 * channel + 1]
-        scales[channel], offsets[channel], certified[channel] = single(0), single(0.5), 1
+        scales[channel], slopes[channel], offsets[channel], certified[channel] = single(0), single(0), single(0.5), 1
         if multipliers[channel] > 0.0:
             for step in range(first, last + 1):
                 _note(step - first, step, _real_threshold(step, multipliers[channel], least, most), least, most, points, bounds)
-            scales[channel], offsets[channel] = _line(multipliers[channel], last - first + 1, max(-least, most), points, bounds)
+            scales[channel], slopes[channel], offsets[channel] = _line(
+                multipliers[channel], last - first + 1, max(-least, most), points, bounds
+            )
             certified[channel] = scales[channel] > single(0)
 
 

@@ -1,6 +1,6 @@
 """Depthwise convolutions of 8-bit NHWC images with 8-bit weights; `depthwise_quads` says how.
 
-A block's rows of numbers are biases, sums of weights, scales and offsets of certified lines, mantissas and shifts.
+A block's rows of numbers are biases, sums of weights, scales, slopes and offsets of certified lines, mantissas and shifts.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from jitlite.interpreter.kernels.quad_windows import slide_three
 from jitlite.interpreter.kernels.quads import PLACES
 from jitlite.interpreter.kernels.windows import Windows, share, unpack
 
-ROWS = 6
+ROWS = 7
 """Rows of a block's numbers."""
 
 

@@ -16,6 +16,7 @@ from jitlite.interpreter.codegen.isa_narrow import PACK
 from jitlite.interpreter.codegen.isa_quads import DOT4_LANES, SHRINK
 from jitlite.interpreter.kernels.emit import choose, function, index, loop, shuffled, splat
 from jitlite.interpreter.kernels.quads import BYTES, I8, I32, I64, INTEGERS, PLACES, WIDTHS, load_at, store_at
+from jitlite.interpreter.kernels.rounding import emit_line
 from jitlite.interpreter.kernels.vectors import scaled_down
 
 _F32 = ir.FloatType()
@@ -187,13 +188,6 @@ class _Pixels:
                         store(width, pixel, own)
 
 
-def _line(builder: Any, total: Any, scale: Any, offset: Any) -> Any:
-    """`rounding.round_line`, of bits of scales and offsets."""
-    number = builder.sitofp(total, _FLOATS)
-    signed = _call(builder, "llvm.copysign.v16f32", _FLOATS, builder.bitcast(offset, _FLOATS), number)
-    return builder.fptosi(_call(builder, "llvm.fmuladd.v16f32", _FLOATS, number, builder.bitcast(scale, _FLOATS), signed), INTEGERS)
-
-
 class Bytes:
     """Sums as 8-bit outputs: by certified lines, or exactly.
 
@@ -211,12 +205,12 @@ class Bytes:
         self.zero_point = splat(builder, builder.trunc(settings[0], ir.IntType(16)), 32)
         self.least, self.most = (splat(builder, builder.trunc(value, I8), PLACES) for value in settings[1:])
         self.flips = splat(builder, builder.trunc(flip, I8), PLACES)
-        self.scales, self.offsets = (own.row(2), own.row(3)) if is_line else (own.row(4), own.row(5))
+        self.terms = [own.row(number) for number in ((2, 3, 4) if is_line else (5, 6))]
 
     def finish(self, group: Any, total: Planes) -> None:
         builder = self.builder
-        make = _line if self.is_line else scaled_down
-        steps = [make(builder, *operands) for operands in zip(total, self.scales, self.offsets)]
+        make = emit_line if self.is_line else scaled_down
+        steps = [make(builder, *operands) for operands in zip(total, *self.terms)]
         halves = []
         for first in (0, 2):
             packed = _call(builder, PACK, _WORDS, steps[first], steps[first + 1])

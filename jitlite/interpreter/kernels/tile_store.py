@@ -12,12 +12,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from jitlite.interpreter.kernels.abi import f64p, i32p, i64, i64p, inline
-from jitlite.interpreter.kernels.rounding import round_exactly
+from jitlite.interpreter.kernels.rounding import emit_line, round_exactly
 from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, Tile, TileOf, forced, height_of, panels_of, stack_i32, stack_i64
 from jitlite.interpreter.kernels.vectors import LANES, clamp, load, scale_exactly, splat, store
 
-LINE_ROWS = 4
-"""Vectors that requantizing a panel needs: scales and offsets of its lines (`jitlite.interpreter.kernels.rounding`), mantissas, shifts."""
+LINE_ROWS = 5
+"""Vectors that requantizing a panel needs: scales, slopes, offsets of its lines (`jitlite.interpreter.kernels.rounding`), mantissas, shifts."""
 
 _I8, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
 _BITS = ir.VectorType(ir.IntType(1), LANES)
@@ -141,17 +141,12 @@ def store_scaled(
 def _finish_line(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
     lines, first, limits = others
     panels = [builder.add(first, _index(LINE_ROWS * COLUMNS * panel)) for panel in range(tile.panels)]
-    floats = ir.VectorType(_F32, LANES)
-    scales = [builder.bitcast(_load(builder, lines, _I32, place), floats) for place in panels]
-    offsets = [builder.bitcast(_load(builder, lines, _I32, builder.add(place, _index(COLUMNS))), floats) for place in panels]
+    terms = [[_load(builder, lines, _I32, builder.add(place, _index(row * COLUMNS))) for row in range(3)] for place in panels]
     settings = [builder.load(builder.gep(limits, [_index(i)], source_etype=_I32), typ=_I32, align=4) for i in range(3)]
     zero_point, low, high = (_splat(builder, value) for value in settings)
 
     def finished(row: int, panel: int, sums: Any) -> Any:
-        number = builder.sitofp(sums, floats)
-        offset = _call(builder, f"llvm.copysign.v{LANES}f32", floats, offsets[panel], number)
-        line = _call(builder, f"llvm.fmuladd.v{LANES}f32", floats, number, scales[panel], offset)
-        step = builder.add(builder.fptosi(line, zero_point.type), zero_point)
+        step = builder.add(emit_line(builder, sums, *terms[panel]), zero_point)
         step = _call(builder, f"llvm.smax.v{LANES}i32", step.type, step, low)
         step = _call(builder, f"llvm.smin.v{LANES}i32", step.type, step, high)
         return builder.trunc(step, ir.VectorType(_I8, LANES))
@@ -202,7 +197,7 @@ def _store_exactly(sums: i32p, rows: i64, panels: i64, y: Numbers, offsets: i64p
             if how.is_real != 0:
                 scaled = scale_exactly(total, how.reals, first // LINE_ROWS + panel * COLUMNS)
             else:
-                scaled = round_exactly(total, load(lines, base + 2 * COLUMNS), load(lines, base + 3 * COLUMNS))
+                scaled = round_exactly(total, load(lines, base + 3 * COLUMNS), load(lines, base + 4 * COLUMNS))
             count = width if panel == panels - 1 else COLUMNS
             _put(y, offsets[row] + at + panel * COLUMNS, clamp(scaled + zero_point, low, high), count)
 
