@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.resize  # noqa: F401 - fills the registry
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.dtypes import numpy_dtype
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
 from jitlite.schemas.ops.spec import NeedsValue, infer
 from jitlite.schemas.tables import ResizeBilinearOptions, ResizeNearestNeighborOptions, TensorType
@@ -39,17 +40,27 @@ def activations(*shape):
     return operand(T.FLOAT32, shape, low=-9, high=9)
 
 
-def image(*shape):
-    return operand(T.INT8, shape, 0.04, -3)
+def image(*shape, type=T.INT8):
+    return operand(type, shape, 0.04, {T.INT8: -3, T.UINT8: 125, T.INT16: 0}[type])
 
 
 @pytest.mark.parametrize("mode", MODES, ids=["plain", "align corners", "half pixel centers"])
 @pytest.mark.parametrize(("h", "w", "height", "width"), SIZES)
 def test_resize_bilinear(h, w, height, width, mode):
     size = constant([height, width])
-    check(RESIZE_BILINEAR, bilinear(*mode), [activations(2, h, w, 5), size], [result(T.FLOAT32)], **FLOAT, threads=(1, 2, 7))
-    x = image(2, h, w, 20)
-    check(RESIZE_BILINEAR, bilinear(*mode), [x, size], [like(x)], threads=(1, 2, 7))
+    for channels in (1, 4, 5, 16, 20):
+        check(RESIZE_BILINEAR, bilinear(*mode), [activations(2, h, w, channels), size], [result(T.FLOAT32)], **FLOAT, threads=(1, 2, 7))
+        for type in (T.INT8, T.UINT8, T.INT16):
+            x = image(2, h, w, channels, type=type)
+            check(RESIZE_BILINEAR, bilinear(*mode), [x, size], [like(x)], threads=(1, 2, 7))
+
+
+@pytest.mark.parametrize("mode", MODES, ids=["plain", "align corners", "half pixel centers"])
+@pytest.mark.parametrize(("w", "width", "channels"), [(900, 901, 3), (2500, 40, 1), (40, 2500, 1), (700, 300, 15), (5000, 3, 7)])
+def test_resize_bilinear_of_wide_rows(w, width, channels, mode):
+    size = constant([3, width])
+    for x in (activations(1, 2, w, channels), image(1, 2, w, channels), image(1, 2, w, channels, type=T.UINT8)):
+        check(RESIZE_BILINEAR, bilinear(*mode), [x, size], [like(x)], **(FLOAT if x.type is T.FLOAT32 else {}))
 
 
 @pytest.mark.parametrize("mode", [*MODES, (True, True)], ids=["plain", "align corners", "half pixel centers", "both"])
@@ -73,13 +84,19 @@ def test_any_resize(source, target, mode):
     check(RESIZE_BILINEAR, bilinear(*mode), [x, size], [like(x)], **FLOAT)
     if any(mode) or reference_stays_inside(source, target):
         check(RESIZE_BILINEAR, bilinear(*mode), [q, size], [like(q)])
+    u = image(1, *source, 2, type=T.UINT8)
+    check(RESIZE_BILINEAR, bilinear(*mode), [u, size], [like(u)])
     check(RESIZE_NEAREST_NEIGHBOR, nearest(*mode), [x, size], [like(x)])
 
 
-@pytest.mark.parametrize("value", [-128, 127])
-def test_resize_bilinear_int8_of_extremes(value):
-    x = image(1, 3, 3, 18)
-    found = check(RESIZE_BILINEAR, bilinear(), [x, constant([7, 5])], [like(x)], feeds=[np.full(x.shape, value, np.int8)])
+@pytest.mark.parametrize(
+    ("type", "value"), [(T.INT8, -128), (T.INT8, 127), (T.UINT8, 0), (T.UINT8, 255), (T.INT16, -32768), (T.INT16, 32767)]
+)
+@pytest.mark.parametrize("mode", MODES, ids=["plain", "align corners", "half pixel centers"])
+def test_resize_bilinear_of_extremes(type, value, mode):
+    x = image(1, 3, 3, 18, type=type)
+    feed = np.full(x.shape, value, numpy_dtype(type))
+    found = check(RESIZE_BILINEAR, bilinear(*mode), [x, constant([7, 5])], [like(x)], feeds=[feed])
     assert (found[0] == value).all()
 
 
@@ -129,13 +146,6 @@ def test_resize_asks_for_its_size():
     with pytest.raises(NeedsValue) as request:
         infer(call(RESIZE_BILINEAR, bilinear(), [X, operand(T.INT32, (2,))]))
     assert request.value.index == 1
-
-
-def test_resize_without_a_kernel():
-    x = operand(T.INT16, (1, 4, 4, 2), 0.1)
-    content = write_model(build(RESIZE_BILINEAR, bilinear(), [x, SIZE], [like(x)]))
-    with pytest.raises(UnsupportedError, match="FLOAT32 and INT8 are supported"):
-        run(content, [])
 
 
 @pytest.mark.parametrize(

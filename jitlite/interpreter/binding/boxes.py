@@ -19,6 +19,9 @@ Operand = TensorInfo | NDArray[Any]
 _WIDEST_BYTES = 8
 _SHORTEST_RUN_BYTES = 16
 
+_ROWS = {1: "copy_runs", 0: "copy_repeats", -1: "copy_reversals"}
+"""Kernels for rows of neighbours in the target, by the source's stride."""
+
 
 class Loop(Record):
     """One loop of a copy: `size` rounds that move on by these strides in source and target."""
@@ -46,13 +49,17 @@ class BoxKernels(kernels):
         if len(merged) == 1 and merged[0].x_stride == merged[0].y_stride == 1:
             count = merged[0].size * item_bytes
             return self.step("copy_run", x=x, y=y, x_offset=x_offset * item_bytes, y_offset=y_offset * item_bytes, count=count)
-        ordered = _ordered(merged)
+        kernel, ordered = _planes(merged, item_bytes)
+        unit = item_bytes if kernel == "copy_runs" else 1
+        last = ordered[-1]
+        ordered = [Loop(loop.size, loop.x_stride * unit, loop.y_stride * unit) for loop in ordered[:-1]]
+        ordered.append(Loop(last.size * unit, last.x_stride, last.y_stride))
         return self.step(
-            f"copy_box_x{8 * item_bytes}",
+            kernel,
             x=x,
             y=y,
-            x_offset=x_offset,
-            y_offset=y_offset,
+            x_offset=x_offset * unit,
+            y_offset=y_offset * unit,
             rank=len(ordered),
             dims=np.array([loop.size for loop in ordered], np.int64),
             x_strides=np.array([loop.x_stride for loop in ordered], np.int64),
@@ -109,11 +116,14 @@ def _widened(loops: list[Loop], item_bytes: int, offsets: tuple[int, int]) -> tu
     return widened, item_bytes * common, (x_offset // common, y_offset // common)
 
 
-def _ordered(loops: list[Loop]) -> list[Loop]:
-    """Two loops or more, the last one the target's innermost; before it the loop whose elements are neighbours in the source."""
-    innermost, outer = loops[-1], loops[:-1]
-    if innermost.x_stride != 1:
-        outer.sort(key=lambda loop: loop.x_stride == 1)
-    if not outer:
-        outer = [Loop(1, 0, 0)]
-    return [*outer, innermost]
+def _planes(loops: list[Loop], item_bytes: int) -> tuple[str, list[Loop]]:
+    """The kernel for two loops or more, and their order: the last one the target's innermost, before it what makes planes with it."""
+    innermost, outer = loops[-1], loops[:-1] or [Loop(1, 0, 0)]
+    suffix = f"x{8 * item_bytes}"
+    if innermost.y_stride == 1 and innermost.x_stride in _ROWS:
+        kernel = _ROWS[innermost.x_stride]
+        return kernel if innermost.x_stride == 1 else f"{kernel}_{suffix}", [*outer, innermost]
+    neighbours = next((place for place, loop in enumerate(outer) if loop.x_stride == 1), None)
+    if neighbours is None or innermost.y_stride != 1:
+        return f"copy_elements_{suffix}", [*outer, innermost]
+    return f"copy_transposes_{suffix}", [*outer[:neighbours], *outer[neighbours + 1 :], outer[neighbours], innermost]

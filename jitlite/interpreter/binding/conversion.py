@@ -22,7 +22,12 @@ T = TensorType
 _FLOATS = {T.FLOAT16: "f16", T.FLOAT32: "f32", T.FLOAT64: "f64"}
 _INTEGERS = {T.INT64: "i64", T.INT32: "i32", T.UINT32: "u32", T.INT16: "i16", T.UINT16: "u16", T.INT8: "i8", T.UINT8: "u8", T.BOOL: "u8"}
 _SUFFIXES = _FLOATS | _INTEGERS | {T.BOOL: "bool"}
-_DIRECT = {(T.INT32, T.FLOAT32), (T.UINT8, T.FLOAT32), (T.BOOL, T.FLOAT32), (T.FLOAT32, T.INT32), (T.FLOAT16, T.FLOAT32)}
+_DIRECT = {
+    *((source, T.FLOAT32) for source in (T.INT32, T.INT16, T.UINT16, T.INT8, T.UINT8, T.BOOL, T.FLOAT16)),
+    *((T.FLOAT32, target) for target in (T.INT32, T.BOOL)),
+    *((source, T.INT32) for source in (T.UINT8, T.BOOL)),
+    (T.INT32, T.BOOL),
+}
 """Casts that one kernel does besides those from and to INT64 and FLOAT64."""
 
 

@@ -23,45 +23,42 @@ _RANKED = {
 }
 
 
-def _moving_kernel(call: Call, name: str, moved: int, indices: int) -> tuple[str, int]:
-    """The kernel for operand `moved`'s elements and operand `indices`' type, and how many of its elements one of ours makes."""
-    item_bytes = element_bytes(call, call.input(moved))
-    suffix = _INDICES.get(call.input(indices).type)
+def _indices(call: Call, operand: int) -> str:
+    """The suffix of kernels for the type of indices an operand has."""
+    suffix = _INDICES.get(call.input(operand).type)
     if suffix is None:
         raise no_kernel(call, f"{' or '.join(index.name for index in _INDICES)} indices")
-    parts = max(1, item_bytes // 8)
-    return f"{name}_x{8 * item_bytes // parts}_{suffix}", parts
+    return suffix
 
 
 @binds(GATHER)
 def gather(call: Call) -> Step:
     x, positions, y = call.input(0), call.input(1), call.outputs[0]
     axis, batch_dims = gather_axes(call)
-    kernel, parts = _moving_kernel(call, "gather", 0, 1)
-    outer, count, inner = prod(x.shape[batch_dims:axis]), prod(positions.shape[batch_dims:]), prod(x.shape[axis + 1 :]) * parts
+    outer, count = prod(x.shape[batch_dims:axis]), prod(positions.shape[batch_dims:])
+    run = prod(x.shape[axis + 1 :]) * element_bytes(call, x)
     return K.step(
-        kernel,
+        f"gather_{_indices(call, 1)}",
         x=x,
         positions=positions,
         y=y,
         outer=outer,
         count=count,
         rows=prod(x.shape[:axis]) * count if y.size else 0,
-        block=x.shape[axis] * inner,
-        run=inner,
+        block=x.shape[axis] * run,
+        run=run,
         depth=1,
         bounds=np.array([x.shape[axis]], np.int64),
-        strides=np.array([inner], np.int64),
+        strides=np.array([run], np.int64),
     )
 
 
 @binds(GATHER_ND)
 def gather_nd(call: Call) -> Step:
     x, indices, y = call.input(0), call.input(1), call.outputs[0]
-    kernel, parts = _moving_kernel(call, "gather", 0, 1)
-    depth, count = indices.shape[-1], prod(indices.shape[:-1])
+    depth, count, item_bytes = indices.shape[-1], prod(indices.shape[:-1]), element_bytes(call, x)
     return K.step(
-        kernel,
+        f"gather_{_indices(call, 1)}",
         x=x,
         positions=indices,
         y=y,
@@ -69,10 +66,10 @@ def gather_nd(call: Call) -> Step:
         count=max(count, 1),
         rows=count,
         block=0,
-        run=prod(x.shape[depth:]) * parts,
+        run=prod(x.shape[depth:]) * item_bytes,
         depth=depth,
         bounds=np.array([*x.shape[:depth], 0], np.int64),
-        strides=np.array([*strides(x.shape)[:depth], 0], np.int64) * parts,
+        strides=np.array([*strides(x.shape)[:depth], 0], np.int64) * item_bytes,
     )
 
 
@@ -80,12 +77,13 @@ def gather_nd(call: Call) -> Step:
 def one_hot(call: Call) -> Step:
     indices, on, off, y = call.input(0), call.input(2), call.input(3), call.outputs[0]
     axis = one_hot_axis(call)
-    kernel, parts = _moving_kernel(call, "one_hot", 2, 0)
-    if parts != 1:
+    suffix, item_bytes = _indices(call, 0), element_bytes(call, on)
+    if item_bytes > 8:
         raise no_kernel(call, "elements of up to 8 bytes")
-    depth = y.shape[axis]
-    rows = prod(indices.shape[:axis]) * depth
-    return K.step(kernel, indices=indices, on=on, off=off, y=y, rows=rows, depth=depth, inner=prod(indices.shape[axis:]))
+    outer, inner = prod(indices.shape[:axis]), prod(indices.shape[axis:])
+    return K.step(
+        f"one_hot_x{8 * item_bytes}_{suffix}", indices=indices, on=on, off=off, y=y, outer=outer, depth=y.shape[axis], inner=inner
+    )
 
 
 @binds(TOPK_V2)

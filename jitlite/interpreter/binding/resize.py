@@ -8,18 +8,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.panels import is_float, is_int8
 from jitlite.interpreter.binding.registry import Bound, binds, kernels, no_kernel
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
 from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.tables import TensorType
 
 K = kernels("resize")
 F = np.float32
 
 
-def _sizes(x: TensorInfo, y: TensorInfo) -> NDArray[np.int64]:
-    return np.array([x.shape[0], x.shape[1], x.shape[2], y.shape[1], y.shape[2], x.shape[3]], np.int64)
+ROW = 2048
+"""Elements of a row blended at a time; `jitlite.interpreter.kernels.resize` has the same number."""
+
+_KERNELS = {
+    TensorType.FLOAT32: "resize_bilinear_f32",
+    TensorType.INT8: "resize_bilinear_s8",
+    TensorType.UINT8: "resize_bilinear_u8",
+    TensorType.INT16: "resize_bilinear_s16",
+}
+_IN_FLOATS = (TensorType.FLOAT32, TensorType.UINT8)
+
+
+def _sizes(x: TensorInfo, y: TensorInfo, channels: int) -> NDArray[np.int64]:
+    return np.array([x.shape[0], x.shape[1], x.shape[2], y.shape[1], y.shape[2], channels], np.int64)
 
 
 def _ratio(size: int, result: int, options: Any) -> np.float32:
@@ -54,6 +66,16 @@ def linear_1024(size: int, result: int, options: Any) -> tuple[NDArray[np.int64]
     return pairs, (place - 1024 * pairs[:, 0]).astype(np.int32)
 
 
+def piece_ends(columns: NDArray[np.int64], channels: int) -> NDArray[np.int64]:
+    """Where to cut a row of results, so that a piece and what it is made of have ROW elements or less each, or it is one column."""
+    ends, most, count = [0], ROW // channels, len(columns)
+    while ends[-1] < count:
+        begin = ends[-1]
+        fitting = int(np.searchsorted(columns[:, 1], columns[begin, 0] + most))
+        ends.append(min(count, max(begin + 1, min(fitting, begin + most))))
+    return np.array(ends[1:], np.int64)
+
+
 def nearest(size: int, result: int, options: Any) -> NDArray[np.int64]:
     """For each of `result` positions: the nearest element in [0, size)."""
     position = np.arange(result, dtype=F) + F(0.5 if options.half_pixel_centers else 0)
@@ -68,26 +90,28 @@ def nearest(size: int, result: int, options: Any) -> NDArray[np.int64]:
 @binds(RESIZE_BILINEAR)
 def resize_bilinear(call: Call) -> Bound:
     x, y, o = call.input(0), call.outputs[0], call.options
-    if not (is_float(x, y) or is_int8(x, y)):
-        raise no_kernel(call, "FLOAT32 and INT8")
-    tabulate: Any = linear_f32 if is_float(x) else linear_1024
+    kernel = _KERNELS.get(x.type)
+    if kernel is None or y.type is not x.type:
+        raise no_kernel(call, " or ".join(kind.name for kind in _KERNELS))
+    tabulate: Any = linear_f32 if x.type in _IN_FLOATS else linear_1024
     rows, row_parts = tabulate(x.shape[1], y.shape[1], o)
     columns, column_parts = tabulate(x.shape[2], y.shape[2], o)
+    pieces: dict[str, Any] = {} if x.type is TensorType.INT16 else {"ends": piece_ends(columns, x.shape[3])}
     return K.step(
-        "resize_bilinear_f32" if is_float(x) else "resize_bilinear_s8",
+        kernel,
         x=x,
         y=y,
         rows=rows,
         columns=columns,
         row_parts=row_parts,
         column_parts=column_parts,
-        sizes=_sizes(x, y),
+        sizes=_sizes(x, y, x.shape[3]),
+        **pieces,
     )
 
 
 @binds(RESIZE_NEAREST_NEIGHBOR)
 def resize_nearest_neighbor(call: Call) -> Bound:
     x, y, o = call.input(0), call.outputs[0], call.options
-    bits = 8 * byte_size(x.type, (1,))
     rows, columns = nearest(x.shape[1], y.shape[1], o), nearest(x.shape[2], y.shape[2], o)
-    return K.step(f"resize_nearest_x{bits}", x=x, y=y, rows=rows, columns=columns, sizes=_sizes(x, y))
+    return K.step("resize_nearest", x=x, y=y, rows=rows, columns=columns, sizes=_sizes(x, y, byte_size(x.type, x.shape[3:])))

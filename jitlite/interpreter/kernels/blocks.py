@@ -1,22 +1,14 @@
-"""Blocks of elements that live in vector registers: accumulators of a kernel's own, and squares to transpose."""
+"""Blocks of elements that live in vector registers: accumulators of a kernel's own, and blocks to transpose or to weave."""
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-SIDES = {8: 16, 16: 8, 32: 8, 64: 4}
-"""Rows of a block by the bits of an element: what 128 to 256 bit registers hold."""
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def block_side(typing: Any, pointer: Any) -> Any:
-    """The rows of a block of a pointer's elements."""
-    if not isinstance(pointer, types.CPointer):
-        return None
-    side = SIDES[pointer.dtype.bitwidth]
-    return types.int64(pointer), lambda context, builder, signature, values: ir.Constant(ir.IntType(64), side)
+from jitlite.interpreter.kernels.abi import inline
+from jitlite.interpreter.kernels.lines import SHORT_BYTES
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -38,37 +30,135 @@ def stack_like(typing: Any, pointer: Any, count: Any) -> Any:
     return pointer(pointer, count), generate
 
 
-def _interleaved(builder: Any, rows: list[Any], side: int) -> list[Any]:
-    """One of log2(side) perfect shuffles of the rows; all of them make the transpose."""
-    half = side // 2
+def _shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def _address(builder: Any, pointer: Any, element: Any, at: Any, count: int) -> Any:
+    """The address of `count` elements from index `at` on, as a vector's."""
+    return builder.bitcast(builder.gep(pointer, [at], source_etype=element), ir.VectorType(element, count).as_pointer())
+
+
+def _stepped(builder: Any, at: Any, step: Any, count: int) -> Any:
+    return builder.add(at, builder.mul(step, ir.Constant(step.type, count)))
+
+
+def _joined(builder: Any, parts: list[Any]) -> Any:
+    """Vectors of one length end to end, a power of two of them."""
+    while len(parts) > 1:
+        count = parts[0].type.count
+        parts = [_shuffle(builder, low, high, list(range(2 * count))) for low, high in zip(parts[::2], parts[1::2])]
+    return parts[0]
+
+
+def _interleaved(builder: Any, rows: list[Any], side: int, blocks: int) -> list[Any]:
+    """One of log2(side) perfect shuffles of the rows within each of their blocks; all of them make the transpose."""
+    half, total = side // 2, side * blocks
     found = []
     for low, high in zip(rows[:half], rows[half:]):
         for first in (0, half):
-            mask = [place + first if lane == 0 else side + place + first for place in range(half) for lane in (0, 1)]
-            found.append(builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(ir.IntType(32), side), mask)))
+            places = [block * side + first + place for block in range(blocks) for place in range(half)]
+            found.append(_shuffle(builder, low, high, [lane for place in places for lane in (place, total + place)]))
     return found
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def transpose_block(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: Any, y_step: Any) -> Any:
-    """Writes block_side rows of y, `y_step` apart: the columns of as many rows of x, `x_step` apart. Rows are contiguous."""
-    if not (isinstance(x, types.CPointer) and x == y):
+def transpose_tile(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: Any, y_step: Any, blocks: Any) -> Any:
+    """Writes the columns of a block of SHORT_BYTES by rows of x as rows of y, and behind each those of the following `blocks` - 1 blocks.
+
+    A block has as many rows as columns; rows are contiguous, `x_step` and `y_step` apart.
+    """
+    if not (isinstance(x, types.CPointer) and x == y and isinstance(blocks, types.IntegerLiteral)):
         return None
-    side = SIDES[x.dtype.bitwidth]
+    count = blocks.literal_value
+    side, align = 8 * SHORT_BYTES // x.dtype.bitwidth, x.dtype.bitwidth // 8
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         element = context.get_data_type(x.dtype)
-        vector, align = ir.VectorType(element, side), x.dtype.bitwidth // 8
 
-        def row(pointer: Any, at: Any, step: Any, index: int) -> Any:
-            place = builder.add(at, builder.mul(step, ir.Constant(step.type, index)))
-            return builder.bitcast(builder.gep(pointer, [place], source_etype=element), vector.as_pointer())
+        def loaded(row: int) -> Any:
+            address = _address(builder, values[0], element, _stepped(builder, values[1], values[2], row), side)
+            return builder.load(address, align=align, typ=ir.VectorType(element, side))
 
-        rows = [builder.load(row(values[0], values[1], values[2], index), align=align, typ=vector) for index in range(side)]
+        rows = [_joined(builder, [loaded(block * side + row) for block in range(count)]) for row in range(side)]
         for _ in range(side.bit_length() - 1):
-            rows = _interleaved(builder, rows, side)
-        for index, found in enumerate(rows):
-            builder.store(found, row(values[3], values[4], values[5], index), align=align)
+            rows = _interleaved(builder, rows, side, count)
+        for index, row in enumerate(rows):
+            address = _address(builder, values[3], element, _stepped(builder, values[4], values[5], index), count * side)
+            builder.store(row, address, align=align)
         return context.get_dummy_value()
 
-    return types.void(x, types.int64, types.int64, y, types.int64, types.int64), generate
+    return types.void(x, types.int64, types.int64, y, types.int64, types.int64, blocks), generate
+
+
+def transpose(element_bytes: int) -> Callable[..., Any]:
+    """Transposes planes of SHORT_BYTES by rows and columns or more; tiles at the edges overlap others.
+
+    Rows are neighbours in x and `y_row` apart in y, columns are `x_column` apart in x and neighbours in y.
+    """
+    high = SHORT_BYTES // element_bytes
+    blocks = 2 if element_bytes == 1 else 4
+    wide = high * blocks
+
+    @inline
+    def run(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_column: Any, y_row: Any) -> Any:
+        # Four tiles one above the other read whole cache lines.
+        for strip in range(0, rows, 4 * high):
+            for left in range(0, columns, wide if columns >= wide else high):
+                column = min(left, columns - (wide if columns >= wide else high))
+                for top in range(strip, min(rows, strip + 4 * high), high):
+                    row = min(top, rows - high)
+                    source, target = x_at + row + column * x_column, y_at + row * y_row + column
+                    if columns >= wide:
+                        transpose_tile(x, source, x_column, y, target, y_row, blocks)
+                    else:
+                        transpose_tile(x, source, x_column, y, target, y_row, 1)
+
+    return run
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def weave(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: Any, ways: Any, count: Any) -> Any:
+    """Writes `ways` times `count` neighbours of y: by turns one of each of `ways` rows of x, `x_step` apart. Rows are contiguous."""
+    if not (
+        isinstance(x, types.CPointer) and x == y and isinstance(ways, types.IntegerLiteral) and isinstance(count, types.IntegerLiteral)
+    ):
+        return None
+    many, length, align = ways.literal_value, count.literal_value, x.dtype.bitwidth // 8
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_data_type(x.dtype)
+        rows = []
+        for row in range(many):
+            address = _address(builder, values[0], element, _stepped(builder, values[1], values[2], row), length)
+            rows.append(builder.load(address, align=align, typ=ir.VectorType(element, length)))
+        rows += [ir.Constant(rows[0].type, ir.Undefined)] * ((1 << (many - 1).bit_length()) - many)
+        joined = _joined(builder, rows)
+        lanes = [row * length + i for i in range(length) for row in range(many)]
+        woven = _shuffle(builder, joined, ir.Constant(joined.type, ir.Undefined), lanes)
+        builder.store(woven, _address(builder, values[3], element, values[4], many * length), align=align)
+        return context.get_dummy_value()
+
+    return types.void(x, types.int64, types.int64, y, types.int64, ways, count), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def unweave(typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, y_step: Any, ways: Any, count: Any) -> Any:
+    """Writes `count` elements of each of `ways` rows of y, `y_step` apart: to each by turns one of as many neighbours of x."""
+    if not (
+        isinstance(x, types.CPointer) and x == y and isinstance(ways, types.IntegerLiteral) and isinstance(count, types.IntegerLiteral)
+    ):
+        return None
+    many, length, align = ways.literal_value, count.literal_value, x.dtype.bitwidth // 8
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_data_type(x.dtype)
+        source = _address(builder, values[0], element, values[1], many * length)
+        woven = builder.load(source, align=align, typ=ir.VectorType(element, many * length))
+        empty = ir.Constant(woven.type, ir.Undefined)
+        for row in range(many):
+            found = _shuffle(builder, woven, empty, [i * many + row for i in range(length)])
+            builder.store(found, _address(builder, values[2], element, _stepped(builder, values[3], values[4], row), length), align=align)
+        return context.get_dummy_value()
+
+    return types.void(x, types.int64, y, types.int64, types.int64, ways, count), generate

@@ -1,81 +1,220 @@
 """Copies of boxes: `rank` loops over source and target, each with its own stride; what most operators that move data come down to.
 
-Strides and offsets count elements; source strides may be 0 (broadcasting) or negative (reversing). The last two loops are the planes that
-one piece of work copies rows of; the loops before them number the planes.
+Strides and offsets count elements; source strides may be 0 (broadcasting) or negative (reversing). The last two loops are planes of `rows`
+by `columns`, which one piece of work copies rows of; the loops before them number the planes. Each kind of plane has kernels of its own.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from jitlite.interpreter.kernels.abi import i64, i64p, inline, kernel, span, u8p
-from jitlite.interpreter.kernels.blocks import block_side, transpose_block
-from jitlite.interpreter.kernels.elements import by_element_size, xp
+from jitlite.interpreter.kernels.blocks import stack_like, transpose, unweave, weave
+from jitlite.interpreter.kernels.elements import SIZES, specialise, xp
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.lines import LINE_BYTES, SHORT_BYTES, line_of, load_line, reversed_line, store_line
+from jitlite.interpreter.kernels.runs import copy_bytes
+from jitlite.interpreter.kernels.tile import forced
+
+Function = Callable[..., Any]
+
+MOST_LOOPS = 32
+"""A box of fewer than 2^31 elements has no more loops of two rounds or more."""
 
 
-@inline
-def _copy_row(x: xp, y: xp, x_at: i64, y_at: i64, count: i64, x_stride: i64, y_stride: i64) -> None:
-    if x_stride == 1 and y_stride == 1:
-        for i in range(count):
-            y[y_at + i] = x[x_at + i]
-    elif x_stride == 0 and y_stride == 1:
-        value = x[x_at]
-        for i in range(count):
-            y[y_at + i] = value
-    else:
-        for i in range(count):
-            y[y_at + i * y_stride] = x[x_at + i * x_stride]
+def _over_planes(plane: Function) -> Function:
+    """A kernel that runs `plane(x, y, x_at, y_at, rows, columns, x_row, x_column, y_row, y_column)` on its thread's part of each plane."""
 
-
-@inline
-def _transpose_part(x: xp, y: xp, x_at: i64, y_at: i64, rows: i64, columns: i64, x_column: i64, y_row: i64) -> None:
-    for r in range(rows):
-        for c in range(columns):
-            y[y_at + r * y_row + c] = x[x_at + r + c * x_column]
-
-
-@inline
-def _transpose_plane(x: xp, y: xp, x_at: i64, y_at: i64, rows: i64, columns: i64, x_column: i64, y_row: i64) -> None:
-    """Rows are neighbours in the source, columns in the target; square blocks go through registers."""
-    side = block_side(x)
-    whole_rows, whole_columns = rows - rows % side, columns - columns % side
-    for row in range(0, whole_rows, side):
-        for column in range(0, whole_columns, side):
-            transpose_block(x, x_at + row + column * x_column, x_column, y, y_at + row * y_row + column, y_row)
-    x_right, y_right = x_at + whole_columns * x_column, y_at + whole_columns
-    _transpose_part(x, y, x_right, y_right, whole_rows, columns - whole_columns, x_column, y_row)
-    _transpose_part(x, y, x_at + whole_rows, y_at + whole_rows * y_row, rows - whole_rows, columns, x_column, y_row)
-
-
-@by_element_size
-def copy_box(
-    x: xp, y: xp, x_offset: i64, y_offset: i64, rank: i64, dims: i64p, x_strides: i64p, y_strides: i64p, thread: i64, threads: i64
-) -> None:
-    """Copies dims[0] × … × dims[rank - 1] elements; rank is 2 or more and no dimension is 0."""
-    rows, columns = dims[rank - 2], dims[rank - 1]
-    x_row, x_column, y_row, y_column = x_strides[rank - 2], x_strides[rank - 1], y_strides[rank - 2], y_strides[rank - 1]
-    planes = 1
-    for axis in range(rank - 2):
-        planes *= dims[axis]
-    at, stop = span(planes * rows, thread, threads)
-    while at < stop:
-        plane = at // rows
-        row = at - plane * rows
-        row_stop = min(rows, row + stop - at)
-        x_at, y_at, left = x_offset + row * x_row, y_offset + row * y_row, plane
+    def copy(
+        x: xp, y: xp, x_offset: i64, y_offset: i64, rank: i64, dims: i64p, x_strides: i64p, y_strides: i64p, thread: i64, threads: i64
+    ) -> None:
+        """Copies dims[0] × … × dims[rank - 1] elements; rank is 2 or more and no dimension is 0."""
+        rows, columns = dims[rank - 2], dims[rank - 1]
+        x_row, x_column, y_row, y_column = x_strides[rank - 2], x_strides[rank - 1], y_strides[rank - 2], y_strides[rank - 1]
+        planes = 1
+        for axis in range(rank - 2):
+            planes *= dims[axis]
+        at, stop = span(planes * rows, thread, threads)
+        left, row = at // rows, at % rows
+        x_at, y_at, places = x_offset, y_offset, stack_like(dims, MOST_LOOPS)
         for back in range(rank - 2):
             axis = rank - 3 - back
-            index = left % dims[axis]
+            places[axis] = left % dims[axis]
             left //= dims[axis]
-            x_at += index * x_strides[axis]
-            y_at += index * y_strides[axis]
-        if x_row == 1 and y_column == 1 and x_column != 1:
-            _transpose_plane(x, y, x_at, y_at, row_stop - row, columns, x_column, y_row)
+            x_at += places[axis] * x_strides[axis]
+            y_at += places[axis] * y_strides[axis]
+        while at < stop:
+            count = min(rows - row, stop - at)
+            plane(x, y, x_at + row * x_row, y_at + row * y_row, count, columns, x_row, x_column, y_row, y_column)
+            at, row, axis = at + count, 0, rank - 3
+            while axis >= 0:
+                places[axis] += 1
+                x_at += x_strides[axis]
+                y_at += y_strides[axis]
+                if places[axis] < dims[axis]:
+                    break
+                places[axis] = 0
+                x_at -= dims[axis] * x_strides[axis]
+                y_at -= dims[axis] * y_strides[axis]
+                axis -= 1
+
+    return copy
+
+
+def _ends(length: int) -> Function:
+    """Copies rows of `length` to twice as many bytes by their first and last `length`."""
+
+    @forced
+    def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, y_row: Any) -> Any:
+        for row in range(rows):
+            source, target = x_at + row * x_row, y_at + row * y_row
+            first, last = load_line(x, source, length), load_line(x, source + columns - length, length)
+            store_line(y, target, first)
+            store_line(y, target + columns - length, last)
+
+    return copy
+
+
+_ends_32, _ends_16, _ends_8, _ends_4, _ends_2 = _ends(32), _ends(16), _ends(8), _ends(4), _ends(2)
+
+
+@inline
+def _runs(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+    """Rows of neighbouring bytes."""
+    if columns >= 64:
+        for row in range(rows):
+            copy_bytes(advance(x, x_at + row * x_row), advance(y, y_at + row * y_row), columns)
+    elif columns >= 32:
+        _ends_32(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns >= 16:
+        _ends_16(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns >= 8:
+        _ends_8(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns >= 4:
+        _ends_4(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns >= 2:
+        _ends_2(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    else:
+        for row in range(rows):
+            y[y_at + row * y_row] = x[x_at + row * x_row]
+
+
+def _repeats(element_bytes: int) -> Function:
+    """Rows of one value each."""
+    length, short = LINE_BYTES // element_bytes, SHORT_BYTES // element_bytes
+
+    @inline
+    def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+        for row in range(rows):
+            value, target = x[x_at + row * x_row], y_at + row * y_row
+            if columns >= length:
+                line = line_of(y, value, length)
+                for i in range(0, columns - length, length):
+                    store_line(y, target + i, line)
+                store_line(y, target + columns - length, line)
+            elif columns >= short:
+                piece = line_of(y, value, short)
+                for i in range(0, columns - short, short):
+                    store_line(y, target + i, piece)
+                store_line(y, target + columns - short, piece)
+            else:
+                for i in range(columns):
+                    y[target + i] = value
+
+    return copy
+
+
+def _reversals(element_bytes: int) -> Function:
+    """Rows of neighbours, the last one first."""
+    length = LINE_BYTES // element_bytes
+
+    @inline
+    def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+        for row in range(rows):
+            source, target, done = x_at + row * x_row, y_at + row * y_row, 0
+            while done + length <= columns:
+                store_line(y, target + done, reversed_line(load_line(x, source - done - length + 1, length)))
+                done += length
+            for i in range(done, columns):
+                y[target + i] = x[source - i]
+
+    return copy
+
+
+@inline
+def _elements(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+    """Any rows, one element after the other."""
+    for row in range(rows):
+        for i in range(columns):
+            y[y_at + row * y_row + i * y_column] = x[x_at + row * x_row + i * x_column]
+
+
+def _woven(element_bytes: int, ways: int) -> tuple[Function, Function]:
+    """Transposes planes of `ways` columns into neighbours, or of `ways` neighbouring rows."""
+    length = LINE_BYTES // element_bytes
+
+    @inline
+    def into(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, x_column: Any) -> None:
+        done = 0
+        while done + length <= rows:
+            weave(x, x_at + done, x_column, y, y_at + done * ways, ways, length)
+            done += length
+        for row in range(done, rows):
+            for column in range(ways):
+                y[y_at + row * ways + column] = x[x_at + row + column * x_column]
+
+    @inline
+    def out_of(x: Any, y: Any, x_at: Any, y_at: Any, columns: Any, y_row: Any) -> None:
+        done = 0
+        while done + length <= columns:
+            unweave(x, x_at + done * ways, y, y_at + done, y_row, ways, length)
+            done += length
+        for row in range(ways):
+            for column in range(done, columns):
+                y[y_at + row * y_row + column] = x[x_at + row + column * ways]
+
+    return into, out_of
+
+
+def _transposes(element_bytes: int) -> Function:
+    """Planes whose rows are neighbours in the source and whose columns are in the target."""
+    high, tiles = SHORT_BYTES // element_bytes, transpose(element_bytes)
+    (into_2, from_2), (into_3, from_3), (into_4, from_4) = (_woven(element_bytes, ways) for ways in (2, 3, 4))
+
+    @inline
+    def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+        if rows >= high and columns >= high:
+            tiles(x, y, x_at, y_at, rows, columns, x_column, y_row)
+        elif columns == 2 and y_row == 2:
+            into_2(x, y, x_at, y_at, rows, x_column)
+        elif columns == 3 and y_row == 3:
+            into_3(x, y, x_at, y_at, rows, x_column)
+        elif columns == 4 and y_row == 4:
+            into_4(x, y, x_at, y_at, rows, x_column)
+        elif rows == 2 and x_column == 2:
+            from_2(x, y, x_at, y_at, columns, y_row)
+        elif rows == 3 and x_column == 3:
+            from_3(x, y, x_at, y_at, columns, y_row)
+        elif rows == 4 and x_column == 4:
+            from_4(x, y, x_at, y_at, columns, y_row)
         else:
-            for r in range(row_stop - row):
-                _copy_row(x, y, x_at + r * x_row, y_at + r * y_row, columns, x_column, y_column)
-        at += row_stop - row
+            _elements(x, y, x_at, y_at, rows, columns, x_row, x_column, y_row, y_column)
+
+    return copy
+
+
+specialise(_over_planes(_runs), "copy_runs", {xp: u8p})
+for _suffix, _pointer in SIZES.items():
+    _bytes = int(_suffix[1:]) // 8
+    specialise(_over_planes(_elements), f"copy_elements_{_suffix}", {xp: _pointer})
+    specialise(_over_planes(_repeats(_bytes)), f"copy_repeats_{_suffix}", {xp: _pointer})
+    specialise(_over_planes(_reversals(_bytes)), f"copy_reversals_{_suffix}", {xp: _pointer})
+    specialise(_over_planes(_transposes(_bytes)), f"copy_transposes_{_suffix}", {xp: _pointer})
 
 
 @kernel
 def copy_run(x: u8p, y: u8p, x_offset: i64, y_offset: i64, count: i64, thread: i64, threads: i64) -> None:
     """Copies `count` bytes."""
-    start, stop = span(count, thread, threads)
-    for i in range(start, stop):
-        y[y_offset + i] = x[x_offset + i]
+    start, stop = span(-(-count // LINE_BYTES), thread, threads)
+    if start < stop:
+        start, stop = start * LINE_BYTES, min(count, stop * LINE_BYTES)
+        copy_bytes(advance(x, x_offset + start), advance(y, y_offset + start), stop - start)

@@ -36,6 +36,11 @@ def _to_f64(x: Any) -> Any:
     return np.float64(x)
 
 
+@inline
+def _small_to_f32(x: Any) -> Any:
+    return np.float32(np.int32(x))
+
+
 def _saturating(largest: int) -> Any:
     smallest = -largest - 1 if largest in (127, 2**15 - 1, 2**31 - 1, 2**63 - 1) else 0
     high, low = float(largest), float(smallest)
@@ -59,7 +64,11 @@ unary(_FAMILY, "cast_f64_bool", (f64p, u8p), _truth)
 unary(_FAMILY, "cast_i64_f32", (i64p, f32p), _to_f32)
 unary(_FAMILY, "cast_i64_f64", (i64p, f64p), _to_f64)
 unary(_FAMILY, "cast_i32_f32", (i32p, f32p), _to_f32)
-unary(_FAMILY, "cast_u8_f32", (u8p, f32p), _to_f32)
+for _suffix, _pointer in {"i16": i16p, "u16": u16p, "i8": i8p, "u8": u8p}.items():
+    unary(_FAMILY, f"cast_{_suffix}_f32", (_pointer, f32p), _small_to_f32)
+unary(_FAMILY, "cast_u8_i32", (u8p, i32p), _same)
+unary(_FAMILY, "cast_f32_bool", (f32p, u8p), _truth)
+unary(_FAMILY, "cast_i32_bool", (i32p, u8p), _truth)
 unary(_FAMILY, "cast_f32_i32", (f32p, i32p), _saturating(2**31 - 1))
 unary(_FAMILY, "cast_f32_f64", (f32p, f64p), _to_f64)
 unary(_FAMILY, "cast_f64_f32", (f64p, f32p), _to_f32)

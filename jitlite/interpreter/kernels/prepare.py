@@ -1,11 +1,13 @@
 """What has to be done at run time before a product: packing weights that are not constant, quantizing float activations."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, f64, i8p, i32, i32p, i64, i64p, inline, kernel, span
-from jitlite.interpreter.kernels.blocks import block_side, transpose_block
+from jitlite.interpreter.kernels.blocks import transpose, transpose_tile
+from jitlite.interpreter.kernels.lines import LINE_BYTES, SHORT_BYTES
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, single
 from jitlite.interpreter.kernels.vectors import (
@@ -22,7 +24,14 @@ from jitlite.interpreter.kernels.vectors import (
     store,
 )
 
+Function = Callable[..., Any]
+
 double: Any = np.float64
+
+_DEPTH = SHORT_BYTES // 4
+"""Levels of a panel that are transposed at a time."""
+
+_BLOCKS = COLUMNS // _DEPTH
 
 
 class Source(NamedTuple):
@@ -68,11 +77,9 @@ def _pack_levels(source: f32p, at: i64, s: Source, target: f32p, level: i64, cou
             store(target, level + k * COLUMNS, load(source, at + k * s.depth_step))
         return
     if count == COLUMNS and s.depth_step == 1:
-        side = block_side(source)
-        whole = s.depth // side * side
-        for k in range(0, whole, side):
-            for j in range(0, COLUMNS, side):
-                transpose_block(source, at + j * s.channel_step + k, s.channel_step, target, level + k * COLUMNS + j, COLUMNS)
+        whole = s.depth // _DEPTH * _DEPTH
+        for k in range(0, whole, _DEPTH):
+            transpose_tile(source, at + k, s.channel_step, target, level + k * COLUMNS, COLUMNS, _BLOCKS)
     for k in range(whole, s.depth):
         for j in range(count):
             target[level + k * COLUMNS + j] = source[at + k * s.depth_step + j * s.channel_step]
@@ -111,33 +118,42 @@ def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, thre
             sums[panel * COLUMNS + j] = total
 
 
-@inline
-def _transpose(x: Numbers, y: Numbers, sizes: i64p, thread: i64, threads: i64) -> None:
-    matrices, rows, columns = sizes[0], sizes[1], sizes[2]
-    side = block_side(x)
-    lines = (columns + side - 1) // side
-    start, stop = span(matrices * lines, thread, threads)
-    for number in range(start, stop):
-        matrix, column = number // lines * rows * columns, number % lines * side
-        last = min(column + side, columns)
-        whole = rows // side * side if last - column == side else 0
-        for row in range(0, whole, side):
-            transpose_block(x, matrix + row * columns + column, columns, y, matrix + column * rows + row, rows)
-        for row in range(whole, rows):
-            for line in range(column, last):
-                y[matrix + line * rows + row] = x[matrix + row * columns + line]
+def _transposed(element_bytes: int) -> Function:
+    """Transposes matrices, strips of a cache line's columns at a time."""
+    strip, least, tiles = LINE_BYTES // element_bytes, SHORT_BYTES // element_bytes, transpose(element_bytes)
+
+    @inline
+    def run(x: Numbers, y: Numbers, sizes: i64p, thread: i64, threads: i64) -> None:
+        matrices, rows, columns = sizes[0], sizes[1], sizes[2]
+        strips = (columns + strip - 1) // strip
+        start, stop = span(matrices * strips, thread, threads)
+        for number in range(start, stop):
+            matrix, column = number // strips * rows * columns, number % strips * strip
+            width = min(strip, columns - column)
+            source, target = matrix + column, matrix + column * rows
+            if width >= least and rows >= least:
+                tiles(x, y, source, target, width, rows, columns, rows)
+            else:
+                for row in range(rows):
+                    for line in range(width):
+                        y[target + line * rows + row] = x[source + row * columns + line]
+
+    return run
+
+
+_transpose_words, _transpose_bytes = _transposed(4), _transposed(1)
 
 
 @kernel
 def transpose_f32(x: f32p, y: f32p, sizes: i64p, thread: i64, threads: i64) -> None:
     """Transposes matrices; `sizes`: how many, their rows and columns."""
-    _transpose(x, y, sizes, thread, threads)
+    _transpose_words(x, y, sizes, thread, threads)
 
 
 @kernel
 def transpose_s8(x: i8p, y: i8p, sizes: i64p, thread: i64, threads: i64) -> None:
     """As `transpose_f32`."""
-    _transpose(x, y, sizes, thread, threads)
+    _transpose_bytes(x, y, sizes, thread, threads)
 
 
 @inline

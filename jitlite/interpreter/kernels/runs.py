@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from jitlite.interpreter.kernels.abi import i64, inline, u8p
 from jitlite.interpreter.kernels.elements import xp
-from jitlite.interpreter.kernels.lines import load_line, store_line
+from jitlite.interpreter.kernels.intrinsics import advance, as_bytes, copy_elements, fill_elements
+from jitlite.interpreter.kernels.lines import line_of, load_line, store_line
 
 _LONG_BYTES = 1024
 """Runs from here on are left to the C library."""
@@ -22,41 +21,9 @@ def element_bytes(typing: Any, pointer: Any) -> Any:
         return None
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(pointer.dtype)))
+        return context.get_constant(types.int64, context.get_abi_sizeof(context.get_data_type(pointer.dtype)))
 
     return types.int64(pointer), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def bytes_at(typing: Any, pointer: Any, at: Any) -> Any:
-    """The bytes from a pointer's element `at` on."""
-    if not isinstance(pointer, types.CPointer):
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = builder.gep(values[0], [values[1]], source_etype=context.get_data_type(pointer.dtype))
-        return builder.bitcast(address, ir.IntType(8).as_pointer())
-
-    return types.CPointer(types.uint8)(pointer, types.int64), generate
-
-
-def _library(name: str, second: ir.Type) -> Any:
-    """The C library's function over (target, source or byte, count), as LLVM knows it."""
-
-    def made(typing: Any, y: Any, x: Any, count: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            operands = [ir.IntType(8).as_pointer(), second, ir.IntType(64), ir.IntType(1)]
-            target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), operands), name)
-            builder.call(target, [*values, ir.Constant(ir.IntType(1), 0)])
-            return context.get_dummy_value()
-
-        return types.void(y, x, types.int64), generate
-
-    return intrinsic(made)
-
-
-_copy_long = _library("llvm.memcpy.p0.p0.i64", ir.IntType(8).as_pointer())
-_fill_long = _library("llvm.memset.p0.i64", ir.IntType(8))
 
 
 @inline
@@ -64,7 +31,7 @@ def copy_bytes(x: u8p, y: u8p, count: i64) -> None:
     """Copies `count` bytes."""
     if count >= 64:
         if count >= _LONG_BYTES:
-            _copy_long(y, x, count)
+            copy_elements(y, x, count)
         else:
             for at in range(0, count - 64, 64):
                 store_line(y, at, load_line(x, at, 64))
@@ -85,12 +52,30 @@ def copy_bytes(x: u8p, y: u8p, count: i64) -> None:
         c, d = load_line(x, 0, 4), load_line(x, count - 4, 4)
         store_line(y, 0, c)
         store_line(y, count - 4, d)
-    else:
-        for at in range(count):
-            y[at] = x[at]
+    elif count >= 2:
+        e, f = load_line(x, 0, 2), load_line(x, count - 2, 2)
+        store_line(y, 0, e)
+        store_line(y, count - 2, f)
+    elif count == 1:
+        y[0] = x[0]
 
 
 @inline
 def copy_run(x: xp, x_at: i64, y: xp, y_at: i64, count: i64) -> None:
     """Copies `count` elements."""
-    copy_bytes(bytes_at(x, x_at), bytes_at(y, y_at), count * element_bytes(x))
+    copy_bytes(as_bytes(advance(x, x_at)), as_bytes(advance(y, y_at)), count * element_bytes(x))
+
+
+@inline
+def fill_bytes(y: u8p, count: i64, value: i64) -> None:
+    """Sets `count` bytes to the low byte of `value`."""
+    if count >= _LONG_BYTES:
+        fill_elements(y, value, count)
+    elif count >= 16:
+        line = line_of(y, value, 16)
+        for at in range(0, count - 16, 16):
+            store_line(y, at, line)
+        store_line(y, count - 16, line)
+    else:
+        for at in range(count):
+            y[at] = value

@@ -1,18 +1,8 @@
 """Blocks moved between batch and space: rows of channels, copied as bytes. Images are (n, h, w, row); threads share the output's lines."""
 
-from jitlite.interpreter.kernels.abi import i64, inline, kernel, span, u8p
-
-
-@inline
-def _copy(x: u8p, y: u8p, source: i64, target: i64, count: i64) -> None:
-    for i in range(count):
-        y[target + i] = x[source + i]
-
-
-@inline
-def _fill(y: u8p, target: i64, count: i64, value: i64) -> None:
-    for i in range(count):
-        y[target + i] = value
+from jitlite.interpreter.kernels.abi import i64, kernel, span, u8p
+from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.runs import copy_bytes, fill_bytes
 
 
 @kernel
@@ -38,7 +28,6 @@ def space_to_batch(
     The low byte of `padding` fills what lies outside the input.
     """
     start, stop = span(block_h * block_w * n * y_h, thread, threads)
-    fill = padding & 255
     for line in range(start, stop):
         image = line // y_h
         place = image // n
@@ -46,14 +35,14 @@ def space_to_batch(
         at_w = place % block_w - left
         target = line * y_w * row_bytes
         if not 0 <= at_h < h:
-            _fill(y, target, y_w * row_bytes, fill)
+            fill_bytes(advance(y, target), y_w * row_bytes, padding)
             continue
         source = (((image - place * n) * h + at_h) * w + at_w) * row_bytes
         for _ in range(y_w):
             if 0 <= at_w < w:
-                _copy(x, y, source, target, row_bytes)
+                copy_bytes(advance(x, source), advance(y, target), row_bytes)
             else:
-                _fill(y, target, row_bytes, fill)
+                fill_bytes(advance(y, target), row_bytes, padding)
             at_w += block_w
             source += block_w * row_bytes
             target += row_bytes
@@ -86,7 +75,8 @@ def batch_to_space(
         place, column = left % block_w, left // block_w
         target = line * y_w * row_bytes
         for _ in range(y_w):
-            _copy(x, y, (base * w + column) * row_bytes + place * image_bytes, target, row_bytes)
+            source = (base * w + column) * row_bytes + place * image_bytes
+            copy_bytes(advance(x, source), advance(y, target), row_bytes)
             target += row_bytes
             place += 1
             if place == block_w:
