@@ -140,7 +140,7 @@ smaller = _extreme("<", "The smaller elements of two lines; where one is NaN, th
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def line_as(typing: Any, pointer: Any, line: Any) -> Any:
-    """The line's numbers as a pointer's element type: integers exact or cut to the low bits, floats cut to whole numbers."""
+    """The line's numbers as a pointer's element type: integers exact or cut to the low bits, floats below 2^31 cut to whole numbers."""
     if not (isinstance(pointer, types.CPointer) and isinstance(line, Line)):
         return None
     result = Line(pointer.dtype, line.count)
@@ -149,7 +149,9 @@ def line_as(typing: Any, pointer: Any, line: Any) -> Any:
         target = ir.VectorType(context.get_value_type(pointer.dtype), line.count)
         source, value = line.element, values[1]
         if isinstance(source, types.Float):
-            return value if source == pointer.dtype else builder.fptosi(value, target)
+            if source == pointer.dtype:
+                return value
+            return builder.trunc(builder.fptosi(value, ir.VectorType(ir.IntType(32), line.count)), target)
         if isinstance(pointer.dtype, types.Float):
             return (builder.sitofp if source.signed else builder.uitofp)(value, target)
         if source.bitwidth >= pointer.dtype.bitwidth:
