@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jitlite.interpreter.codegen.backend import emit_assembly
-from jitlite.interpreter.codegen.isa_narrow import DOT2, LOOKUP, PACK, narrow_definitions
+from jitlite.interpreter.codegen.isa_narrow import CUT, DOT2, INT8, LOOKUP, PACK, UINT8, narrow_definitions
 from jitlite.interpreter.codegen.target import Target, host_target
 
 _TABLE = ", ".join(["<64 x i8>"] * 5)
@@ -15,6 +15,9 @@ _DECLARED = f"""
 declare <64 x i8> @{LOOKUP}(ptr, {_TABLE})
 declare <16 x i32> @{DOT2}(<16 x i32>, <32 x i16>, <32 x i16>)
 declare <32 x i16> @{PACK}(<16 x i32>, <16 x i32>)
+declare <16 x i32> @{CUT}(<16 x float>)
+declare <64 x i8> @{INT8}(<16 x i32>, <16 x i32>, <16 x i32>, <16 x i32>, <32 x i16>)
+declare <64 x i8> @{UINT8}(<16 x i32>, <16 x i32>, <16 x i32>, <16 x i32>, <32 x i16>)
 """
 _ENTRIES = f"""
 define void @look_up(ptr %table, ptr %places, ptr %result) {{
@@ -45,6 +48,29 @@ define void @pack(ptr %low, ptr %high, ptr %result) {{
   %h = load <16 x i32>, ptr %high, align 1
   %r = call <32 x i16> @{PACK}(<16 x i32> %l, <16 x i32> %h)
   store <32 x i16> %r, ptr %result, align 1
+  ret void
+}}
+
+define void @cut(ptr %x, ptr %result) {{
+  %v = load <16 x float>, ptr %x, align 1
+  %r = call <16 x i32> @{CUT}(<16 x float> %v)
+  store <16 x i32> %r, ptr %result, align 1
+  ret void
+}}
+
+define void @saturate(ptr %x, ptr %zero, ptr %signed, ptr %unsigned) {{
+  %p1 = getelementptr i8, ptr %x, i64 64
+  %p2 = getelementptr i8, ptr %x, i64 128
+  %p3 = getelementptr i8, ptr %x, i64 192
+  %a = load <16 x i32>, ptr %x, align 1
+  %b = load <16 x i32>, ptr %p1, align 1
+  %c = load <16 x i32>, ptr %p2, align 1
+  %d = load <16 x i32>, ptr %p3, align 1
+  %z = load <32 x i16>, ptr %zero, align 1
+  %r = call <64 x i8> @{INT8}(<16 x i32> %a, <16 x i32> %b, <16 x i32> %c, <16 x i32> %d, <32 x i16> %z)
+  %u = call <64 x i8> @{UINT8}(<16 x i32> %a, <16 x i32> %b, <16 x i32> %c, <16 x i32> %d, <32 x i16> %z)
+  store <64 x i8> %r, ptr %signed, align 1
+  store <64 x i8> %u, ptr %unsigned, align 1
   ret void
 }}
 """
@@ -117,20 +143,61 @@ def test_packed_words_saturate(target: Target) -> None:
     np.testing.assert_array_equal(found, np.clip(expected, -32768, 32767))
 
 
+@pytest.mark.parametrize("target", VARIANTS.values(), ids=VARIANTS)
+def test_floats_are_cut(target: Target) -> None:
+    values = [
+        0.0,
+        -0.0,
+        0.99,
+        -0.99,
+        1.5,
+        -1.5,
+        2147483520.0,
+        -2147483648.0,
+        -2147483904.0,
+        -1e30,
+        -np.inf,
+        np.nan,
+        127.9,
+        -128.9,
+        1e-40,
+        3e8,
+    ]
+    found, least = np.zeros(16, np.int32), -(2**31)
+    _call(target, "cut", np.array(values, np.float32), found)
+    expected = [0, 0, 0, 0, 1, -1, 2147483520, least, least, least, least, least, 127, -128, 0, 300000000]
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("zero", [0, 100, -128, 255])
+@pytest.mark.parametrize("target", VARIANTS.values(), ids=VARIANTS)
+def test_bytes_saturate_in_order(target: Target, zero: int) -> None:
+    x = np.random.default_rng(0).integers(-400, 400, 64, np.int32)
+    x[[0, 17, 40, 63]] = 2**31 - 1, -(2**31), 32767, -32768
+    signed, unsigned = np.zeros(64, np.int8), np.zeros(64, np.uint8)
+    _call(target, "saturate", x, np.full(32, zero, np.int16), signed, unsigned)
+    moved = np.clip(np.clip(x, -32768, 32767) + zero, -32768, 32767)
+    np.testing.assert_array_equal(signed, np.clip(moved, -128, 127))
+    np.testing.assert_array_equal(unsigned, np.clip(moved, 0, 255))
+
+
 @pytest.mark.parametrize(
     ("target", "instructions"),
     [
-        (Target(_X86, "icelake-server", "+avx512f,+avx512bw,+avx512vbmi,+avx512vnni"), ("vpermt2b|vpermi2b", "vpdpwssd", "vpackssdw")),
+        (
+            Target(_X86, "icelake-server", "+avx512f,+avx512bw,+avx512vbmi,+avx512vnni"),
+            ("vpermt2b|vpermi2b", "vpdpwssd", "vpackssdw", "vcvttps2dq", "vpacksswb", "vpackuswb"),
+        ),
         (Target(_X86, "skylake-avx512", "+avx512f,+avx512bw,+avx2"), ("vpshufb", "vpmaddwd", "vpackssdw")),
-        (Target(_X86, "haswell", "+avx2,+ssse3"), ("vpshufb", "vpmaddwd", "vpackssdw")),
+        (Target(_X86, "haswell", "+avx2,+ssse3"), ("vpshufb", "vpmaddwd", "vpackssdw", "vcvttps2dq", "vpacksswb", "vpackuswb")),
         (Target(_X86, "nehalem", "+ssse3"), ("pshufb", "pmaddwd", "packssdw")),
         (Target(_X86, "x86-64"), ("movzbl", "pmaddwd", "packssdw")),
-        (Target("aarch64-unknown-linux-gnu", "cortex-a72"), ("tbx", "smlal", "sqxtn")),
+        (Target("aarch64-unknown-linux-gnu", "cortex-a72"), ("tbx", "smlal", "sqxtn", "fcvtzs", "sqxtun|uqxtn")),
         (Target("riscv64-unknown-linux-gnu", "generic-rv64"), ("lbu", "mul")),
     ],
     ids=lambda value: value.cpu if isinstance(value, Target) else "",
 )
 def test_compiles_for(target: Target, instructions: tuple[str, ...]) -> None:
-    assembly = emit_assembly([_DECLARED + _ENTRIES], {"look_up", "dot", "pack"}, target)
+    assembly = emit_assembly([_DECLARED + _ENTRIES], {"look_up", "dot", "pack", "cut", "saturate"}, target)
     for choice in instructions:
         assert any(name in assembly for name in choice.split("|")), choice

@@ -110,7 +110,7 @@ def quantize(call: Call) -> Step:
 def _quantize_to_bytes(x: TensorInfo, y: TensorInfo) -> Step:
     """By products with the scale's inverse where they are certified to round as quotients do."""
     low, high = INTEGER_RANGE[y.type]
-    scale, bounds, certified = float(lookup.scale_of(y)), np.zeros(4, np.float32), np.zeros(1, np.int32)
+    scale, bounds, certified = float(lookup.scale_of(y)), np.zeros(3, np.float32), np.zeros(1, np.int32)
     if _LEAST_SCALE <= scale <= _GREATEST_SCALE:
         steps = {"first_step": low - y.zero_point + 1, "last_step": high - y.zero_point}
         call_kernel("conversion_q8", "certify_products", scale=scale, **steps, bounds=bounds, certified=certified)
@@ -118,8 +118,7 @@ def _quantize_to_bytes(x: TensorInfo, y: TensorInfo) -> Step:
         kernel = f"quantize_by_product_{_BYTES[y.type]}"
     else:
         kernel = f"quantize_by_quotient_{_BYTES[y.type]}"
-        reach = [np.float32(limit - y.zero_point) * np.float32(scale) for limit in (low, high)]
-        bounds = np.array([*np.clip(reach, -_FLOAT_MAX, _FLOAT_MAX), scale], np.float32)
+        bounds = np.array([min((high + 1 - y.zero_point) * scale, _FLOAT_MAX), scale], np.float32)
     return RARE["q8"].step(kernel, x=x, y=y, count=x.size, bounds=bounds, zero_point=y.zero_point)
 
 

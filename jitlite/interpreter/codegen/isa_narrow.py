@@ -6,13 +6,18 @@
 sums wrap in int32.
 
 `jitlite.pack(low, high)`: 32 words from int32, saturated; every four of `low` and the next four of `high` follow each other.
+
+`jitlite.cut(x)`: int32 from 16 float32 below 2^31, cut towards 0; NaN and what is too small give the least int32.
+
+`jitlite.int8(a, b, c, d, zero)` and `jitlite.uint8`: 64 bytes in order, from int32 saturated to words, to which the words `zero` are added,
+saturated again and at last to bytes.
 """
 
-from jitlite.interpreter.codegen.ir_text import cut, indices, joined
+from jitlite.interpreter.codegen.ir_text import cut, indices, joined, run
 from jitlite.interpreter.codegen.target import Target
 
-LOOKUP, DOT2, PACK = "jitlite.lookup", "jitlite.dot2", "jitlite.pack"
-NARROW = (LOOKUP, DOT2, PACK)
+LOOKUP, DOT2, PACK, CUT, INT8, UINT8 = (f"jitlite.{name}" for name in ("lookup", "dot2", "pack", "cut", "int8", "uint8"))
+NARROW = (LOOKUP, DOT2, PACK, CUT, INT8, UINT8)
 
 _PLACES = range(64)
 
@@ -172,15 +177,107 @@ def _pack_in_parts(width: int) -> str:
 
 
 def _pack_portable() -> str:
-    kind = "<16 x i32>"
-    text = "".join(f"declare {kind} @llvm.{name}.v16i32({kind}, {kind})\n" for name in ("smin", "smax")) + _PACK_HEAD
+    text = _PACK_HEAD
     for operand in ("low", "high"):
-        text += f"  %{operand}.raised = call {kind} @llvm.smax.v16i32({kind} %{operand}, {kind} splat (i32 -32768))\n"
-        text += f"  %{operand}.clamped = call {kind} @llvm.smin.v16i32({kind} %{operand}.raised, {kind} splat (i32 32767))\n"
-        text += f"  %{operand}.words = trunc {kind} %{operand}.clamped to <16 x i16>\n"
+        text += _clamped(f"%{operand}", "<16 x i32>", "v16i32", -(2**15), 2**15 - 1)
+        text += f"  %{operand}.words = trunc <16 x i32> %{operand}.clamped to <16 x i16>\n"
     places = [4 * group + word + 16 * half for group in range(4) for half in (0, 1) for word in range(4)]
     text += f"  %found = shufflevector <16 x i16> %low.words, <16 x i16> %high.words, {indices(places)}\n"
     return text + "  ret <32 x i16> %found\n}\n"
+
+
+_CONVERSIONS = {4: "llvm.x86.sse2.cvttps2dq", 8: "llvm.x86.avx.cvtt.ps2dq.256"}
+
+
+def _cut(width: int) -> str:
+    head = f"define <16 x i32> @{CUT}(<16 x float> %x) alwaysinline {{\n"
+    if width == 16:
+        name, operands = "llvm.x86.avx512.mask.cvttps2dq.512", "<16 x float> %x, <16 x i32> zeroinitializer, i16 -1, i32 4"
+        text = f"declare <16 x i32> @{name}(<16 x float>, <16 x i32>, i16, i32)\n{head}"
+        return text + f"  %found = call <16 x i32> @{name}({operands})\n  ret <16 x i32> %found\n}}\n"
+    name, narrow, wide = _CONVERSIONS[width], f"<{width} x float>", f"<{width} x i32>"
+    text = f"declare {wide} @{name}({narrow})\n{head}"
+    for part in range(16 // width):
+        text += cut(f"%x{part}", "%x", "float", 16, width * part, width)
+        text += f"  %found{part} = call {wide} @{name}({narrow} %x{part})\n"
+    return text + joined("found", "i32", 16, 16 // width) + "  ret <16 x i32> %found\n}\n"
+
+
+def _cut_portable() -> str:
+    return f"""
+declare <16 x i32> @llvm.fptosi.sat.v16i32.v16f32(<16 x float>)
+define <16 x i32> @{CUT}(<16 x float> %x) alwaysinline {{
+  %cut = call <16 x i32> @llvm.fptosi.sat.v16i32.v16f32(<16 x float> %x)
+  %is.number = fcmp ord <16 x float> %x, zeroinitializer
+  %found = select <16 x i1> %is.number, <16 x i32> %cut, <16 x i32> splat (i32 -2147483648)
+  ret <16 x i32> %found
+}}
+"""
+
+
+_BYTE_PACKS = {
+    INT8: {16: "llvm.x86.sse2.packsswb.128", 32: "llvm.x86.avx2.packsswb", 64: "llvm.x86.avx512.packsswb.512"},
+    UINT8: {16: "llvm.x86.sse2.packuswb.128", 32: "llvm.x86.avx2.packuswb", 64: "llvm.x86.avx512.packuswb.512"},
+}
+_BYTES_OPERANDS = ", ".join(f"<16 x i32> %{name}" for name in "abcd") + ", <32 x i16> %zero"
+
+
+def _bytes_in_parts(name: str, width: int) -> str:
+    """Packs of registers of `width` bytes, which take 16 bytes of one operand and then 16 of the other: fours are put in order at last."""
+    half, quarter, pack = width // 2, width // 4, _PACKS[width // 2]
+    kind, words, integers = f"<{width} x i8>", f"<{half} x i16>", f"<{quarter} x i32>"
+    text = f"define <64 x i8> @{name}({_BYTES_OPERANDS}) alwaysinline {{\n"
+    text += f"  %zeros = shufflevector <32 x i16> %zero, <32 x i16> poison, {run(0, half)}\n"
+    fours = [f"{operand}{part}" for operand in "abcd" for part in range(16 // quarter)]
+    for place, four in enumerate(fours):
+        text += cut(f"%{four}", f"%{four[0]}", "i32", 16, quarter * (place % (16 // quarter)), quarter)
+    for part in range(64 // width):
+        for side in (0, 1):
+            low, high = fours[4 * part + 2 * side : 4 * part + 2 * side + 2]
+            text += f"  %words{part}.{side} = call {words} @{pack}({integers} %{low}, {integers} %{high})\n"
+            operands = f"{words} %words{part}.{side}, {words} %zeros"
+            text += f"  %moved{part}.{side} = call {words} @llvm.sadd.sat.v{half}i16({operands})\n"
+        text += f"  %mixed{part} = call {kind} @{_BYTE_PACKS[name][width]}({words} %moved{part}.0, {words} %moved{part}.1)\n"
+        text += f"  %fours{part} = bitcast {kind} %mixed{part} to <{quarter} x i32>\n"
+        lanes = width // 16
+        places = indices([4 * lane + vector for vector in range(4) for lane in range(lanes)])
+        text += f"  %ordered{part} = shufflevector <{quarter} x i32> %fours{part}, <{quarter} x i32> poison, {places}\n"
+        text += f"  %found{part} = bitcast <{quarter} x i32> %ordered{part} to {kind}\n"
+    return text + (joined("found", "i8", 64, 64 // width) if width < 64 else "") + f"  ret <64 x i8> %found{'' if width < 64 else 0}\n}}\n"
+
+
+def _bytes_declared(width: int) -> str:
+    half = width // 2
+    text = f"declare <{half} x i16> @llvm.sadd.sat.v{half}i16(<{half} x i16>, <{half} x i16>)\n"
+    return text + "".join(f"declare <{width} x i8> @{packs[width]}(<{half} x i16>, <{half} x i16>)\n" for packs in _BYTE_PACKS.values())
+
+
+def _bytes_portable(name: str, low: int, high: int) -> str:
+    text = f"define <64 x i8> @{name}({_BYTES_OPERANDS}) alwaysinline {{\n"
+    for pair in ("ab", "cd"):
+        for operand in pair:
+            text += _clamped(f"%{operand}", "<16 x i32>", "v16i32", -(2**15), 2**15 - 1)
+            text += f"  %{operand}.words = trunc <16 x i32> %{operand}.clamped to <16 x i16>\n"
+        operands = ", ".join(f"<16 x i16> %{operand}.words" for operand in pair)
+        text += f"  %{pair}.words = shufflevector {operands}, {run(0, 32)}\n"
+        text += f"  %{pair} = call <32 x i16> @llvm.sadd.sat.v32i16(<32 x i16> %{pair}.words, <32 x i16> %zero)\n"
+        text += _clamped(f"%{pair}", "<32 x i16>", "v32i16", low, high)
+        text += f"  %{pair}.bytes = trunc <32 x i16> %{pair}.clamped to <32 x i8>\n"
+    return text + f"  %found = shufflevector <32 x i8> %ab.bytes, <32 x i8> %cd.bytes, {run(0, 64)}\n  ret <64 x i8> %found\n}}\n"
+
+
+def _clamped(name: str, kind: str, suffix: str, low: int, high: int) -> str:
+    """IR that names NAME, clamped, NAME.clamped."""
+    element = kind.split()[-1][:-1]
+    text = f"  {name}.raised = call {kind} @llvm.smax.{suffix}({kind} {name}, {kind} splat ({element} {low}))\n"
+    return text + f"  {name}.clamped = call {kind} @llvm.smin.{suffix}({kind} {name}.raised, {kind} splat ({element} {high}))\n"
+
+
+_CLAMPS = "".join(
+    f"declare {kind} @llvm.{name}.{suffix}({kind}, {kind})\n"
+    for kind, suffix in (("<16 x i32>", "v16i32"), ("<32 x i16>", "v32i16"))
+    for name in ("smin", "smax")
+)
 
 
 def narrow_definitions(target: Target) -> str:
@@ -188,7 +285,10 @@ def narrow_definitions(target: Target) -> str:
     features = target.features.split(",")
     lookup = _lookup(target, features)
     if not target.triple.startswith("x86_64"):
-        return lookup + _dot2_portable() + _pack_portable()
+        words = "declare <32 x i16> @llvm.sadd.sat.v32i16(<32 x i16>, <32 x i16>)\n"
+        saturated = words + _bytes_portable(INT8, -128, 127) + _bytes_portable(UINT8, 0, 255)
+        return _CLAMPS + lookup + _dot2_portable() + _pack_portable() + _cut_portable() + saturated
     width = 32 if "+avx512bw" in features else 16 if "+avx2" in features else 8
     dot2 = _dot2_accumulating() if "+avx512vnni" in features else _dot2_in_parts(width)
-    return lookup + dot2 + _pack_in_parts(width)
+    saturated = _bytes_declared(2 * width) + _bytes_in_parts(INT8, 2 * width) + _bytes_in_parts(UINT8, 2 * width)
+    return lookup + dot2 + _pack_in_parts(width) + _cut(width // 2) + saturated

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from jitlite.interpreter.kernels.abi import Pointer, f32, f32p, i8p, i32p, i64, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.bits import bits_of_float, float_of_bits
 from jitlite.interpreter.kernels.elements import specialise, xp
+from jitlite.interpreter.kernels.narrow import BYTES, Bytes, cut, saturated, splat_word, store_bytes
 from jitlite.interpreter.kernels.requantize import narrow
 from jitlite.interpreter.kernels.tile import forced, single, stack_i32
 from jitlite.interpreter.kernels.vector_rows import vector_run
@@ -18,11 +19,9 @@ from jitlite.interpreter.kernels.vectors import (
     Vector,
     any_of,
     as_floats,
-    as_integers,
     copysign,
     floats_of,
     load,
-    maximum,
     minimum,
     multiply_add,
     splat,
@@ -40,8 +39,8 @@ _NEAR = 8
 
 @forced
 def _nearest(quotients: Vector) -> Vector:
-    """The nearest integers, halves away from zero; quotients must lie within int32."""
-    return as_integers(quotients + copysign(splat(_HALF), quotients))
+    """The nearest integers, halves away from zero; quotients must lie below 2^31, NaN counts as very small."""
+    return cut(quotients + copysign(splat(_HALF), quotients))
 
 
 @forced
@@ -58,15 +57,23 @@ def nearest_product(values: Vector, scale: Vector, inverse: Vector) -> Vector:
 
 
 @forced
-def _by_product(x: f32p, at: i64, settings: Any) -> Vector:
-    first, last, scale, inverse, zero_point = settings
-    return nearest_product(minimum(maximum(load(x, at), first), last), scale, inverse) + zero_point
+def _by_product(x: f32p, at: i64, settings: Any) -> Bytes:
+    like, last, scale, inverse, zero_point = settings
+    a = nearest_product(minimum(last, load(x, at)), scale, inverse)
+    b = nearest_product(minimum(last, load(x, at + LANES)), scale, inverse)
+    c = nearest_product(minimum(last, load(x, at + 2 * LANES)), scale, inverse)
+    d = nearest_product(minimum(last, load(x, at + 3 * LANES)), scale, inverse)
+    return saturated(like, a, b, c, d, zero_point)
 
 
 @forced
-def _by_quotient(x: f32p, at: i64, settings: Any) -> Vector:
-    first, last, scale, zero_point = settings
-    return nearest_quotient(minimum(maximum(load(x, at), first), last), scale) + zero_point
+def _by_quotient(x: f32p, at: i64, settings: Any) -> Bytes:
+    like, last, scale, zero_point = settings
+    a = nearest_quotient(minimum(last, load(x, at)), scale)
+    b = nearest_quotient(minimum(last, load(x, at + LANES)), scale)
+    c = nearest_quotient(minimum(last, load(x, at + 2 * LANES)), scale)
+    d = nearest_quotient(minimum(last, load(x, at + 3 * LANES)), scale)
+    return saturated(like, a, b, c, d, zero_point)
 
 
 @forced
@@ -75,20 +82,20 @@ def _real(x: Any, at: i64, settings: Any) -> Vector:
     return as_floats(load(x, at) - zero_point) * scale
 
 
-_BY_PRODUCT, _BY_QUOTIENT = vector_run(LANES, _by_product, store), vector_run(LANES, _by_quotient, store)
+_BY_PRODUCT, _BY_QUOTIENT = vector_run(BYTES, _by_product, store_bytes), vector_run(BYTES, _by_quotient, store_bytes)
 _REAL = vector_run(LANES, _real, store)
 
 
 def _quantize_by_product(x: f32p, y: yp, count: i64, bounds: f32p, zero_point: i64, thread: i64, threads: i64) -> None:
-    """`bounds` are the least and the greatest x that need no clamp, then the scale and its inverse."""
+    """`bounds` are the greatest x that needs no clamp, the scale and its inverse."""
     start, stop = span(count, thread, threads)
-    _BY_PRODUCT(x, y, start, stop, (splat(bounds[0]), splat(bounds[1]), splat(bounds[2]), splat(bounds[3]), splat(narrow(zero_point))))
+    _BY_PRODUCT(x, y, start, stop, (y, splat(bounds[0]), splat(bounds[1]), splat(bounds[2]), splat_word(zero_point)))
 
 
 def _quantize_by_quotient(x: f32p, y: yp, count: i64, bounds: f32p, zero_point: i64, thread: i64, threads: i64) -> None:
-    """`bounds` are the least and the greatest x that need no clamp, then the scale."""
+    """`bounds` are the greatest x that needs no clamp and the scale."""
     start, stop = span(count, thread, threads)
-    _BY_QUOTIENT(x, y, start, stop, (splat(bounds[0]), splat(bounds[1]), splat(bounds[2]), splat(narrow(zero_point))))
+    _BY_QUOTIENT(x, y, start, stop, (y, splat(bounds[0]), splat(bounds[1]), splat_word(zero_point)))
 
 
 def _dequantize(x: xp, y: f32p, count: i64, scale: f32, zero_point: i64, thread: i64, threads: i64) -> None:
@@ -143,7 +150,7 @@ def _agrees(threshold: f32, step: i64, scale: f32, inverse: f32, places: i32p) -
 
 @kernel
 def certify_products(scale: f32, first_step: i64, last_step: i64, bounds: f32p, certified: i32p, thread: i64, threads: i64) -> None:
-    """Writes the four `bounds` of quantization by product, and whether it is exact for results from `first_step` - 1 to `last_step`.
+    """Writes the `bounds` of quantization by product, and whether it is exact for results from `first_step` - 1 to `last_step`.
 
     The scale and its inverse must be normal numbers with room for 255 steps.
     """
@@ -157,5 +164,4 @@ def certify_products(scale: f32, first_step: i64, last_step: i64, bounds: f32p, 
     for step in range(first_step, last_step + 1):
         if not _agrees(_threshold(scale, step), step, scale, inverse, places):
             certified[0] = 0
-    bounds[0], bounds[1] = _neighbour(_threshold(scale, first_step), -1), _threshold(scale, last_step)
-    bounds[2], bounds[3] = scale, inverse
+    bounds[0], bounds[1], bounds[2] = _threshold(scale, max(last_step, 1)), scale, inverse

@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
-from jitlite.interpreter.codegen.isa_narrow import DOT2, LOOKUP, PACK
+from jitlite.interpreter.codegen.isa_narrow import CUT, DOT2, INT8, LOOKUP, PACK, UINT8
 from jitlite.interpreter.kernels.abi import Pointer, u8p
 from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.vectors import LANES, Lanes
@@ -43,7 +43,7 @@ class _NarrowModel(models.PrimitiveModel):  # type: ignore[misc]  # numba is unt
         super().__init__(manager, kind, ir.VectorType(ir.IntType(kind.bits), kind.count))
 
 
-_BYTES, _WORDS, _INTEGERS = Narrow(8, BYTES), Narrow(16, WORDS), Lanes(types.int32)
+_BYTES, _WORDS, _INTEGERS, _FLOATS = Narrow(8, BYTES), Narrow(16, WORDS), Lanes(types.int32), Lanes(types.float32)
 _OF_A_BYTE = (types.int8, types.uint8)
 
 
@@ -356,6 +356,26 @@ def pack(typing: Any, low: Any, high: Any) -> Any:
     if not low == high == _INTEGERS:
         return None
     return _WORDS(low, high), lambda context, builder, signature, values: _call(builder, PACK, _vector(_WORDS), *values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def cut(typing: Any, value: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa_narrow`'s jitlite.cut."""
+    if value != _FLOATS:
+        return None
+    return _INTEGERS(value), lambda context, builder, signature, values: _call(builder, CUT, ir.VectorType(_I32, LANES), *values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def saturated(typing: Any, pointer: Any, a: Any, b: Any, c: Any, d: Any, zero: Any) -> Any:
+    """`jitlite.interpreter.codegen.isa_narrow`'s jitlite.int8 or jitlite.uint8, as the pointer has elements."""
+    if not _is_byte_pointer(pointer) or not a == b == c == d == _INTEGERS or zero != _WORDS:
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _call(builder, INT8 if pointer.dtype.signed else UINT8, _vector(_BYTES), *values[1:])
+
+    return _BYTES(pointer, a, b, c, d, zero), generate
 
 
 class Table(NamedTuple):
