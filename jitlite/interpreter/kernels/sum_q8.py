@@ -8,11 +8,13 @@ from jitlite.interpreter.kernels.elements import specialise, xp
 from jitlite.interpreter.kernels.narrow import WORDS, Words, add_words, dot2, first_half, load_words, second_half, splat_word
 from jitlite.interpreter.kernels.reduction import in_order, loop_offset, reduction, row_by_row
 from jitlite.interpreter.kernels.requantize import narrow, requantize, wide
-from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.tile import forced, stack_i32
 from jitlite.interpreter.kernels.vectors import LANES, Vector, clamp, load, scale_down, splat, store, sum_across
 
 _ROUNDS = 128
 """Bytes of either sign whose sum fits 16 bits."""
+
+_FOLDED = WORDS * WORDS
 
 
 @inline
@@ -28,15 +30,21 @@ def _widened(total: Vector, words: Words) -> Vector:
 
 @inline
 def _sum_of_bytes(x: xp, at: i64, count: i64) -> Any:
-    """The sum of `count` neighbours, 32 at a time in 16 bits as long as they fit."""
+    """The sum of `count` neighbours, in 16 bits as long as they fit."""
     total, place, stop = splat(narrow(0)), at, at + count
+    while place + 4 * WORDS <= stop:
+        s0, s1 = load_words(x, place), load_words(x, place + WORDS)
+        s2, s3 = load_words(x, place + 2 * WORDS), load_words(x, place + 3 * WORDS)
+        last = min(stop, place + 4 * _ROUNDS * WORDS) - 4 * WORDS
+        place += 4 * WORDS
+        while place <= last:
+            s0, s1 = add_words(s0, load_words(x, place)), add_words(s1, load_words(x, place + WORDS))
+            s2, s3 = add_words(s2, load_words(x, place + 2 * WORDS)), add_words(s3, load_words(x, place + 3 * WORDS))
+            place += 4 * WORDS
+        total = _widened(_widened(_widened(_widened(total, s0), s1), s2), s3)
     while place + WORDS <= stop:
-        words = load_words(x, place)
-        last = min(stop, place + _ROUNDS * WORDS) - WORDS
-        for k in range(place + WORDS, last + 1, WORDS):
-            words = add_words(words, load_words(x, k))
-        total = _widened(total, words)
-        place = place + (last - place) // WORDS * WORDS + WORDS
+        total = _widened(total, load_words(x, place))
+        place += WORDS
     if place + LANES <= stop:
         total = total + load(x, place)
         place += LANES
@@ -123,8 +131,8 @@ def _sum_half(x: xp, acc: i32p, at: i64, first: i64, rounds: i64, stride: i64, i
 
 
 @inline
-def _add_columns(x: xp, acc: i32p, at: i64, first: i64, width: i64, rounds: i64, stride: i64, is_first: bool) -> i64:
-    """Sums of as many neighbouring columns as make whole LANES; returns how many."""
+def _add_columns(x: xp, acc: i32p, at: i64, first: i64, width: i64, rounds: i64, stride: i64, is_first: bool) -> None:
+    """Sums of as many neighbouring columns as make whole WORDS."""
     lane = 0
     while lane + 4 * WORDS <= width:
         _sum_four(x, acc, at + lane, first + lane, rounds, stride, is_first)
@@ -134,11 +142,24 @@ def _add_columns(x: xp, acc: i32p, at: i64, first: i64, width: i64, rounds: i64,
         lane += 2 * WORDS
     if lane + WORDS <= width:
         _sum_one(x, acc, at + lane, first + lane, rounds, stride, is_first)
-        lane += WORDS
-    if lane + LANES <= width:
-        _sum_half(x, acc, at + lane, first + lane, rounds, stride, is_first)
-        lane += LANES
-    return lane
+
+
+@inline
+def _fold_rounds(x: xp, acc: i32p, at: i64, first: i64, width: i64, rounds: i64) -> None:
+    """Sums of fewer than WORDS columns over rounds that follow each other: some of them make whole vectors of WORDS together."""
+    sums, some = stack_i32(_FOLDED), WORDS
+    while some % 2 == 0 and some * width % (2 * WORDS) == 0:
+        some //= 2
+    row, whole = some * width, rounds // some
+    if whole > 0:
+        _add_columns(x, sums, 0, first, row, whole, row, True)
+    for lane in range(width):
+        total = narrow(0)
+        for k in range(lane, row if whole > 0 else 0, width):
+            total = narrow(total + sums[k])
+        for k in range(first + whole * row + lane, first + rounds * width, width):
+            total = narrow(total + narrow(x[k]))
+        acc[at + lane] = total
 
 
 def _columns(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -147,13 +168,26 @@ def _columns(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
     @inline
     def reduce_lanes(x: xp, acc: i32p, at: i64, width: i64, base: i64, reduced: i64p, depth: i64) -> None:
-        count, lane = reduced[0], 0
+        count, edge = reduced[0], stack_i32(WORDS)
         rounds, stride = (reduced[count], reduced[2 * count]) if count > 0 else (1, 0)
+        if width < WORDS and count == 1 and stride == width:
+            _fold_rounds(x, acc, at, base, width, rounds)
+            return
+        if width < WORDS:
+            if width >= LANES:
+                for begin in range(0, depth, rounds):
+                    first = base + loop_offset(reduced, begin) if count > 0 else base
+                    _sum_half(x, acc, at, first, rounds, stride, begin == 0)
+            lane = width // LANES * LANES
+            reduce_rest(x, acc, at + lane, width - lane, base + lane, reduced, depth)
+            return
         for begin in range(0, depth, rounds):
             first = base + loop_offset(reduced, begin) if count > 0 else base
-            lane = _add_columns(x, acc, at, first, width, rounds, stride, begin == 0)
-        if lane < width:
-            reduce_rest(x, acc, at + lane, width - lane, base + lane, reduced, depth)
+            _add_columns(x, acc, at, first, width, rounds, stride, begin == 0)
+            if width % WORDS != 0:
+                _sum_one(x, edge, 0, first + width - WORDS, rounds, stride, begin == 0)
+        for lane in range(width // WORDS * WORDS, width):
+            acc[at + lane] = edge[lane - width + WORDS]
 
     return reduce_lanes
 
