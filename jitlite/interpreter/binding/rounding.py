@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.panels import by_panel, interleave
+from jitlite.interpreter.binding.panels import by_panel
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.record import Record
 

@@ -2,9 +2,9 @@
 
 `jitlite.line(sums, scale, offset)`: int32 sums as float32 numbers n, n · scale ± offset with the sign of n, cut to int32.
 
-`jitlite.fine_line(sums, scale, slope, offset)`: n · scale + (n · slope ± offset), cut likewise; both slopes together have more bits than one.
+`jitlite.fine_line(sums, scale, slope, offset)`: n · scale + (n · slope ± offset), cut likewise: a slope of more bits.
 
-Targets with AVX-512 round the last sum towards 0, as cutting it does, so that it is as if it were exact, and the inner sum of the fine line
+Targets with AVX-512 round the last sum towards 0, as cutting it does: as if it were exact. They round the inner sum of the fine line
 up, so that the smallest slope below 0 tells halves above 0 from those below. Other targets round to nearest: `Isa.truncates` says which.
 """
 

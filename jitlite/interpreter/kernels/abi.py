@@ -78,7 +78,7 @@ def kernel(function: Any = None, *, name: str = "", fastmath: frozenset[str] = f
 
 def inline(function: Function) -> Function:
     """Makes a function callable from kernels and from other such functions."""
-    compiled: Function = numba.njit(error_model="numpy", nogil=True)(function)
+    compiled: Function = numba.njit(error_model="numpy", nogil=True, forceinline=False)(function)
     return compiled
 
 

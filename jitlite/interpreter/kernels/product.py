@@ -17,6 +17,7 @@ from jitlite.interpreter.kernels.tile import (
     accumulate,
     accumulate_row,
     forced,
+    keep_apart,
     stack_i64,
     start,
     sum_of_rows,
@@ -148,8 +149,9 @@ def _locate(s: i64p, pitch: i64, y: i64, x: i64, rows: i64, height: i64, places:
 def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..., None]:
     """A function that multiplies `height` rows with `panels` panels and finishes their sums."""
 
-    @forced
+    @inline
     def multiply(a: Operands, s: i64p, spot: Spot, out: Any) -> None:
+        keep_apart()
         size = s[RUNS_H] * s[RUNS_W] * s[RUN_SIZE]
         tile = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, height, panels)
         at = spot.right * size
@@ -166,8 +168,9 @@ def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..
 def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
     """The same for one row."""
 
-    @forced
+    @inline
     def multiply(a: Operands, s: i64p, spot: Spot, out: Any) -> None:
+        keep_apart()
         size = s[RUNS_H] * s[RUNS_W] * s[RUN_SIZE]
         first = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, 1, panels)
         tile = zeros_below(first, _PARTS)

@@ -23,9 +23,10 @@ from jitlite.interpreter.kernels.vectors import load, splat, sum_across
 
 
 class Quantized(NamedTuple):
-    """8-bit results: requantization as in `tile_store`, whether a panel's lines are certified, and the right side's zero point."""
+    """8-bit results and what makes them signed: 128 for unsigned ones, else 0; requantization as in `tile_store`; zero points."""
 
-    y: Numbers
+    y: i8p
+    offset: int
     lines: i32p
     are_certified: i32p
     limits: i32p
@@ -70,7 +71,7 @@ def _finish_quantized(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Quant
         tile = add_each(tile, shares)
     first = panel * LINE_ROWS * COLUMNS
     if out.are_certified[panel] != 0 and out.are_certified[panel + panels_of(tile) - 1] != 0:
-        store_lines(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits)
+        store_lines(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits, narrow(out.offset))
     else:
         how = Exactly(out.lines, out.limits, out.reals, out.is_real)
         store_exactly(tile, out.y, spot.results, spot.column, spot.width, first, how)
@@ -107,15 +108,14 @@ def product_q8(
     of the kind the target multiplies.
     """
     s, left, right = sizes, zero_points[0], zero_points[1]
-    flips = 0
+    offset, flips = 128 * is_unsigned, 0
     if s[LINE_W] > 0 and is_unsigned != _MULTIPLIES_UNSIGNED:
         flips, is_unsigned = 128, _MULTIPLIES_UNSIGNED
         left = narrow(left + 128) if _MULTIPLIES_UNSIGNED else narrow(left - 128)
+    out = Quantized(y, offset, rounding, are_certified, limits, reals, is_real, right, left)
     if is_unsigned != 0:
         unsigned = Operands(as_bytes(x), batches, w, bias, sums, narrow(-left))
-        bytes_out = Quantized(as_bytes(y), rounding, are_certified, limits, reals, is_real, right, left)
-        _run(unsigned, s, as_bytes(lines), as_bytes(outside), flips, bytes_out, thread, threads)
+        _run(unsigned, s, as_bytes(lines), as_bytes(outside), flips, out, thread, threads)
     else:
         signed = Operands(x, batches, w, bias, sums, narrow(-left))
-        out = Quantized(y, rounding, are_certified, limits, reals, is_real, right, left)
         _run(signed, s, lines, outside, flips, out, thread, threads)

@@ -40,6 +40,17 @@ def forced(function: Function) -> Function:
     return compiled
 
 
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def keep_apart(typing: Any) -> Any:
+    """Keeps the function that calls this from being inlined, so that it has all registers to itself."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 class Tile(types.Type):  # type: ignore[misc]  # numba is untyped
     """Numba's type of rows · panels vectors of float32 or int32 sums."""
 

@@ -11,31 +11,23 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from jitlite.interpreter.codegen.isa_narrow import PACK
+from jitlite.interpreter.codegen.isa_quads import SHRINK
 from jitlite.interpreter.kernels.abi import f64p, i32p, i64, i64p, inline
+from jitlite.interpreter.kernels.emit import shuffled, splat
 from jitlite.interpreter.kernels.rounding import emit_line, round_exactly
 from jitlite.interpreter.kernels.tile import COLUMNS, Numbers, Tile, TileOf, forced, height_of, panels_of, stack_i32, stack_i64
-from jitlite.interpreter.kernels.vectors import LANES, clamp, load, scale_exactly, splat, store
+from jitlite.interpreter.kernels.vectors import LANES, clamp, load, scale_exactly, store
+from jitlite.interpreter.kernels.vectors import splat as splat_lanes
 
 LINE_ROWS = 5
-"""Vectors that requantizing a panel needs: scales, slopes, offsets of its lines (`jitlite.interpreter.kernels.rounding`), mantissas, shifts."""
+"""Vectors that requantizing a panel needs: scales, slopes and offsets of its lines (`rounding.round_fine_line`), mantissas, shifts."""
 
 _I8, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
-_BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
 def _index(value: int) -> ir.Constant:
     return ir.Constant(_I64, value)
-
-
-def _many(kind: ir.Type, value: int) -> ir.Constant:
-    return ir.Constant(ir.VectorType(kind, LANES), [value] * LANES)
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    vector = ir.VectorType(value.type, LANES)
-    empty = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(empty, value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(first, empty, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
 
 def _load(builder: Any, pointer: Any, element: ir.Type, at: Any) -> Any:
@@ -49,41 +41,38 @@ def _call(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
 
-def _store_vectors(builder: Any, tile: Tile, vectors: list[Any], y: Any, offsets: Any, at: Any, width: Any) -> None:
-    """Stores a tile's finished vectors, row by row; the last panel's behind a test of its width."""
-    element = vectors[0].type.element
+def _store_vectors(builder: Any, vectors: list[list[Any]], y: Any, offsets: Any, at: Any, width: Any) -> None:
+    """Stores rows of finished vectors; the last COLUMNS columns of a row behind a test of their width."""
+    element = vectors[0][0].type.element
     align = 1 if element == _I8 else 4
     suffix = "f32" if element == _F32 else f"i{element.width}"
     is_whole = builder.icmp_signed(">=", width, _index(COLUMNS))
-    lanes = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
-    mask = builder.icmp_signed("<", lanes, _splat(builder, builder.trunc(width, _I32)))
+    lanes = vectors[0][-1].type.count
+    count = builder.add(width, _index(lanes - COLUMNS))
+    places = ir.Constant(ir.VectorType(_I32, lanes), list(range(lanes)))
+    mask = builder.icmp_signed("<", places, splat(builder, builder.trunc(count, _I32), lanes))
     for whole in (True, False):
         with builder.if_then(is_whole if whole else builder.not_(is_whole)):
-            for number, vector in enumerate(vectors):
-                row, panel = divmod(number, tile.panels)
-                place = builder.load(builder.gep(offsets, [_index(row)], source_etype=_I64), typ=_I64)
-                place = builder.add(builder.add(place, at), _index(panel * COLUMNS))
-                address = builder.gep(y, [place], source_etype=element)
-                pointer = builder.bitcast(address, vector.type.as_pointer())
-                if whole or panel < tile.panels - 1:
-                    builder.store(vector, pointer, align=align)
-                    continue
-                kind = ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, _I32, _BITS])
-                target = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}{suffix}.p0")
-                builder.call(target, [vector, pointer, ir.Constant(_I32, align), mask])
+            for row, parts in enumerate(vectors):
+                place = builder.add(builder.load(builder.gep(offsets, [_index(row)], source_etype=_I64), typ=_I64), at)
+                for number, vector in enumerate(parts):
+                    address = builder.gep(y, [builder.add(place, _index(number * COLUMNS))], source_etype=element)
+                    pointer = builder.bitcast(address, vector.type.as_pointer())
+                    if whole or number < len(parts) - 1:
+                        builder.store(vector, pointer, align=align)
+                        continue
+                    kind = ir.FunctionType(ir.VoidType(), [vector.type, pointer.type, _I32, mask.type])
+                    target = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{lanes}{suffix}.p0")
+                    builder.call(target, [vector, pointer, ir.Constant(_I32, align), mask])
 
 
-def _stored(tile: Tile, y: Any, finish: Callable[..., Callable[[int, int, Any], Any]], *operands: Any) -> Any:
-    """Signature and code of a store: `finish(builder, tile, values)` prepares, then makes each (row, panel, sums) a finished vector."""
+def _stored(tile: Tile, y: Any, finish: Callable[..., list[list[Any]]], *operands: Any) -> Any:
+    """Signature and code of a store: `finish(builder, sums, values)` makes rows of sums, panel by panel, rows of finished vectors."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         sums, y_value, offsets, at, width, *others = values
-        finished = finish(builder, tile, others)
-        vectors = []
-        for number in range(tile.rows * tile.panels):
-            row, panel = divmod(number, tile.panels)
-            vectors.append(finished(row, panel, builder.extract_value(sums, number)))
-        _store_vectors(builder, tile, vectors, y_value, offsets, at, width)
+        rows = [[builder.extract_value(sums, row * tile.panels + panel) for panel in range(tile.panels)] for row in range(tile.rows)]
+        _store_vectors(builder, finish(builder, rows, others), y_value, offsets, at, width)
         return context.get_dummy_value()
 
     return types.void(tile, y, types.CPointer(types.int64), types.int64, types.int64, *operands), generate
@@ -95,9 +84,9 @@ def _clamped(builder: Any, vector: Any, low: Any, high: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", raised, high), high, raised)
 
 
-def _finish_f32(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
-    low, high = (_splat(builder, value) for value in others)
-    return lambda row, panel, sums: _clamped(builder, sums, low, high)
+def _finish_f32(builder: Any, rows: list[list[Any]], others: list[Any]) -> list[list[Any]]:
+    low, high = (splat(builder, value, LANES) for value in others)
+    return [[_clamped(builder, sums, low, high) for sums in row] for row in rows]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -109,22 +98,22 @@ def store_f32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any,
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def store_s32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any) -> Any:
     """Stores int32 sums."""
-    return _stored(tile, y, lambda builder, tile, others: lambda row, panel, sums: sums)
+    return _stored(tile, y, lambda builder, rows, others: rows)
 
 
-def _finish_scaled(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
+def _finish_scaled(builder: Any, rows: list[list[Any]], others: list[Any]) -> list[list[Any]]:
     factors, channels, first, low, high = others
-    low, high = _splat(builder, low), _splat(builder, high)
-    panels = [builder.add(first, _index(2 * COLUMNS * panel)) for panel in range(tile.panels)]
+    low, high = splat(builder, low, LANES), splat(builder, high, LANES)
+    panels = [builder.add(first, _index(2 * COLUMNS * panel)) for panel in range(len(rows[0]))]
     scales = [_load(builder, channels, _F32, place) for place in panels]
     biases = [_load(builder, channels, _F32, builder.add(place, _index(COLUMNS))) for place in panels]
 
     def finished(row: int, panel: int, sums: Any) -> Any:
-        factor = _splat(builder, builder.load(builder.gep(factors, [_index(row)], source_etype=_F32), typ=_F32, align=4))
+        factor = splat(builder, builder.load(builder.gep(factors, [_index(row)], source_etype=_F32), typ=_F32, align=4), LANES)
         real = builder.fmul(builder.fmul(builder.sitofp(sums, scales[0].type), scales[panel]), factor)
         return _clamped(builder, builder.fadd(real, biases[panel]), low, high)
 
-    return finished
+    return [[finished(number, panel, sums) for panel, sums in enumerate(row)] for number, row in enumerate(rows)]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -138,29 +127,47 @@ def store_scaled(
     return _stored(tile, y, _finish_scaled, factors, channels, types.int64, types.float32, types.float32)
 
 
-def _finish_line(builder: Any, tile: Tile, others: list[Any]) -> Callable[[int, int, Any], Any]:
-    lines, first, limits = others
-    panels = [builder.add(first, _index(LINE_ROWS * COLUMNS * panel)) for panel in range(tile.panels)]
+def _narrowed(builder: Any, steps: list[Any], zero_point: Any, low: Any, high: Any) -> Any:
+    """Four vectors of steps as 64 signed bytes, one vector behind the other: plus a zero point, saturated and clamped."""
+    words = []
+    for first in (0, 2):
+        packed = _call(builder, PACK, zero_point.type, *steps[first : first + 2])
+        words.append(_call(builder, "llvm.sadd.sat.v32i16", zero_point.type, packed, zero_point))
+    found = _call(builder, SHRINK, low.type, *words)
+    found = _call(builder, "llvm.smax.v64i8", low.type, found, low)
+    found = _call(builder, "llvm.smin.v64i8", low.type, found, high)
+    words = builder.bitcast(found, ir.VectorType(_I32, LANES))
+    ordered = shuffled(builder, words, words, [4 * group + number for number in range(4) for group in range(4)])
+    return builder.bitcast(ordered, low.type)
+
+
+def _finish_line(builder: Any, rows: list[list[Any]], others: list[Any]) -> list[list[Any]]:
+    lines, first, limits, offset = others
+    panels = [builder.add(first, _index(LINE_ROWS * COLUMNS * panel)) for panel in range(len(rows[0]))]
     terms = [[_load(builder, lines, _I32, builder.add(place, _index(row * COLUMNS))) for row in range(3)] for place in panels]
-    settings = [builder.load(builder.gep(limits, [_index(i)], source_etype=_I32), typ=_I32, align=4) for i in range(3)]
-    zero_point, low, high = (_splat(builder, value) for value in settings)
-
-    def finished(row: int, panel: int, sums: Any) -> Any:
-        step = builder.add(emit_line(builder, sums, *terms[panel]), zero_point)
-        step = _call(builder, f"llvm.smax.v{LANES}i32", step.type, step, low)
-        step = _call(builder, f"llvm.smin.v{LANES}i32", step.type, step, high)
-        return builder.trunc(step, ir.VectorType(_I8, LANES))
-
-    return finished
+    zero_point, low, high = (
+        builder.sub(builder.load(builder.gep(limits, [_index(i)], source_etype=_I32), typ=_I32, align=4), offset) for i in range(3)
+    )
+    zero_point = splat(builder, builder.trunc(zero_point, ir.IntType(16)), 32)
+    low, high = (splat(builder, builder.trunc(value, _I8), 64) for value in (low, high))
+    flips = splat(builder, builder.trunc(offset, _I8), 64)
+    steps = [emit_line(builder, sums, *terms[panel]) for row in rows for panel, sums in enumerate(row)]
+    finished: list[Any] = []
+    for number in range(0, len(steps), 4):
+        four = (steps[number : number + 4] + steps[-1:] * 3)[:4]
+        bytes_of = builder.xor(_narrowed(builder, four, zero_point, low, high), flips)
+        size = COLUMNS * len(rows[0])
+        finished += [[shuffled(builder, bytes_of, bytes_of, range(at, at + size))] for at in range(0, 64, size)]
+    return finished[: len(rows)]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def store_lines(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, lines: Any, first: Any, limits: Any) -> Any:
+def store_lines(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, lines: Any, first: Any, limits: Any, offset: Any) -> Any:
     """Stores int32 sums as 8-bit numbers through their columns' certified lines, LINE_ROWS vectors a panel from index `first` on.
 
-    `limits` holds the output's zero point, lowest and highest value.
+    `limits` holds the output's zero point, lowest and highest value, `offset` is 128 where they are unsigned, else 0.
     """
-    return _stored(tile, y, _finish_line, lines, types.int64, limits)
+    return _stored(tile, y, _finish_line, lines, types.int64, limits, types.int32)
 
 
 @forced
@@ -189,7 +196,7 @@ class Exactly(NamedTuple):
 @inline
 def _store_exactly(sums: i32p, rows: i64, panels: i64, y: Numbers, offsets: i64p, at: i64, width: i64, first: i64, how: Exactly) -> None:
     limits, lines = how.limits, how.lines
-    zero_point, low, high = splat(limits[0]), splat(limits[1]), splat(limits[2])
+    zero_point, low, high = splat_lanes(limits[0]), splat_lanes(limits[1]), splat_lanes(limits[2])
     for row in range(rows):
         for panel in range(panels):
             total = load(sums, (row * panels + panel) * COLUMNS)
