@@ -48,7 +48,8 @@ class TableBuilder:
         self._tables, self._run = [], np.zeros(RUN_WORDS, np.int64)
         table = self._table(steps, owners)
         driven = {row for row, step in enumerate(steps) if _nested(step)}
-        return TableRun(entry, table, driven, self._tables[:-1], self._run, self._sharing)
+        moved = [_tensor_bytes(step) for step in steps]
+        return TableRun(entry, table, driven, self._tables[:-1], self._run, self._sharing, moved)
 
     def _table(self, steps: Sequence[Step], owners: Sequence[PlannedStep]) -> NDArray[np.int64]:
         """The step table, rows of (kernel address, argument block address, parts)."""
@@ -72,9 +73,8 @@ class TableBuilder:
         """Into how many parts a step is cut for a start; those over nested tables belong to the driver."""
         if self._sharing.most_parts == 1 or _nested(step):
             return 1
-        tensors = sum(byte_size(value.type, value.shape) for value in step.arguments.values() if isinstance(value, TensorInfo))
         constants = sum(value.nbytes for value in step.arguments.values() if isinstance(value, np.ndarray))
-        return min(self._sharing.cut(tensors + constants), self._sharing.most_parts)
+        return min(self._sharing.cut(_tensor_bytes(step) + constants), self._sharing.most_parts)
 
     def _word(self, argument: Argument, storage: str, owner: PlannedStep) -> int:
         """What an argument block stores for an argument: an address, an integer or the bits of a float64."""
@@ -204,3 +204,7 @@ class StageRunner:
         if result.shape != info.shape:
             raise ExecutionError(f"{where}: output '{info.name}' of shape {info.shape} is required, found {result.shape}")
         self._memory.array(info)[...] = result
+
+
+def _tensor_bytes(step: Step) -> int:
+    return sum(byte_size(value.type, value.shape) for value in step.arguments.values() if isinstance(value, TensorInfo))

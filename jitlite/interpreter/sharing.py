@@ -1,7 +1,8 @@
 """Which steps a run shares with a team, and native calls that a team takes part in.
 
 A step is shared where that pays on this machine. Steps that move many bytes are shared from the first run on; what the others cost is
-measured during the first runs, and then every step is cut into as many parts as its time is worth.
+measured during the first runs, and then every step is cut into as many parts as its time is worth. What sharing costs depends on how far
+apart the threads run, so there are up to three ways to cut a table's steps, and `kernels/cuts.py` chooses among them by timing runs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.kernels.team_blocks import FAILED, NO_TEAM, POOL
+from jitlite.interpreter.kernels.team_blocks import (
+    CLOCK,
+    CLOCK_ID,
+    CUTS,
+    FAILED,
+    FIRST_HOLD,
+    HOLD,
+    KEPT,
+    LEAST,
+    LEFT,
+    NO_TEAM,
+    POOL,
+    SECONDS,
+    TRIAL_RUNS,
+    TRIED,
+)
 from jitlite.schemas.record import Record
 
 if TYPE_CHECKING:
@@ -29,6 +45,9 @@ PART_NS = 1000
 FINE_PART_NS = 10_000
 FINE_PARTS = 4
 """Steps whose parts would be long are cut finer, up to so many parts for each thread: who is held up leaves the rest to others."""
+FAR_NS = 3000
+FAR_BYTES_PER_NS = 8
+"""Threads that share no cache pay for each step some time, and some for each byte another thread wrote."""
 TRIALS = 4
 """Runs that are measured. The first, on cold caches, does not count."""
 
@@ -47,6 +66,11 @@ def parts_for_time(time_ns: int, threads: int) -> int:
     if shares < threads:
         return max(1, shares)
     return threads * max(1, min(FINE_PARTS, time_ns // (threads * FINE_PART_NS)))
+
+
+def pays_afar(time_ns: int, n_bytes: int) -> bool:
+    """True for a step of such a time, on tensors of so many bytes, that is worth sharing among threads without a common cache."""
+    return time_ns >= FAR_NS + n_bytes // FAR_BYTES_PER_NS
 
 
 class Sharing(Record):
@@ -74,10 +98,14 @@ def sharing(num_threads: int) -> Sharing:
     return ALONE if pool is None else Sharing(partial(parts_for_bytes, threads=pool.threads), FINE_PARTS * pool.threads, pool, TRIALS)
 
 
+def _has_parts(table: NDArray[np.int64]) -> bool:
+    return bool((table[:, 2] > 1).any())
+
+
 class TableRun:
     """Native calls over a step table. `entry` is the address of `run_steps`, `run` the block of these runs.
 
-    The rows in `driven`, whose steps walk the `nested` tables, are never cut into parts.
+    The rows in `driven`, whose steps walk the `nested` tables, are never cut into parts. A row's step works on `moved` bytes of tensors.
     """
 
     def __init__(
@@ -88,8 +116,10 @@ class TableRun:
         nested: Sequence[NDArray[np.int64]],
         run: NDArray[np.int64],
         sharing: Sharing,
+        moved: Sequence[int],
     ) -> None:
-        self.table, self._driven, self._nested = table, driven, nested
+        self.table, self._driven, self._nested, self._moved = table, driven, nested, moved
+        self._tables = table[np.newaxis]
         self._run, self._pool, self._most_parts = run, sharing.pool, sharing.most_parts
         self._block = np.array([table.ctypes.data, len(table), run.ctypes.data], np.int64)
         self._walk: Callable[[], int] = partial(_Walk(entry), self._block.ctypes.data)
@@ -99,7 +129,7 @@ class TableRun:
 
     def _ask_for_team(self) -> None:
         """Lets runs lease a team if steps have parts."""
-        has_parts = any(bool((table[:, 2] > 1).any()) for table in (self.table, *self._nested))
+        has_parts = any(_has_parts(table) for table in (self.table, *self._nested))
         self._run[POOL] = self._pool.address if self._pool is not None and has_parts else 0
 
     @property
@@ -119,14 +149,14 @@ class TableRun:
         return status
 
     def run_rows(self, first: int, count: int) -> tuple[int, int]:
-        """Runs `count` steps; returns the status and how long they took, in nanoseconds."""
-        whole = self._block[:2].copy()
-        self._block[:2] = whole[0] + first * self.table.strides[0], count
+        """Runs `count` steps, cut as finely as they may be; returns the status and how long they took, in nanoseconds."""
+        whole, cuts = self._block[:2].copy(), int(self._run[CUTS])
+        self._block[:2], self._run[CUTS] = (self.table.ctypes.data + first * self.table.strides[0], count), 0
         try:
             started = perf_counter_ns()
             return self._start(), perf_counter_ns() - started
         finally:
-            self._block[:2] = whole
+            self._block[:2], self._run[CUTS] = whole, cuts
 
     def _try(self) -> int:
         """Runs the table step by step and notes the times; behind the last trial, cuts the steps anew."""
@@ -142,13 +172,30 @@ class TableRun:
         return 0
 
     def _settle(self) -> None:
+        """Cuts the steps by their times: not at all, as pays among distant threads, and as pays among near ones."""
         assert self._pool is not None
         call_ns = min(self.run_rows(0, 0)[1] for _ in range(3))
-        for row, least_ns in enumerate(self._least_ns):
+        alone, afar, near = self.table.copy(), self.table.copy(), self.table.copy()
+        for row, (least_ns, n_bytes) in enumerate(zip(self._least_ns, self._moved, strict=True)):
             if row not in self._driven:
                 time_ns = int(self.table[row, 2]) * (least_ns - call_ns)
-                self.table[row, 2] = min(parts_for_time(time_ns, self._pool.threads), self._most_parts)
+                near[row, 2] = min(parts_for_time(time_ns, self._pool.threads), self._most_parts)
+                afar[row, 2] = near[row, 2] if pays_afar(time_ns, n_bytes) else 1
+                alone[row, 2] = 1
+        has_middle = _has_parts(afar) and bool((afar != near).any())
+        self._tables = np.stack([alone, *([afar] if has_middle else []), near])
+        self.table = self._tables[-1]
+        self._block[0] = self._tables.ctypes.data
         self._ask_for_team()
+        self._question()
+
+    def _question(self) -> None:
+        """Lets runs find out which way to cut steps is best; they start with the finest."""
+        assert self._pool is not None
+        run, finest = self._run, len(self._tables) - 1
+        address, first = self._pool.clock
+        run[CUTS], run[CLOCK], run[CLOCK_ID] = len(self._tables), address, first or run.ctypes.data + run.itemsize * SECONDS
+        run[KEPT], run[TRIED], run[HOLD], run[LEFT], run[LEAST] = finest, finest, FIRST_HOLD, TRIAL_RUNS, sys.maxsize
 
     def take_failed(self) -> int:
         """The address of the argument block of the step that failed."""

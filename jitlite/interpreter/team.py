@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import os
 import sys
+import time
 from threading import Lock, Thread, current_thread
 from weakref import WeakSet, WeakValueDictionary, finalize
 
@@ -29,6 +30,13 @@ def _sched_yield() -> int:
     if sys.platform == "win32":
         return _address(ctypes.WinDLL("kernel32").SwitchToThread)
     return _address(ctypes.CDLL(None).sched_yield)
+
+
+def _clock() -> tuple[int, int]:
+    """The address of a function that writes two words of time, at most the second of nanoseconds, and its first argument; 0: the words."""
+    if sys.platform == "win32":
+        return _address(ctypes.WinDLL("kernel32").QueryPerformanceCounter), 0
+    return _address(ctypes.CDLL(None).clock_gettime), time.CLOCK_MONOTONIC
 
 
 _allocate_lock = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThread_allocate_lock", ctypes.pythonapi))
@@ -71,7 +79,7 @@ class Team:
 
 
 class TeamPool:
-    """Teams of one size; `address` is that of the block from which runs lease them."""
+    """Teams of one size; `address` is that of the block from which runs lease them, `clock` what they measure time with."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -79,6 +87,7 @@ class TeamPool:
         self._block = np.zeros(1 + MOST_TEAMS, np.int64)
         self._growing = Lock()
         self.address: int = self._block.ctypes.data
+        self.clock = _clock()
 
     def grow(self) -> None:
         """Adds a team; for runs that found all teams busy."""

@@ -15,8 +15,8 @@ import pytest
 from jitlite.interpreter import Interpreter, sharing
 from jitlite.interpreter import interpreter as interpreter_module
 from jitlite.interpreter.codegen.immediate import call_kernel
-from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, LINE, MOST_TEAMS, POOL, WORKERS
-from jitlite.interpreter.sharing import Sharing, TableRun, parts_for_time
+from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, KEPT, LINE, MOST_TEAMS, POOL, TRIED, WORKERS
+from jitlite.interpreter.sharing import Sharing, TableRun, parts_for_time, pays_afar
 from jitlite.interpreter.team import Team, TeamPool, _acquire_lock, _address, _allocate_lock, _free_lock, team_pool
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.activation import TANH
@@ -372,6 +372,70 @@ def test_steps_are_measured_and_cut_anew(monkeypatch, first_ns, second_ns, expec
         assert run_of_table.table[:, 2].tolist() == ([1, 1] if run < 4 else expected)
         np.testing.assert_array_equal(result(interpreter, x), chain_result(x, 1))
     assert (run_of_table._run[POOL] != 0) == (expected != [1, 1])
+
+
+@pytest.fixture
+def chooser():
+    """A table whose steps may be cut in three ways, with a clock by which a run takes what `costs` says of the way it is cut."""
+    pool = TeamPool(2)
+    costs, time_ns, looks = [0, 0, 0], [0], [0]
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
+    def clock(_, words):
+        looks[0] += 1
+        time_ns[0] += costs[int(run[TRIED])] if looks[0] % 2 == 0 else 0
+        answer = ctypes.cast(words, ctypes.POINTER(ctypes.c_int64))
+        answer[0], answer[1] = divmod(time_ns[0], 10**9)
+
+    pool.clock = _address(clock), 1
+    interpreter = opened_with(Sharing(lambda n_bytes: 1, 8, pool, trials=1), chain_model(1, 64))
+    table = table_of(interpreter)
+    run = table._run
+    table._least_ns, table._moved = [10**6, 10**5], [0, 1 << 20]
+    interpreter.invoke()
+    assert [rows[:, 2].tolist() for rows in table._tables] == [[1, 1], [8, 1], [8, 8]]
+    return SimpleNamespace(interpreter=interpreter, run=run, costs=costs, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("costs", "best"),
+    [((100, 70, 120), 1), ((100, 120, 60), 2), ((100, 130, 140), 0), ((100, 99, 99), 0), ((100, 80, 79), 1), ((10**9, 10**8, 10**9), 1)],
+)
+def test_the_way_to_cut_steps_that_takes_least_time_is_kept(chooser, costs, best):
+    chooser.costs[:] = costs
+    for _ in range(1000):
+        chooser.interpreter.invoke()
+    assert chooser.run[KEPT] == best
+    tried = []
+    for _ in range(1200):
+        chooser.interpreter.invoke()
+        tried.append(int(chooser.run[TRIED]))
+        assert chooser.run[KEPT] == best
+    assert 0 < sum(cut != best for cut in tried) < 100
+
+
+def test_another_way_is_kept_when_times_change(chooser):
+    x = np.ones(64, np.float32)
+    for costs, best in (((100, 90, 50), 2), ((100, 150, 200), 0), ((100, 60, 200), 1)):
+        chooser.costs[:] = costs
+        for _ in range(2000):
+            np.testing.assert_array_equal(result(chooser.interpreter, x), chain_result(x, 1))
+        assert chooser.run[KEPT] == best
+
+
+def test_a_run_that_was_held_up_decides_nothing(chooser):
+    chooser.costs[:] = 100, 90, 50
+    for number in range(3000):
+        chooser.costs[2] = 5000 if number % 40 == 0 else 50
+        chooser.interpreter.invoke()
+    assert chooser.run[KEPT] == 2
+
+
+@pytest.mark.parametrize(
+    ("time_ns", "n_bytes", "pays"), [(2999, 0, False), (3000, 0, True), (12_999, 80_000, False), (13_000, 80_000, True)]
+)
+def test_distant_threads_share_steps_that_compute_much_and_move_little(time_ns, n_bytes, pays):
+    assert pays_afar(time_ns, n_bytes) is pays
 
 
 def test_profiles_and_failures_of_shared_steps_while_they_are_measured():

@@ -5,9 +5,10 @@ all tables, nested ones too; `run` is the block of its plan's run.
 """
 
 from jitlite.interpreter.kernels.abi import Status, i32, i64, i64p, inline, kernel, span, u8p
-from jitlite.interpreter.kernels.intrinsics import call_kernel
+from jitlite.interpreter.kernels.cuts import note, now_ns
+from jitlite.interpreter.kernels.intrinsics import advance, call_kernel
 from jitlite.interpreter.kernels.team import give_back, lease, share
-from jitlite.interpreter.kernels.team_blocks import FAILED, NO_TEAM, POOL, TEAM
+from jitlite.interpreter.kernels.team_blocks import CUTS, FAILED, NO_TEAM, POOL, TEAM, TRIED
 
 _OK = int(Status.OK)
 _SPENT = int(Status.STEP_BUDGET_SPENT)
@@ -42,13 +43,23 @@ def _walk(steps: i64p, count: i64, run: i64p) -> int:
 
 @kernel
 def run_steps(steps: i64p, count: i64, run: i64p, thread: i64, threads: i64) -> i32:
-    """Runs a table; as `thread` and `threads` are not used, this may be called with the argument block alone."""
-    if run[POOL] == 0:
-        return _walk(steps, count, run)
-    if not lease(run):
-        return NO_TEAM
-    status = _walk(steps, count, run)
-    give_back(run)
+    """Runs a table, or one of several, one for each way to cut its steps.
+
+    As `thread` and `threads` are not used, this may be called with the argument block alone.
+    """
+    table, started_ns = steps, 0
+    if run[POOL] != 0:
+        cut = run[TRIED]
+        if run[CUTS] != 0:
+            started_ns = now_ns(run)
+            table = advance(steps, 3 * count * cut)
+        if (run[CUTS] == 0 or cut > 0) and not lease(run):
+            return NO_TEAM
+    status: int = _walk(table, count, run)
+    if run[POOL] != 0:
+        give_back(run)
+        if run[CUTS] != 0 and status == _OK:
+            note(run, now_ns(run) - started_ns)
     return status
 
 

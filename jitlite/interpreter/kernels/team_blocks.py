@@ -24,6 +24,15 @@ The block of a plan's run holds
     PATIENCE    offers to make before sleepers are woken
     WAITED      what that was when they were woken last
     HELPED      parts that workers have run since
+    CUTS        how many ways there are to cut the plan's steps, of which `kernels/cuts.py` chooses; 0: one, that nobody questions
+    CLOCK, CLOCK_ID, SECONDS    the address of clock_gettime(), its first argument and the two words of its answer
+    KEPT        the way with which runs have taken least time
+    TRIED       the way the next run takes
+    TRIAL       the way that was tried last
+    HOLD        runs between two trials
+    LEFT        runs left in the present bout
+    SPENT, COUNTED, LEAST    nanoseconds of runs of the bout that count, how many there were, and the shortest
+    AVERAGE     nanoseconds of a run for each of at most MOST_CUTS ways
 """
 
 LINE = 16
@@ -37,8 +46,18 @@ BED, LOCK = 0, 1
 
 MOST_TEAMS = 255
 
-FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED = range(6)
-RUN_WORDS = 6
+MOST_CUTS = 3
+
+FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED, CUTS, CLOCK, CLOCK_ID, SECONDS = range(10)
+KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, AVERAGE = range(SECONDS + 2, SECONDS + 11)
+RUN_WORDS = AVERAGE + MOST_CUTS
+
+COUNTED_RUNS = 8
+"""Runs at the end of a bout that count."""
+TRIAL_RUNS = 2 * COUNTED_RUNS
+"""Runs of a bout that tries another way."""
+FIRST_HOLD, LONGEST_HOLD = 32, 512
+"""Runs between trials."""
 
 NO_TEAM = -1
 """The status of a run that has not started: all teams of its pool are busy."""
