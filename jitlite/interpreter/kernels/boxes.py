@@ -60,39 +60,48 @@ def _over_planes(plane: Function) -> Function:
     return copy
 
 
-def _ends(length: int) -> Function:
-    """Copies rows of `length` to twice as many bytes by their first and last `length`."""
+def _lines(length: int) -> Function:
+    """Copies rows of `length` bytes or less, but more than half of it."""
+    half = length // 2
 
     @forced
     def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, y_row: Any) -> Any:
-        for row in range(rows):
+        whole = rows if columns == length else 0
+        if columns < length and y_row == columns and x_row >= columns:
+            # What a line has beyond its row the next row overwrites.
+            whole = rows - 1
+        for row in range(whole):
+            store_line(y, y_at + row * y_row, load_line(x, x_at + row * x_row, length))
+        for row in range(whole, rows):
             source, target = x_at + row * x_row, y_at + row * y_row
-            first, last = load_line(x, source, length), load_line(x, source + columns - length, length)
+            first, last = load_line(x, source, half), load_line(x, source + columns - half, half)
             store_line(y, target, first)
-            store_line(y, target + columns - length, last)
+            store_line(y, target + columns - half, last)
 
     return copy
 
 
-_ends_32, _ends_16, _ends_8, _ends_4, _ends_2 = _ends(32), _ends(16), _ends(8), _ends(4), _ends(2)
+_lines_2, _lines_4, _lines_8, _lines_16, _lines_32, _lines_64 = (_lines(2**power) for power in range(1, 7))
 
 
 @inline
 def _runs(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
     """Rows of neighbouring bytes."""
-    if columns >= 64:
+    if columns > 64:
         for row in range(rows):
             copy_bytes(advance(x, x_at + row * x_row), advance(y, y_at + row * y_row), columns)
-    elif columns >= 32:
-        _ends_32(x, y, x_at, y_at, rows, columns, x_row, y_row)
-    elif columns >= 16:
-        _ends_16(x, y, x_at, y_at, rows, columns, x_row, y_row)
-    elif columns >= 8:
-        _ends_8(x, y, x_at, y_at, rows, columns, x_row, y_row)
-    elif columns >= 4:
-        _ends_4(x, y, x_at, y_at, rows, columns, x_row, y_row)
-    elif columns >= 2:
-        _ends_2(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 32:
+        _lines_64(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 16:
+        _lines_32(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 8:
+        _lines_16(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 4:
+        _lines_8(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 2:
+        _lines_4(x, y, x_at, y_at, rows, columns, x_row, y_row)
+    elif columns > 1:
+        _lines_2(x, y, x_at, y_at, rows, columns, x_row, y_row)
     else:
         for row in range(rows):
             y[y_at + row * y_row] = x[x_at + row * x_row]
