@@ -18,8 +18,8 @@ from tests.targets.userland import Userland
 ROOT = PACKAGE.parent
 X86 = {
     "baseline": Target("x86_64-unknown-linux-gnu", "x86-64"),
-    "avx2": Target("x86_64-unknown-linux-gnu", "haswell"),
-    "avx512": Target("x86_64-unknown-linux-gnu", "skylake-avx512"),
+    "avx2": Target("x86_64-unknown-linux-gnu", "haswell", "+ssse3,+sse4.1,+avx,+avx2,+fma,+f16c"),
+    "avx512": Target("x86_64-unknown-linux-gnu", "skylake-avx512", "+ssse3,+avx2,+fma,+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"),
 }
 """Processors without AVX, with AVX2 and FMA, and with AVX-512 but none of its dot products."""
 

@@ -7,7 +7,7 @@ unsigned, and of `weights`, signed; sums wrap in int32.
 """
 
 from jitlite.interpreter.codegen.ir_text import cut, indices, joined
-from jitlite.interpreter.codegen.target import Target
+from jitlite.interpreter.codegen.target import Target, has_neon_dot
 
 DOT4_LANES, SHRINK = "jitlite.dot4.lanes", "jitlite.shrink"
 QUADS = (DOT4_LANES, SHRINK)
@@ -54,6 +54,50 @@ def _dot4_by_words(lanes: int) -> str:
 """
     text += joined("found", "i32", 16, 16 // lanes)
     return text + f"  ret {_WIDE} {'%found0' if lanes == 16 else '%found'}\n}}\n"
+
+
+def _dot4_by_neon(has_dot: bool) -> str:
+    """Signed products of numbers 128 below, and of 128 = 64 + 64; 16-bit words hold what is 128 times a weight and one product."""
+    register, words = "<4 x i32>", "<8 x i16>"
+    names = ("sdot.v4i32.v16i8", "smull.v8i16", "saddlp.v4i32.v8i16", "addp.v4i32")
+    dot, multiply, pairs, add = (f"llvm.aarch64.neon.{name}" for name in names)
+    if has_dot:
+        text = f"declare {register} @{dot}({register}, <16 x i8>, <16 x i8>)\n"
+    else:
+        text = f"declare {words} @{multiply}(<8 x i8>, <8 x i8>)\ndeclare {register} @{pairs}({words})\n"
+        text += f"declare {register} @{add}({register}, {register})\n"
+    text += _DOT4_HEAD
+    for part in range(4):
+        for operand in _OPERANDS:
+            text += cut(f"%{operand}{part}", f"%{operand}", "i32", 16, 4 * part, 4)
+        text += f"""
+  %bytes{part} = bitcast {register} %quads{part} to <16 x i8>
+  %x{part} = xor <16 x i8> %bytes{part}, splat (i8 -128)
+  %w{part} = bitcast {register} %weights{part} to <16 x i8>
+"""
+        if has_dot:
+            sum_of = f"call {register} @{dot}({register} "
+            text += f"""
+  %once{part} = {sum_of}%total{part}, <16 x i8> splat (i8 64), <16 x i8> %w{part})
+  %twice{part} = {sum_of}%once{part}, <16 x i8> splat (i8 64), <16 x i8> %w{part})
+  %found{part} = {sum_of}%twice{part}, <16 x i8> %x{part}, <16 x i8> %w{part})
+"""
+            continue
+        for half in range(2):
+            own = f"{part}.{half}"
+            text += cut(f"%x{own}", f"%x{part}", "i8", 16, 8 * half, 8) + cut(f"%w{own}", f"%w{part}", "i8", 16, 8 * half, 8)
+            text += f"""
+  %wide{own} = sext <8 x i8> %w{own} to {words}
+  %offsets{own} = shl {words} %wide{own}, splat (i16 7)
+  %below{own} = call {words} @{multiply}(<8 x i8> %x{own}, <8 x i8> %w{own})
+  %products{own} = add {words} %offsets{own}, %below{own}
+  %pairs{own} = call {register} @{pairs}({words} %products{own})
+"""
+        text += f"""
+  %four{part} = call {register} @{add}({register} %pairs{part}.0, {register} %pairs{part}.1)
+  %found{part} = add {register} %total{part}, %four{part}
+"""
+    return text + joined("found", "i32", 16, 4) + f"  ret {_WIDE} %found\n}}\n"
 
 
 def _dot4_portable() -> str:
@@ -104,7 +148,9 @@ def _shrink_portable() -> str:
 def quad_definitions(target: Target) -> str:
     """IR text of the functions for a target."""
     features = target.features.split(",")
-    if not target.triple.startswith("x86_64"):
+    if target.is_aarch64:
+        return _dot4_by_neon(has_neon_dot(target)) + _shrink_portable()
+    if not target.is_x86:
         return _dot4_portable() + _shrink_portable()
     lanes = 16 if "+avx512bw" in features else 8 if "+avx2" in features else 4
     if "+avx512vnni" in features:

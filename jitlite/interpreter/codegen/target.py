@@ -22,6 +22,14 @@ class Target(NamedTuple):
     def is_elf(self) -> bool:
         return "linux" in self.triple
 
+    @property
+    def is_x86(self) -> bool:
+        return self.triple.startswith("x86_64")
+
+    @property
+    def is_aarch64(self) -> bool:
+        return self.triple.startswith(("aarch64", "arm64"))
+
 
 def host_target() -> Target:
     """The present machine as LLVM sees it; needs llvmlite."""
@@ -39,6 +47,30 @@ def requested_target() -> Target | None:
     if len(parts) < 2:
         raise ValueError(f"JITLITE_TARGET: triple/cpu[/features] is required, found {text!r}")
     return Target(*parts)
+
+
+_SUM_OF_PRODUCTS = """
+declare i32 @llvm.vector.reduce.add.v16i32(<16 x i32>)
+
+define i32 @sum(<16 x i8> %a, <16 x i8> %b) {
+  %x = sext <16 x i8> %a to <16 x i32>
+  %y = sext <16 x i8> %b to <16 x i32>
+  %products = mul <16 x i32> %x, %y
+  %sum = call i32 @llvm.vector.reduce.add.v16i32(<16 x i32> %products)
+  ret i32 %sum
+}
+"""
+
+
+@cache
+def has_neon_dot(target: Target) -> bool:
+    """True when LLVM knows a dot product of bytes for an AArch64 target, which processors' names imply or features say."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(target.triple).create_target_machine(cpu=target.cpu, features=target.features)
+    return "sdot" in machine.emit_assembly(llvm.parse_assembly(_SUM_OF_PRODUCTS))
 
 
 @cache

@@ -15,7 +15,8 @@ from jitlite.interpreter.kernels.emit import choose, index, loop, splat
 from jitlite.interpreter.kernels.tile import ISA
 from jitlite.interpreter.kernels.vectors import LANES
 
-WIDE, NARROW = ISA.heights[1], 4
+NARROW = 4
+WIDE = max(ISA.floats.heights[1], NARROW)
 """Pixels that are summed together: where there is room for so many, and where there is not."""
 INNER, EDGE = (WIDE, NARROW), (NARROW, 2, 1)
 """Numbers of pixels whose windows lie inside the image's width, and of those whose windows need not."""

@@ -8,11 +8,11 @@ memory of its own. Strips are multiplied panel by panel, so that their rows and 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from jitlite.interpreter.codegen.isa import TileSizes
 from jitlite.interpreter.kernels.abi import i32p, i64, i64p, inline
 from jitlite.interpreter.kernels.intrinsics import advance, fill_elements
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
-    ISA,
     Numbers,
     accumulate,
     accumulate_row,
@@ -23,9 +23,6 @@ from jitlite.interpreter.kernels.tile import (
     sum_of_rows,
     zeros_below,
 )
-
-_HIGH, _MIDDLE, _LOW = ISA.heights
-_PANELS, _PARTS = ISA.panels, ISA.parts
 
 (
     BATCHES,
@@ -165,15 +162,15 @@ def _block(height: int, panels: int, finish: Callable[..., None]) -> Callable[..
     return multiply
 
 
-def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
-    """The same for one row."""
+def _row(parts: int, panels: int, finish: Callable[..., None]) -> Callable[..., None]:
+    """The same for one row, whose sums are taken in `parts`."""
 
     @inline
     def multiply(a: Operands, s: i64p, spot: Spot, out: Any) -> None:
         keep_apart()
         size = s[RUNS_H] * s[RUNS_W] * s[RUN_SIZE]
         first = start(a.x, a.bias, spot.panel * COLUMNS, a.sums, spot.right * COLUMNS, a.factor, 1, panels)
-        tile = zeros_below(first, _PARTS)
+        tile = zeros_below(first, parts)
         at = spot.right * size
         for y in range(s[RUNS_H]):
             for x in range(s[RUNS_W]):
@@ -185,37 +182,45 @@ def _row(panels: int, finish: Callable[..., None]) -> Callable[..., None]:
     return multiply
 
 
-@inline
-def _height(rows: i64, panels: i64) -> i64:
-    """The height of the next tile for `rows` rows: the lowest that takes them, or one that leaves as many as a tile takes."""
-    if rows > _HIGH:
-        return _MIDDLE if rows <= 2 * _MIDDLE else _HIGH
-    if rows > _MIDDLE:
-        return _HIGH
-    return _MIDDLE if rows > _LOW or panels < _PANELS else _LOW
+def _heights(tiles: TileSizes) -> Callable[..., int]:
+    """A function that gives the next tile's height: the lowest that takes `rows` rows, or one that leaves as many as a tile takes."""
+    high, middle, low = tiles.heights
+    wide = tiles.panels
+
+    @inline
+    def choose(rows: i64, panels: i64) -> i64:
+        if rows > high:
+            return middle if rows <= 2 * middle else high
+        if rows > middle:
+            return high
+        return middle if rows > low or panels < wide else low
+
+    return choose
 
 
-def _tiles(finish: Callable[..., None]) -> Callable[..., None]:
+def _tiles(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
     """A function that multiplies the rows of a spot as a tile of `height` rows, or as one row, with `panels` panels."""
-    high, middle, low = (_block(height, _PANELS, finish) for height in (_HIGH, _MIDDLE, _LOW))
-    narrow_high, narrow_middle = _block(_HIGH, 1, finish), _block(_MIDDLE, 1, finish)
-    wide_row, narrow_row = _row(_PANELS, finish), _row(1, finish)
+    most_rows, some_rows, _ = tiles.heights
+    wide = tiles.panels
+    high, middle, low = (_block(height, wide, finish) for height in tiles.heights)
+    narrow_high, narrow_middle = _block(most_rows, 1, finish), _block(some_rows, 1, finish)
+    wide_row, narrow_row = _row(tiles.parts, wide, finish), _row(tiles.parts, 1, finish)
 
     @forced
     def multiply(a: Operands, s: i64p, spot: Spot, height: i64, panels: i64, out: Any) -> None:
         if height == 1:
-            if panels == _PANELS:
+            if panels == wide:
                 wide_row(a, s, spot, out)
             else:
                 narrow_row(a, s, spot, out)
-        elif panels < _PANELS:
-            if height == _HIGH:
+        elif panels < wide:
+            if height == most_rows:
                 narrow_high(a, s, spot, out)
             else:
                 narrow_middle(a, s, spot, out)
-        elif height == _HIGH:
+        elif height == most_rows:
             high(a, s, spot, out)
-        elif height == _MIDDLE:
+        elif height == some_rows:
             middle(a, s, spot, out)
         else:
             low(a, s, spot, out)
@@ -223,9 +228,9 @@ def _tiles(finish: Callable[..., None]) -> Callable[..., None]:
     return multiply
 
 
-def _strips(finish: Callable[..., None]) -> Callable[..., None]:
+def _strips(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
     """A function that multiplies the rows of a strip with panels [first, last)."""
-    multiply_tile = _tiles(finish)
+    multiply_tile, height_for, wide = _tiles(finish, tiles), _heights(tiles), tiles.panels
 
     @inline
     def multiply(a: Operands, s: i64p, strip: Strip, first: i64, last: i64, out: Any) -> None:
@@ -236,12 +241,12 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
         panel = first
         while panel < last:
             group, within = panel // of_group, panel % of_group
-            blocks = min(min(_PANELS, of_group - within), last - panel)
+            blocks = min(min(wide, of_group - within), last - panel)
             column = strip.at + group * channels + within * COLUMNS
             width = min(COLUMNS, channels - (within + blocks - 1) * COLUMNS)
             channel, pixel, y, x = group * (s[IN_C] // s[GROUPS]), 0, 0, 0
             while pixel < strip.pixels:
-                height = 1 if s[OUT_H] * s[OUT_W] == 1 else _height(strip.pixels - pixel, blocks)
+                height = 1 if s[OUT_H] * s[OUT_W] == 1 else height_for(strip.pixels - pixel, blocks)
                 if pixel + height > strip.pixels:
                     pixel = max(strip.pixels - height, 0)
                     y, x = pixel // s[OUT_W], pixel % s[OUT_W]
@@ -271,29 +276,29 @@ def _strips(finish: Callable[..., None]) -> Callable[..., None]:
 
 
 @inline
-def _share(s: i64p, panels: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
+def _share(s: i64p, panels: i64, height: i64, thread: i64, threads: i64) -> tuple[i64, i64, i64, i64]:
     """A thread's part as (first row of the result, last row, first panel, last panel); the last ones are exclusive.
 
-    Rows are divided where there are enough for every thread, panels otherwise.
+    Rows are divided where there is a tile of `height` for every thread, panels otherwise.
     """
     rows = s[BATCHES] * s[OUT_H]
-    if rows >= threads and rows * s[OUT_W] >= _HIGH * threads:
+    if rows >= threads and rows * s[OUT_W] >= height * threads:
         return rows * thread // threads, rows * (thread + 1) // threads, 0, panels
     return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
 
 
-def driver(finish: Callable[..., None], copy: Callable[..., None]) -> Callable[..., None]:
-    """A function that does a thread's part of a product.
+def driver(finish: Callable[..., None], copy: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
+    """A function that does a thread's part of a product with tiles of the given sizes.
 
     `finish(tile, operands, sizes, spot, out)` stores a tile's sums; `copy(target, source, count, flips)` copies numbers of the image to
     lines and flips the bits `flips` of every byte.
     """
-    multiply = _strips(finish)
+    multiply, most_rows = _strips(finish, tiles), tiles.heights[0]
 
     @inline
     def run(a: Operands, s: i64p, lines: Numbers, outside: Numbers, flips: i64, out: Any, thread: i64, threads: i64) -> None:
         panels = s[GROUPS] * ((s[OUT_C] // s[GROUPS] + COLUMNS - 1) // COLUMNS)
-        row, stop, first_panel, last_panel = _share(s, panels, thread, threads)
+        row, stop, first_panel, last_panel = _share(s, panels, most_rows, thread, threads)
         mine = advance(lines, thread * s[LINE_SIZE])
         while row < stop:
             batch, y = row // s[OUT_H], row % s[OUT_H]

@@ -6,7 +6,7 @@ from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import copy_elements
 from jitlite.interpreter.kernels.product import Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import TileOf, forced, stack_i32
+from jitlite.interpreter.kernels.tile import ISA, TileOf, forced, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_f32
 
 
@@ -28,7 +28,7 @@ def _copy(target: f32p, source: f32p, count: i64, flips: i64) -> None:
     copy_elements(target, source, count)
 
 
-_run_f32 = driver(_finish_f32, _copy)
+_run_f32 = driver(_finish_f32, _copy, ISA.floats)
 
 
 @kernel

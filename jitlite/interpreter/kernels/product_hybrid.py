@@ -5,7 +5,7 @@ from typing import NamedTuple
 from jitlite.interpreter.kernels.abi import f32, f32p, i8p, i32p, i64, i64p, kernel
 from jitlite.interpreter.kernels.product import IN_C, OUT_H, Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import COLUMNS, TileOf, add_to_rows, copy_flipped, forced, height_of, stack_f32, stack_i32
+from jitlite.interpreter.kernels.tile import COLUMNS, ISA, TileOf, add_to_rows, copy_flipped, forced, height_of, stack_f32, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_s32, store_scaled
 
 
@@ -33,7 +33,7 @@ def _finish_hybrid(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Hybrid) 
     store_scaled(tile, out.y, spot.results, spot.column, spot.width, factors, out.channels, spot.panel * 2 * COLUMNS, out.low, out.high)
 
 
-_run_hybrid = driver(_finish_hybrid, copy_flipped)
+_run_hybrid = driver(_finish_hybrid, copy_flipped, ISA.bytes)
 
 
 @kernel
@@ -75,7 +75,7 @@ def _finish_s32(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Plain) -> N
     store_s32(tile, out.y, spot.results, spot.column, spot.width)
 
 
-_run_s32 = driver(_finish_s32, copy_flipped)
+_run_s32 = driver(_finish_s32, copy_flipped, ISA.bytes)
 
 
 @kernel

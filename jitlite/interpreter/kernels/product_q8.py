@@ -77,7 +77,7 @@ def _finish_quantized(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Quant
         store_exactly(tile, out.y, spot.results, spot.column, spot.width, first, how)
 
 
-_run = driver(_finish_quantized, copy_flipped)
+_run = driver(_finish_quantized, copy_flipped, ISA.bytes)
 _MULTIPLIES_UNSIGNED = int(ISA.unsigned_offset == 0)
 
 

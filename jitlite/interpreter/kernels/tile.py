@@ -5,6 +5,7 @@ numbers, COLUMNS quads of int8 for four channels (zeros behind the run's last ch
 8-bit numbers start from depends on the target: `jitlite.interpreter.codegen.isa` says why.
 """
 
+from functools import reduce
 from typing import Any
 
 import numba
@@ -17,7 +18,7 @@ from numba.extending import intrinsic, register_model
 
 from jitlite.interpreter.codegen.isa import DOT4_SIGNED, DOT4_UNSIGNED, selected
 from jitlite.interpreter.kernels.abi import Function, Pointer, f32, i64, inline
-from jitlite.interpreter.kernels.emit import index, loop
+from jitlite.interpreter.kernels.emit import index, loop, shuffled
 from jitlite.interpreter.kernels.vectors import LANES, Lanes, splat
 
 COLUMNS = LANES
@@ -194,6 +195,8 @@ class _Levels:
         self.is_float = x.dtype == types.float32
         self.element = _F32 if self.is_float else _I8
         self.numbers = 1 if self.is_float else 4
+        self.levels = (ISA.floats if self.is_float else ISA.bytes).levels
+        self.sums = 1 if self.is_float else ISA.partial_sums
 
     def weights(self, number: Any) -> list[Any]:
         """The panels' vectors for the level of the run's number `number`."""
@@ -207,14 +210,38 @@ class _Levels:
             return self.builder.load(address, typ=_F32, align=4)
         return self.builder.load(self.builder.bitcast(address, _I32.as_pointer()), typ=_I32, align=1)
 
-    def product(self, number: Any, weights: Any, total: Any) -> Any:
+    def register(self, row: Any, at: Any) -> Any:
+        """The quads of several levels of a row; unsigned numbers as the signed ones 128 below."""
+        vector = ir.VectorType(_I32, self.levels)
+        address = self.builder.gep(row, [at], source_etype=self.element)
+        quads = self.builder.load(self.builder.bitcast(address, vector.as_pointer()), typ=vector, align=1)
+        if self.x.dtype == types.int8:
+            return quads
+        assert ISA.signed_offset - ISA.unsigned_offset == 128
+        return self.builder.xor(quads, ir.Constant(vector, [-0x7F7F7F80] * self.levels))
+
+    def product(self, number: Any, weights: Any, total: Any, is_signed: bool) -> Any:
         builder, vector = self.builder, self.kind.vector
         if self.is_float:
             target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{LANES}f32")
             return builder.call(target, [_splat(builder, number), weights, total])
-        name = DOT4_SIGNED if self.x.dtype == types.int8 else DOT4_UNSIGNED
-        target = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector, _I32, vector]), name)
+        kind = ir.FunctionType(total.type, [total.type, _I32, vector])
+        target = cgutils.get_or_insert_function(builder.module, kind, DOT4_SIGNED if is_signed else DOT4_UNSIGNED)
         return builder.call(target, [total, number, weights])
+
+    def spread(self, vectors: list[Any]) -> list[Any]:
+        """Sums as the target's products are added to them: partial ones, of which the first in turn are the given sums, the others 0."""
+        if self.sums == 1:
+            return vectors
+        places = [lane if part == 0 else LANES for lane in range(LANES) for part in range(self.sums)]
+        return [shuffled(self.builder, vector, ir.Constant(vector.type, None), places) for vector in vectors]
+
+    def united(self, vectors: list[Any]) -> list[Any]:
+        """The sums that partial ones add up to."""
+        if self.sums == 1:
+            return vectors
+        parts = [list(range(part, self.sums * LANES, self.sums)) for part in range(self.sums)]
+        return [reduce(self.builder.add, [shuffled(self.builder, vector, vector, places) for places in parts]) for vector in vectors]
 
 
 def _panels(builder: Any, tile: Tile, element: ir.Type, w: Any, first: Any, step: Any) -> list[Any]:
@@ -239,15 +266,30 @@ def accumulate(typing: Any, tile: Any, x: Any, offsets: Any, shift: Any, depth: 
             place = builder.load(builder.gep(places, [index(row)], source_etype=_I64), typ=_I64)
             rows.append(builder.gep(x_value, [place], source_etype=element))
 
-        def body(number: Any, vectors: list[Any]) -> list[Any]:
+        def level(number: Any, quads: list[Any], vectors: list[Any], is_signed: bool) -> list[Any]:
             weights, found = code.weights(number), []
-            at = builder.add(number, moved)
-            for row, pointer in enumerate(rows):
-                value = code.number(pointer, at)
-                found += [code.product(value, weights[p], vectors[row * tile.panels + p]) for p in range(tile.panels)]
+            for row, quad in enumerate(quads):
+                found += [code.product(quad, weights[p], vectors[row * tile.panels + p], is_signed) for p in range(tile.panels)]
             return found
 
-        return _gathered(builder, tile, loop(builder, index(0), count, code.numbers, _vectors(builder, tile, sums), body))
+        def one(number: Any, vectors: list[Any]) -> list[Any]:
+            at = builder.add(number, moved)
+            return level(number, [code.number(row, at) for row in rows], vectors, x.dtype == types.int8)
+
+        def several(number: Any, vectors: list[Any]) -> list[Any]:
+            at = builder.add(number, moved)
+            registers = [code.register(row, at) for row in rows]
+            for i in range(code.levels):
+                quads = [builder.extract_element(register, ir.Constant(_I32, i)) for register in registers]
+                vectors = level(builder.add(number, index(i * code.numbers)), quads, vectors, True)
+            return vectors
+
+        vectors, done = code.spread(_vectors(builder, tile, sums)), index(0)
+        if code.levels > 1:
+            size = code.levels * code.numbers
+            done = builder.mul(builder.sdiv(count, index(size)), index(size))
+            vectors = loop(builder, index(0), done, size, vectors, several)
+        return _gathered(builder, tile, code.united(loop(builder, done, count, code.numbers, vectors, one)))
 
     return tile(tile, x, offsets, types.int64, types.int64, w, types.int64, types.int64), generate
 
@@ -266,7 +308,7 @@ def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: An
             weights, value = code.weights(number), code.number(row, number)
             for panel in range(tile.panels):
                 place = part * tile.panels + panel
-                vectors[place] = code.product(value, weights[panel], vectors[place])
+                vectors[place] = code.product(value, weights[panel], vectors[place], x.dtype == types.int8)
 
         def body(number: Any, vectors: list[Any]) -> list[Any]:
             found = list(vectors)
@@ -281,8 +323,8 @@ def accumulate_row(typing: Any, tile: Any, x: Any, shift: Any, depth: Any, w: An
 
         size = tile.rows * code.numbers
         whole = builder.mul(builder.sdiv(count, index(size)), index(size))
-        vectors = loop(builder, index(0), whole, size, _vectors(builder, tile, sums), body)
-        return _gathered(builder, tile, loop(builder, whole, count, code.numbers, vectors, rest))
+        vectors = loop(builder, index(0), whole, size, code.spread(_vectors(builder, tile, sums)), body)
+        return _gathered(builder, tile, code.united(loop(builder, whole, count, code.numbers, vectors, rest)))
 
     return tile(tile, x, types.int64, types.int64, w, types.int64, types.int64), generate
 
