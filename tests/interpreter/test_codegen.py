@@ -126,6 +126,22 @@ def test_kernels_link_for_aarch64(cpu):
     assert int.from_bytes(built[18:20], "little") == 183
 
 
+COPY = """
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define void @copy(ptr %y, ptr %x, i64 %count) {
+  call void @llvm.memcpy.p0.p0.i64(ptr %y, ptr %x, i64 %count, i1 0)
+  ret void
+}
+"""
+
+
+@pytest.mark.parametrize("target", [host_target(), Target("aarch64-unknown-linux-gnu", "cortex-a72")], ids=["host", "aarch64"])
+def test_copies_are_left_to_a_function_of_one_version(target):
+    built = link(emit_object([COPY], {"copy"}, target))
+    assert b"\0memmove\0" in built
+    assert b"memcpy" not in built
+
+
 def test_link_refuses_writable_data():
     target = host_target()
     with pytest.raises(ValueError, match="read-only data are required"):

@@ -81,15 +81,17 @@ def _lines(length: int) -> Function:
     return copy
 
 
-_lines_2, _lines_4, _lines_8, _lines_16, _lines_32, _lines_64 = (_lines(2**power) for power in range(1, 7))
+_lines_2, _lines_4, _lines_8, _lines_16, _lines_32, _lines_64, _lines_128 = (_lines(2**power) for power in range(1, 8))
 
 
 @inline
 def _runs(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
     """Rows of neighbouring bytes."""
-    if columns > 64:
+    if columns > 128:
         for row in range(rows):
             copy_bytes(advance(x, x_at + row * x_row), advance(y, y_at + row * y_row), columns)
+    elif columns > 64:
+        _lines_128(x, y, x_at, y_at, rows, columns, x_row, y_row)
     elif columns > 32:
         _lines_64(x, y, x_at, y_at, rows, columns, x_row, y_row)
     elif columns > 16:

@@ -19,6 +19,9 @@ Function = Callable[..., Any]
 ROW = 2048
 """Elements of a row blended at a time; `jitlite.interpreter.binding.resize` has the same number."""
 
+_LONG_PIXEL = 256
+"""Bytes of a pixel from which on its copies are made from the image rather than from the row of copies before."""
+
 _LANES = 16
 _BUFFER = ROW + _LANES
 _BUFFERS = 2 * _BUFFER
@@ -250,7 +253,7 @@ def resize_nearest(x: u8p, y: u8p, rows: i64p, columns: i64p, sizes: i64p, threa
     last = -1
     for row in range(start, stop):
         source = (row // s.out_h * s.in_h + rows[row % s.out_h]) * s.in_w
-        if source == last:
+        if source == last and s.channels < _LONG_PIXEL:
             copy_run(y, (row - 1) * line, y, row * line, line)
         else:
             for column in range(s.out_w):
