@@ -35,6 +35,7 @@ from jitlite.schemas.record import replace
 from jitlite.schemas.tables import ActivationFunctionType, BuiltinOperator, TensorType
 
 K = kernels("activation")
+ROWS = kernels("softmax")
 RARE = {"q8": kernels("activation_q8")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
@@ -113,7 +114,7 @@ def prelu(call: Call) -> Step:
     x, alpha, y = call.input(0), call.input(1), call.outputs[0]
     steps = walk(y.shape, x.shape, alpha.shape)
     if x.type is T.FLOAT32:
-        return K.step("prelu_f32", a=x, b=alpha, y=y, walk=steps, settings=np.zeros(1, np.float64))
+        return kernels("prelu").step("prelu_f32", a=x, b=alpha, y=y, walk=steps, settings=np.zeros(1, np.float64))
     if x.type in elementwise_q8.SUFFIXES:
         return elementwise_q8.prelu(call)
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
@@ -237,7 +238,7 @@ def _flip(x: TensorInfo) -> int:
 def softmax(call: Call) -> Step:
     x, y, beta = call.input(0), call.outputs[0], float(np.float32(call.options.beta))
     if x.type is T.FLOAT32:
-        return K.step("softmax_f32", **_rows(call), beta=beta)
+        return ROWS.step("softmax_f32", **_rows(call), beta=beta)
     if x.type in lookup.EIGHT_BITS:
         _, exponentials, weights = _exponentials(x, beta)
         # Less than half of 1/256 rounds to 0, whatever the sum, which is 1 at least.
@@ -251,7 +252,7 @@ def softmax(call: Call) -> Step:
 def log_softmax(call: Call) -> Step:
     x = call.input(0)
     if x.type is T.FLOAT32:
-        return K.step("log_softmax_f32", **_rows(call))
+        return ROWS.step("log_softmax_f32", **_rows(call))
     if x.type in lookup.EIGHT_BITS:
         mantissa, shift = _difference_multiplier(x, 1.0)
         scaled, _, weights = _exponentials(x, 1.0)
@@ -265,7 +266,7 @@ def log_softmax(call: Call) -> Step:
 def l2_normalization(call: Call) -> Step:
     x = call.input(0)
     if x.type is T.FLOAT32:
-        return K.step("l2_normalization_f32", **_rows(call))
+        return ROWS.step("l2_normalization_f32", **_rows(call))
     if x.type in lookup.EIGHT_BITS:
         # The reference multiplies UINT8 elements by 128 first, and INT8 ones by shifting less.
         unit, bits = (1, 7) if x.type is T.INT8 else (128, 0)

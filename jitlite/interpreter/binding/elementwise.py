@@ -45,23 +45,33 @@ from jitlite.schemas.tables import TensorType
 
 K = kernels("elementwise")
 UNARY = kernels("unary")
-RARE = {"int": kernels("elementwise_int")}
+RARE = {"int": kernels("elementwise_int"), "i32": kernels("elementwise_i32"), "power": kernels("elementwise_power")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8", T.UINT8: "u8"}
+_IN_VECTORS = {"add", "sub", "mul", "minimum", "maximum", "squared_difference", "abs", "neg", "sign"}
+"""What INT32 has kernels for in the family of vectors."""
+_RARE_FLOATS = {"pow", "floor_mod"}
 _UNUSED = np.zeros(1, np.int64)
 _UNUSED_FLOATS = np.zeros(1, np.float64)
+
+
+def _family(type: TensorType, kernel: str) -> kernels:
+    """The family of a kernel of two operands, or of one integer."""
+    if type is T.FLOAT32:
+        return RARE["power"] if kernel in _RARE_FLOATS else K
+    return RARE["i32" if type is T.INT32 and kernel in _IN_VECTORS else "int"]
 
 
 def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: TensorInfo | None = None, b: TensorInfo | None = None) -> Step:
     """A step of a plain kernel on the first two operands (or a and b), named with their type's suffix."""
     a, b = a or call.input(0), b or call.input(1)
     y, suffix = call.outputs[0], _SUFFIXES[a.type]
-    family, unused = (K, _UNUSED_FLOATS) if a.type is T.FLOAT32 else (RARE["int"], _UNUSED)
-    settings = unused if settings is None else settings
-    return family.step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
+    if settings is None:
+        settings = _UNUSED_FLOATS if a.type is T.FLOAT32 else _UNUSED
+    return _family(a.type, kernel).step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
 
 
 def _bounds(call: Call) -> NDArray[Any]:
@@ -135,9 +145,11 @@ def _quotients(call: Call) -> lookup.Integers:
 
 @binds(POW)
 def power(call: Call) -> list[Step]:
-    exponent = call.input(1)
+    x, exponent, y = call.input(0), call.input(1), call.outputs[0]
     if exponent.type is T.INT32:
         return [RARE["int"].step("require_not_negative_i32", x=exponent, count=exponent.size), _step(call, "pow")]
+    if exponent.size == 1 and x.size == y.size:
+        return [RARE["power"].step("uniform_pow_f32", x=x, exponent=exponent, y=y, count=x.size)]
     return [_step(call, "pow")]
 
 
@@ -208,7 +220,7 @@ for _spec in (SQUARE, SIN, COS, FLOOR, CEIL, ROUND):
 
 def _plain(call: Call, kernel: str) -> Step:
     x = call.input(0)
-    family = UNARY if x.type is T.FLOAT32 else RARE["int"]
+    family = UNARY if x.type is T.FLOAT32 else _family(x.type, kernel)
     return family.step(f"{kernel}_{_SUFFIXES[x.type]}", x=x, y=call.outputs[0], count=x.size)
 
 

@@ -8,7 +8,8 @@ target; sums wrap in int32.
 
 `jitlite.pause()` tells the processor that a thread polls memory; it does nothing else.
 
-`isa_line` has the functions that make sums steps, `isa_narrow` those of vectors of bytes and words, `isa_quads` those of quads in vectors.
+`isa_line` has the functions that make sums steps, `isa_narrow` those of vectors of bytes and words, `isa_quads` those of quads in vectors,
+`isa_real` those of real numbers.
 """
 
 import re
@@ -18,12 +19,13 @@ from jitlite.interpreter.codegen.isa_dot import SIGNS, Definition, neon_dot, neo
 from jitlite.interpreter.codegen.isa_line import LINES, line_definitions, truncates
 from jitlite.interpreter.codegen.isa_narrow import NARROW, narrow_definitions
 from jitlite.interpreter.codegen.isa_quads import QUADS, quad_definitions
+from jitlite.interpreter.codegen.isa_real import REAL, real_definitions
 from jitlite.interpreter.codegen.target import Target, has_neon_dot, host_target, requested_target
 
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
 PAUSE = "jitlite.pause"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *LINES, *NARROW, *QUADS)
+NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *LINES, *NARROW, *QUADS, *REAL)
 """The functions modules may declare."""
 
 
@@ -45,7 +47,8 @@ class TileSizes:
 class Isa:
     """What kernels are lowered with for a target.
 
-    The dot products' sums are `partial_sums` int32 for each column, neighbours of which are to be added in the end.
+    The dot products' sums are `partial_sums` int32 for each column, neighbours of which are to be added in the end. With `has_tables`, one
+    instruction looks 16 float32 up among 32 that two registers hold.
     """
 
     floats: TileSizes
@@ -54,6 +57,7 @@ class Isa:
     unsigned_offset: int
     truncates: bool
     partial_sums: int = 1
+    has_tables: bool = False
 
 
 def isa_of(target: Target) -> Isa:
@@ -66,7 +70,7 @@ def isa_of(target: Target) -> Isa:
     features = target.features.split(",")
     if "+avx512f" in features:
         large = TileSizes((14, 8, 4), 2, 4)
-        return Isa(large, large, 128, 0, exact)
+        return Isa(large, large, 128, 0, exact, has_tables=True)
     if "+avx2" in features:
         return Isa(medium, medium, 128, 0, exact)
     return Isa(TileSizes((3, 2, 1), 1, 2), TileSizes((2, 1, 1), 1, 2), 128, 0, exact)
@@ -106,5 +110,6 @@ def definitions(target: Target) -> str:
     """IR text of the functions for a target."""
     dot4 = _dot4(target)
     text = SIGNS + dot4(DOT4_SIGNED, True) + dot4(DOT4_UNSIGNED, False)
-    text += _pause(target) + line_definitions(target) + narrow_definitions(target) + quad_definitions(target)
+    text += _pause(target) + line_definitions(target) + narrow_definitions(target)
+    text += quad_definitions(target) + real_definitions(target)
     return "".join(dict.fromkeys(_DECLARATION.findall(text))) + _DECLARATION.sub("", text)

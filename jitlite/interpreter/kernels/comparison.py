@@ -2,12 +2,20 @@
 
 from typing import Any
 
+import numpy as np
+
 from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elements import by_element_size, xp
 from jitlite.interpreter.kernels.requantize import wide
+from jitlite.interpreter.kernels.strips import binary as strips
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vectors import Vector, splat
+from jitlite.interpreter.kernels.vectors import select as select_lanes
 
 _FAMILY = __name__
+_int: Any = np.int32
+_ZERO, _ONE = _int(0), _int(1)
 
 
 @inline
@@ -22,8 +30,23 @@ def _compare(a: Any, b: Any, relation: Any) -> Any:
     return (((a < b) & less) | ((a == b) & equal)) ^ negate
 
 
-for _suffix, _pointer in {"f32": f32p, "i32": i32p, "i64": i64p, "u8": u8p}.items():
-    binary(_FAMILY, f"compare_{_suffix}", (_pointer, _pointer, u8p, i64p), _compare, _relation)
+@inline
+def _masks(settings: i64p) -> Any:
+    """The same settings as masks of vectors."""
+    none = splat(_ZERO)
+    return splat(_int(settings[0])) != none, splat(_int(settings[1])) != none, splat(_int(settings[2])) != none
+
+
+@forced
+def _compare_vectors(a: Vector, b: Vector, relation: Any) -> Vector:
+    less, equal, negate = relation
+    return select_lanes((((a < b) & less) | ((a == b) & equal)) ^ negate, splat(_ONE), splat(_ZERO))
+
+
+strips(_FAMILY, "compare_f32", (f32p, f32p, u8p, i64p), _compare_vectors, _masks)
+strips(_FAMILY, "compare_i32", (i32p, i32p, u8p, i64p), _compare_vectors, _masks)
+binary(_FAMILY, "compare_i64", (i64p, i64p, u8p, i64p), _compare, _relation)
+binary(_FAMILY, "compare_u8", (u8p, u8p, u8p, i64p), _compare, _relation)
 
 
 @inline

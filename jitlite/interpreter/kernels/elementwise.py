@@ -1,85 +1,72 @@
 """Element-by-element arithmetic on two float32 operands. Results are clamped where the operator can fuse an activation."""
 
-import math
 from typing import Any
 
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32p, f64p, inline
-from jitlite.interpreter.kernels.broadcast import binary
+from jitlite.interpreter.kernels.strips import binary
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vectors import Vector, clamp, maximum, minimum, rounded_down, splat
 
-_FAMILY = __name__
+Bounds = tuple[Vector, Vector]
 
-
-@inline
-def _clamp_bounds(settings: f64p) -> tuple[Any, Any]:
-    return np.float32(settings[0]), np.float32(settings[1])
-
-
-@inline
-def _clamp(value: Any, bounds: tuple[Any, Any]) -> Any:
-    """NaN stays NaN, as in the reference."""
-    raised = bounds[0] if value < bounds[0] else value
-    return bounds[1] if bounds[1] < raised else raised
+_single: Any = np.float32
 
 
 @inline
-def _add(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
-    return _clamp(a + b, bounds)
+def _bounds(settings: f64p) -> Bounds:
+    return splat(_single(settings[0])), splat(_single(settings[1]))
 
 
-@inline
-def _sub(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
-    return _clamp(a - b, bounds)
+@forced
+def _add(a: Vector, b: Vector, bounds: Bounds) -> Vector:
+    return clamp(a + b, bounds[0], bounds[1])
 
 
-@inline
-def _mul(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
-    return _clamp(a * b, bounds)
+@forced
+def _sub(a: Vector, b: Vector, bounds: Bounds) -> Vector:
+    return clamp(a - b, bounds[0], bounds[1])
 
 
-@inline
-def _div(a: Any, b: Any, bounds: tuple[Any, Any]) -> Any:
-    return _clamp(a / b, bounds)
+@forced
+def _mul(a: Vector, b: Vector, bounds: Bounds) -> Vector:
+    return clamp(a * b, bounds[0], bounds[1])
 
 
-@inline
-def _minimum(a: Any, b: Any, settings: tuple[()]) -> Any:
-    return a if a < b else b
+@forced
+def _div(a: Vector, b: Vector, bounds: Bounds) -> Vector:
+    return clamp(a / b, bounds[0], bounds[1])
 
 
-@inline
-def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
-    return a if a > b else b
+@forced
+def _minimum(a: Vector, b: Vector, settings: tuple[()]) -> Vector:
+    return minimum(a, b)
 
 
-@inline
-def _squared_difference(a: Any, b: Any, settings: tuple[()]) -> Any:
+@forced
+def _maximum(a: Vector, b: Vector, settings: tuple[()]) -> Vector:
+    return maximum(a, b)
+
+
+@forced
+def _squared_difference(a: Vector, b: Vector, settings: tuple[()]) -> Vector:
     difference = a - b
     return difference * difference
 
 
-@inline
-def _pow(a: Any, b: Any, settings: tuple[()]) -> Any:
-    return math.pow(a, b)
-
-
-@inline
-def _floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
-    return np.floor(a / b)
-
-
-@inline
-def _floor_mod(a: Any, b: Any, settings: tuple[()]) -> Any:
-    return a % b
+@forced
+def _floor_div(a: Vector, b: Vector, settings: tuple[()]) -> Vector:
+    return rounded_down(a / b)
 
 
 _POINTERS = (f32p, f32p, f32p, f64p)
 for _name, _operation in {"add": _add, "sub": _sub, "mul": _mul, "div": _div}.items():
-    binary(_FAMILY, f"{_name}_f32", _POINTERS, _operation, _clamp_bounds)
-binary(_FAMILY, "minimum_f32", _POINTERS, _minimum)
-binary(_FAMILY, "maximum_f32", _POINTERS, _maximum)
-binary(_FAMILY, "squared_difference_f32", _POINTERS, _squared_difference)
-binary(_FAMILY, "pow_f32", _POINTERS, _pow)
-binary(_FAMILY, "floor_div_f32", _POINTERS, _floor_div)
-binary(_FAMILY, "floor_mod_f32", _POINTERS, _floor_mod)
+    binary(__name__, f"{_name}_f32", _POINTERS, _operation, _bounds)
+for _name, _plain in {
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "squared_difference": _squared_difference,
+    "floor_div": _floor_div,
+}.items():
+    binary(__name__, f"{_name}_f32", _POINTERS, _plain)

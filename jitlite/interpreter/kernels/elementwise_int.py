@@ -1,6 +1,5 @@
 """Element-by-element arithmetic on plain integers. Sums and products wrap; divisors are checked by kernels that run before."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ def _arithmetic(suffix: str, pointer: Any, element: Any) -> None:
         binary(_FAMILY, f"{operation.__name__}_{suffix}", (pointer, pointer, pointer, i64p), operation, bounds)
 
 
-_arithmetic("i32", i32p, np.int32)
 _arithmetic("i64", i64p, np.int64)
 
 
@@ -49,15 +47,9 @@ def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
     return max(a, b)
 
 
-for _suffix, _pointer in {"i8": i8p, "u8": u8p, "i32": i32p, "i64": i64p}.items():
+for _suffix, _pointer in {"i8": i8p, "u8": u8p, "i64": i64p}.items():
     binary(_FAMILY, f"minimum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _minimum)
     binary(_FAMILY, f"maximum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _maximum)
-
-
-@inline
-def _squared_difference(a: Any, b: Any, settings: tuple[()]) -> Any:
-    difference = a - b
-    return difference * difference
 
 
 @inline
@@ -94,13 +86,17 @@ def _floor_mod_i64(a: Any, b: Any, settings: tuple[()]) -> Any:
 @inline
 def _pow(a: Any, b: Any, settings: tuple[()]) -> Any:
     """In float64 as in the reference; what does not fit becomes the smallest integer."""
-    power = math.pow(np.float64(a), np.float64(b))
+    power, factor, rest = 1.0, np.float64(a), b
+    while rest > 0:
+        if rest & 1:
+            power *= factor
+        factor *= factor
+        rest >>= 1
     return np.int64(power) if abs(power) < 2147483648.0 else np.int64(-2147483648)
 
 
 _I32 = (i32p, i32p, i32p, i64p)
 _I8 = (i8p, i8p, i8p, i64p)
-binary(_FAMILY, "squared_difference_i32", _I32, _squared_difference)
 binary(_FAMILY, "div_i32", _I32, _div, _div_bounds)
 binary(_FAMILY, "floor_div_i32", _I32, _floor_div)
 binary(_FAMILY, "floor_div_i8", _I8, _floor_div)
@@ -111,22 +107,10 @@ binary(_FAMILY, "pow_i32", _I32, _pow)
 
 
 @inline
-def _abs(x: Any) -> Any:
-    return abs(x)
-
-
-@inline
 def _neg(x: Any) -> Any:
     return -x
 
 
-@inline
-def _sign(x: Any) -> Any:
-    return (x > 0) - (x < 0)
-
-
-for _operation in (_abs, _neg, _sign):
-    unary(_FAMILY, f"{_operation.__name__[1:]}_i32", (i32p, i32p), _operation)
 unary(_FAMILY, "neg_i64", (i64p, i64p), _neg)
 
 

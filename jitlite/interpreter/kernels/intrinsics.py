@@ -176,3 +176,28 @@ def compare_exchange(typing: Any, words: Any, index: Any, expected: Any, value: 
         return builder.extract_value(builder.cmpxchg(place, values[2], values[3], "acq_rel", "acquire"), 1)
 
     return types.boolean(_WORDS, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def apart(typing: Any) -> Any:
+    """In a function's body: callers call the function, whose code is there once."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.function.attributes.discard("alwaysinline")
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def rarely_called(typing: Any) -> Any:
+    """In a function's body: keeps the function out of its callers' code, which would grow and lose registers to it."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.function.attributes.discard("alwaysinline")
+        builder.function.attributes.add("noinline")
+        builder.function.attributes.add("cold")
+        return context.get_dummy_value()
+
+    return types.void(), generate

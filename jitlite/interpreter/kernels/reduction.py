@@ -11,8 +11,6 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline, span
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.vectors import LANES, load, store
-from jitlite.interpreter.kernels.vectors import add as add_vectors
 
 
 @inline
@@ -76,39 +74,12 @@ def row_by_row(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return reduce_lanes
 
 
-def vector_sums(combine: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-    """The same for sums of float32 or int8, accumulated in registers; `combine` adds what is left of a block of lanes."""
-    reduce_rest = row_by_row(combine)
-
-    @inline
-    def reduce_lanes(x: xp, acc: Any, at: i64, width: i64, base: i64, reduced: i64p, depth: i64) -> None:
-        lane = 0
-        while lane + 4 * LANES <= width:
-            first = base + lane
-            s0, s1 = load(x, first), load(x, first + LANES)
-            s2, s3 = load(x, first + 2 * LANES), load(x, first + 3 * LANES)
-            for d in range(1, depth):
-                source = first + loop_offset(reduced, d)
-                s0, s1 = add_vectors(s0, load(x, source)), add_vectors(s1, load(x, source + LANES))
-                s2, s3 = add_vectors(s2, load(x, source + 2 * LANES)), add_vectors(s3, load(x, source + 3 * LANES))
-            target = at + lane
-            store(acc, target, s0)
-            store(acc, target + LANES, s1)
-            store(acc, target + 2 * LANES, s2)
-            store(acc, target + 3 * LANES, s3)
-            lane += 4 * LANES
-        if lane < width:
-            reduce_rest(x, acc, at + lane, width - lane, base + lane, reduced, depth)
-
-    return reduce_lanes
-
-
 def reduction(
     combine: Callable[[Any, Any], Any], fold: Callable[..., Any] | None = None, lanes_reducer: Callable[..., Any] = row_by_row
 ) -> Callable[..., Any]:
     """A function that writes outputs [start, stop) to `acc`: elements combined with `combine`, neighbours with `fold`.
 
-    Without `fold` elements are combined in the order of the input. `lanes_reducer` is `vector_sums` where it applies.
+    Without `fold` elements are combined in the order of the input.
     """
     fold_run = in_order(combine) if fold is None else fold
     reduce_lanes = lanes_reducer(combine)
@@ -134,13 +105,19 @@ def reduction(
     return reduce
 
 
-def register(module: str, name: str, pointer: Any, reduce: Callable[..., Any]) -> None:
-    """Registers the kernel `name` of a family's module: a reduction whose outputs are what it accumulates."""
+@inline
+def any_part(lanes: i64, run: i64, outputs: i64, thread: i64, threads: i64) -> tuple[int, int]:
+    """The outputs [start, stop) of `thread` where one output does not depend on which others its thread has."""
+    return span(outputs, thread, threads)
+
+
+def register(module: str, name: str, pointer: Any, reduce: Callable[..., Any], part: Callable[..., Any] = any_part) -> None:
+    """Registers the kernel `name` of a family's module: a reduction whose outputs, shared as `part` says, are what it accumulates."""
 
     def reduce_all(
         x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
     ) -> None:
-        start, stop = span(outputs, thread, threads)
+        start, stop = part(lanes, run, outputs, thread, threads)
         reduce(x, y, kept, reduced, lanes, run, depth, start, stop)
 
     reduce_all.__module__ = module

@@ -1,15 +1,15 @@
 """Running sums along one axis of a tensor seen as (outer, size, inner), and arithmetic sequences."""
 
-from typing import Any
-
-from jitlite.interpreter.kernels.abi import f32, f32p, i32p, i64, i64p, kernel, span
+from jitlite.interpreter.kernels.abi import f32, f32p, i32p, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.elements import specialise, xp
+from jitlite.interpreter.kernels.folds import last_lane, moved_up, turned
+from jitlite.interpreter.kernels.partial import load_part, store_part
+from jitlite.interpreter.kernels.tile import forced
+from jitlite.interpreter.kernels.vectors import LANES, Vector, zeros_like
 
-_NUMBERS: dict[str, Any] = {"f32": f32p, "i32": i32p, "i64": i64p}
 
-
-def _cumulative_sum(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: i64, reverse: i64, thread: i64, threads: i64) -> None:
-    """y[o, k, i] = Σ x[o, ≤ k, i] (< k when exclusive, from the end when reversed)."""
+def _planes(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: i64, reverse: i64, thread: i64, threads: i64) -> None:
+    """Every plane of `inner` neighbours is the one before plus the input's."""
     start, stop = span(outer * inner, thread, threads)
     while start < stop:
         plane = start // inner
@@ -27,8 +27,44 @@ def _cumulative_sum(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: 
         start += width
 
 
-for _name, _pointer in _NUMBERS.items():
-    specialise(_cumulative_sum, f"cumulative_sum_{_name}", {xp: _pointer})
+_sum_planes = inline(_planes)
+
+
+@forced
+def _running(row: Vector) -> Vector:
+    """The sums of each lane and those before it."""
+    row = row + moved_up(row, 1)
+    row = row + moved_up(row, 2)
+    row = row + moved_up(row, 4)
+    return row + moved_up(row, 8)
+
+
+@inline
+def _sum_row(x: xp, y: xp, start: i64, size: i64, exclusive: i64, reverse: i64) -> None:
+    total = zeros_like(x)
+    for done in range(0, size, LANES):
+        count = min(LANES, size - done)
+        at = start + size - done - count if reverse != 0 else start + done
+        values = load_part(x, at, count)
+        sums = _running(turned(values) if reverse != 0 else values)
+        found = (moved_up(sums, 1) if exclusive != 0 else sums) + total
+        total = total + last_lane(sums)
+        store_part(y, at, turned(found) if reverse != 0 else found, count)
+
+
+def _cumulative_sum(x: xp, y: xp, outer: i64, size: i64, inner: i64, exclusive: i64, reverse: i64, thread: i64, threads: i64) -> None:
+    """y[o, k, i] = Σ x[o, ≤ k, i] (< k when exclusive, from the end when reversed)."""
+    if inner == 1:
+        first, last = span(outer, thread, threads)
+        for row in range(first, last):
+            _sum_row(x, y, row * size, size, exclusive, reverse)
+    else:
+        _sum_planes(x, y, outer, size, inner, exclusive, reverse, thread, threads)
+
+
+specialise(_cumulative_sum, "cumulative_sum_f32", {xp: f32p})
+specialise(_cumulative_sum, "cumulative_sum_i32", {xp: i32p})
+specialise(_planes, "cumulative_sum_i64", {xp: i64p})
 
 
 @kernel

@@ -1,75 +1,81 @@
 """Functions of one float32 operand."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import f32p, inline
-from jitlite.interpreter.kernels.broadcast import unary
+from jitlite.interpreter.kernels.abi import f32p
+from jitlite.interpreter.kernels.reals import inverse_root, root
+from jitlite.interpreter.kernels.strips import unary
+from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.transcendental import exp, log
+from jitlite.interpreter.kernels.trigonometry import cos, sin
+from jitlite.interpreter.kernels.vectors import Vector, absolute, copysign, rounded, rounded_down, rounded_up, select, splat
 
-_FAMILY = __name__
-_ONE, _ZERO = np.float32(1), np.float32(0)
-
-
-@inline
-def _abs(x: Any) -> Any:
-    return math.fabs(x)
+_ZERO: Any = np.float32(0)
+_ONE: Any = np.float32(1)
 
 
-@inline
-def _neg(x: Any) -> Any:
+@forced
+def _abs(x: Vector) -> Vector:
+    return absolute(x)
+
+
+@forced
+def _neg(x: Vector) -> Vector:
     return -x
 
 
-@inline
-def _sqrt(x: Any) -> Any:
-    return math.sqrt(x)
+@forced
+def _sqrt(x: Vector) -> Vector:
+    return root(x)
 
 
-@inline
-def _rsqrt(x: Any) -> Any:
-    return _ONE / math.sqrt(x)
+@forced
+def _rsqrt(x: Vector) -> Vector:
+    return inverse_root(x)
 
 
-@inline
-def _square(x: Any) -> Any:
+@forced
+def _square(x: Vector) -> Vector:
     return x * x
 
 
-@inline
-def _sin(x: Any) -> Any:
-    return math.sin(x)
+@forced
+def _floor(x: Vector) -> Vector:
+    return rounded_down(x)
 
 
-@inline
-def _cos(x: Any) -> Any:
-    return math.cos(x)
+@forced
+def _ceil(x: Vector) -> Vector:
+    return rounded_up(x)
 
 
-@inline
-def _floor(x: Any) -> Any:
-    return np.floor(x)
-
-
-@inline
-def _ceil(x: Any) -> Any:
-    return np.ceil(x)
-
-
-@inline
-def _round(x: Any) -> Any:
+@forced
+def _round(x: Vector) -> Vector:
     """Halves go to the even neighbour."""
-    return np.rint(x)
+    return rounded(x)
 
 
-@inline
-def _sign(x: Any) -> Any:
-    return _ONE if x > _ZERO else (-_ONE if x < _ZERO else x * _ZERO)
+@forced
+def _sign(x: Vector) -> Vector:
+    """Zeros and NaN keep their values."""
+    return select(absolute(x) > splat(_ZERO), copysign(splat(_ONE), x), x)
 
 
-unary(_FAMILY, "exp_f32", (f32p, f32p), exp)
-unary(_FAMILY, "log_f32", (f32p, f32p), log)
-for _function in (_abs, _neg, _sqrt, _rsqrt, _square, _sin, _cos, _floor, _ceil, _round, _sign):
-    unary(_FAMILY, f"{_function.__name__[1:]}_f32", (f32p, f32p), _function)
+for _name, _function in {
+    "exp": exp,
+    "log": log,
+    "sin": sin,
+    "cos": cos,
+    "abs": _abs,
+    "neg": _neg,
+    "sqrt": _sqrt,
+    "rsqrt": _rsqrt,
+    "square": _square,
+    "floor": _floor,
+    "ceil": _ceil,
+    "round": _round,
+    "sign": _sign,
+}.items():
+    unary(__name__, f"{_name}_f32", (f32p, f32p), _function)
