@@ -81,12 +81,12 @@ def check_sum(a, b, threads, at_end):
     y = a + b
     left, right, target = Fenced(a, at_end=at_end), Fenced(b, at_end=at_end), Fenced(np.zeros_like(y), at_end=at_end)
     steps = walk(y.shape, a.shape, b.shape)
-    bounds = np.array([-np.inf, np.inf])
-    call("elementwise", "add_f32", threads, a=left.array, b=right.array, y=target.array, walk=steps, settings=bounds)
+    bounds = np.array([-np.inf, np.inf, 0])
+    call("elementwise", "arithmetic_f32", threads, a=left.array, b=right.array, y=target.array, walk=steps, settings=bounds)
     np.testing.assert_array_equal(target.array, y)
     for operand in (left, right):
         if operand.array.shape == y.shape:
-            call("elementwise", "add_f32", threads, a=left.array, b=right.array, y=operand.array, walk=steps, settings=bounds)
+            call("elementwise", "arithmetic_f32", threads, a=left.array, b=right.array, y=operand.array, walk=steps, settings=bounds)
             np.testing.assert_array_equal(operand.array, y)
             return
 
@@ -124,12 +124,13 @@ def test_any_reduction(data):
     axes = tuple(axis for axis in range(len(shape)) if data.draw(st.booleans()))
     x = np.random.default_rng(data.draw(st.integers(0, 99))).integers(-50, 50, shape).astype(np.int32)
     at_end = data.draw(st.booleans())
-    for name, function in {"sum": np.sum, "max": np.max, "min": np.min}.items():
+    for name, function, signs in (("sum", np.sum, (1, 1)), ("extreme", np.max, (0, 0)), ("extreme", np.min, (-(2**31), -1))):
         expected = np.asarray(function(x, axis=axes))
-        for dtype, family, suffix in ((np.float32, "reduce", "f32"), (np.int32, "reduce_int", "i32")):
+        for dtype, family, suffix, setting in ((np.float32, "reduce", "f32", signs[0]), (np.int32, "reduce_int", "i32", signs[1])):
             source = Fenced(x.astype(dtype), at_end=at_end)
             target = Fenced(np.zeros(expected.shape, dtype), at_end=at_end)
-            call(family, f"{name}_{suffix}", data.draw(st.sampled_from([1, 3])), x=source.array, y=target.array, **_loops(shape, axes))
+            threads, loops = data.draw(st.sampled_from([1, 3])), _loops(shape, axes)
+            call(family, f"{name}_{suffix}", threads, x=source.array, y=target.array, setting=setting, **loops)
             np.testing.assert_array_equal(target.array, expected.astype(dtype))
 
 

@@ -51,18 +51,22 @@ T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8", T.UINT8: "u8"}
-_IN_VECTORS = {"add", "sub", "mul", "minimum", "maximum", "squared_difference", "abs", "neg", "sign"}
-"""What INT32 has kernels for in the family of vectors."""
+_ARITHMETIC = {
+    T.FLOAT32: ("add", "sub", "mul", "div", "minimum", "maximum", "squared_difference", "floor_div"),
+    T.INT32: ("add", "sub", "mul", "minimum", "maximum", "squared_difference"),
+}
+"""Operations that one kernel has for a type, by the number it knows them by."""
+_UNARY_I32 = {"abs", "neg", "sign"}
 _RARE_FLOATS = {"pow", "floor_mod"}
-_UNUSED = np.zeros(1, np.int64)
-_UNUSED_FLOATS = np.zeros(1, np.float64)
+_UNUSED = np.zeros(2, np.int64)
+_UNUSED_FLOATS = np.zeros(2, np.float64)
 
 
 def _family(type: TensorType, kernel: str) -> kernels:
     """The family of a kernel of two operands, or of one integer."""
     if type is T.FLOAT32:
         return RARE["power"] if kernel in _RARE_FLOATS else K
-    return RARE["i32" if type is T.INT32 and kernel in _IN_VECTORS else "int"]
+    return RARE["i32" if type is T.INT32 and kernel in _UNARY_I32 else "int"]
 
 
 def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: TensorInfo | None = None, b: TensorInfo | None = None) -> Step:
@@ -71,7 +75,11 @@ def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: Tens
     y, suffix = call.outputs[0], _SUFFIXES[a.type]
     if settings is None:
         settings = _UNUSED_FLOATS if a.type is T.FLOAT32 else _UNUSED
-    return _family(a.type, kernel).step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
+    family = _family(a.type, kernel)
+    if kernel in _ARITHMETIC.get(a.type, ()):
+        settings = np.append(settings, settings.dtype.type(_ARITHMETIC[a.type].index(kernel)))
+        family, kernel = K if a.type is T.FLOAT32 else RARE["i32"], "arithmetic"
+    return family.step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
 
 
 def _bounds(call: Call) -> NDArray[Any]:

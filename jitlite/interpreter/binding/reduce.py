@@ -29,6 +29,8 @@ from jitlite.schemas.tables import TensorType
 # Families are named where a call needs them, so that a model compiles those of its types alone.
 _FAMILIES = {TensorType.FLOAT32: "reduce", TensorType.INT32: "reduce_int", TensorType.INT64: "reduce_int"}
 _NUMBERS = {TensorType.FLOAT32: "f32", TensorType.INT32: "i32", TensorType.INT64: "i64"}
+_REVERSED = {TensorType.FLOAT32: -(2**31), TensorType.INT32: -1}
+"""The bits of 32 that, flipped, turn the order of numbers round."""
 _QUANTIZED = {TensorType.INT8: "qs8", TensorType.UINT8: "qu8", TensorType.INT16: "qs16"}
 _COMPARED = {TensorType.FLOAT32: "f32", TensorType.INT8: "i8", TensorType.UINT8: "u8", TensorType.INT32: "i32", TensorType.BOOL: "u8"}
 _FLIPS = {TensorType.INT8: 128, TensorType.UINT8: 0, TensorType.BOOL: 0}
@@ -98,10 +100,16 @@ def reduce(call: Call) -> Step:
         return _quantized(call, name, loops)
     if x.type not in _NUMBERS:
         raise no_kernel(call, " or ".join(known.name for known in (*_NUMBERS, *_QUANTIZED)))
-    family, kernel = kernels(_FAMILIES[x.type]), f"{name}_{_NUMBERS[x.type]}"
+    family, numbers = kernels(_FAMILIES[x.type]), _NUMBERS[x.type]
+    if call.spec is REDUCE_PROD:
+        return kernels("reduce_prod").step(f"prod_{numbers}", x=x, y=y, **loops)
     if call.spec is MEAN and x.type is not TensorType.FLOAT32:
-        return family.step(kernel, x=x, y=y, sums=Scratch(8 * y.size), **loops)
-    return family.step(kernel, x=x, y=y, **loops)
+        return family.step(f"mean_{numbers}", x=x, y=y, sums=Scratch(8 * y.size), **loops)
+    if x.type is TensorType.INT64:
+        return family.step(f"{name}_i64", x=x, y=y, **loops)
+    if call.spec in (SUM, MEAN):
+        return family.step(f"sum_{numbers}", x=x, y=y, setting=x.size // y.size if call.spec is MEAN else 1, **loops)
+    return family.step(f"extreme_{numbers}", x=x, y=y, setting=0 if call.spec is REDUCE_MAX else _REVERSED[x.type], **loops)
 
 
 def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step:

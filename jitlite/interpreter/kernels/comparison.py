@@ -8,7 +8,7 @@ from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, span,
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elements import by_element_size, xp
 from jitlite.interpreter.kernels.requantize import wide
-from jitlite.interpreter.kernels.strips import binary as strips
+from jitlite.interpreter.kernels.strips import broadcast, strip_of
 from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.vectors import Vector, splat
 from jitlite.interpreter.kernels.vectors import select as select_lanes
@@ -43,8 +43,8 @@ def _compare_vectors(a: Vector, b: Vector, relation: Any) -> Vector:
     return select_lanes((((a < b) & less) | ((a == b) & equal)) ^ negate, splat(_ONE), splat(_ZERO))
 
 
-strips(_FAMILY, "compare_f32", (f32p, f32p, u8p, i64p), _compare_vectors, _masks)
-strips(_FAMILY, "compare_i32", (i32p, i32p, u8p, i64p), _compare_vectors, _masks)
+broadcast(_FAMILY, "compare_f32", (f32p, f32p, u8p, i64p), strip_of(_compare_vectors, _masks))
+broadcast(_FAMILY, "compare_i32", (i32p, i32p, u8p, i64p), strip_of(_compare_vectors, _masks))
 binary(_FAMILY, "compare_i64", (i64p, i64p, u8p, i64p), _compare, _relation)
 binary(_FAMILY, "compare_u8", (u8p, u8p, u8p, i64p), _compare, _relation)
 

@@ -9,7 +9,7 @@ from jitlite.interpreter.kernels.intrinsics import rarely_called
 from jitlite.interpreter.kernels.partial import load_part, store_part
 from jitlite.interpreter.kernels.power import power
 from jitlite.interpreter.kernels.reals import fused, root
-from jitlite.interpreter.kernels.strips import binary, vector_span
+from jitlite.interpreter.kernels.strips import broadcast, strip_of, vector_span
 from jitlite.interpreter.kernels.tile import forced, stack_f32
 from jitlite.interpreter.kernels.vectors import LANES, Vector, absolute, any_of, load, rounded_down, select, splat, store
 
@@ -98,5 +98,5 @@ def _floor_mod(a: Vector, b: Vector, settings: tuple[()]) -> Vector:
 
 
 _POINTERS = (f32p, f32p, f32p, f64p)
-binary(__name__, "pow_f32", _POINTERS, _pow)
-binary(__name__, "floor_mod_f32", _POINTERS, _floor_mod)
+broadcast(__name__, "pow_f32", _POINTERS, strip_of(_pow))
+broadcast(__name__, "floor_mod_f32", _POINTERS, strip_of(_floor_mod))

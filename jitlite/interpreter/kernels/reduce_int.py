@@ -1,4 +1,4 @@
-"""Reductions of 32- and 64-bit integers. Parameters are those of `reduction`; `outputs` is the number of outputs."""
+"""Sums, means and extremes of 32- and 64-bit integers. Parameters are those of `reduction`; `outputs` is the number of outputs."""
 
 from typing import Any
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from jitlite.interpreter.kernels.abi import i32p, i64, i64p, span
 from jitlite.interpreter.kernels.elements import specialise, xp
-from jitlite.interpreter.kernels.reduction import add, greater, lesser, multiply, reduction, register
+from jitlite.interpreter.kernels.reduction import add, greater, lesser, reduction, register
 from jitlite.interpreter.kernels.tile import forced
-from jitlite.interpreter.kernels.vector_reduction import vector_reduction, whole_blocks
-from jitlite.interpreter.kernels.vectors import Vector, maximum, minimum
+from jitlite.interpreter.kernels.vector_reduction import Fold
+from jitlite.interpreter.kernels.vector_reduction import reduction as vector_reduction
+from jitlite.interpreter.kernels.vectors import Vector, maximum, splat
 
 _SUMS = reduction(add)
 _int: Any = np.int32
@@ -32,28 +33,24 @@ def _add(a: Vector, b: Vector) -> Vector:
 
 
 @forced
-def _multiply(a: Vector, b: Vector) -> Vector:
-    return a * b
-
-
-@forced
 def _greater(a: Vector, b: Vector) -> Vector:
     return maximum(a, b)
 
 
 @forced
-def _lesser(a: Vector, b: Vector) -> Vector:
-    return minimum(a, b)
+def _flip(setting: i64) -> Vector:
+    return splat(_int(setting))
+
+
+@forced
+def _flipped(x: Vector, flip: Vector) -> Vector:
+    return x ^ flip
 
 
 specialise(_mean, "mean_i32", {xp: i32p})
 specialise(_mean, "mean_i64", {xp: i64p})
-for _name, _combine, _neutral in (
-    ("sum", _add, 0),
-    ("prod", _multiply, 1),
-    ("max", _greater, -(2**31)),
-    ("min", _lesser, 2**31 - 1),
-):
-    register(__name__, f"{_name}_i32", i32p, vector_reduction(_combine, _int(_neutral)), whole_blocks)
-for _name, _scalars in {"sum": _SUMS, "prod": reduction(multiply), "max": reduction(greater), "min": reduction(lesser)}.items():
+vector_reduction(__name__, "sum_i32", i32p, Fold(_add, _int(0), _flip))
+vector_reduction(__name__, "extreme_i32", i32p, Fold(_greater, _int(-(2**31)), _flip, _flipped, _flipped))
+"""The largest of numbers whose bits are flipped as `setting` says, flipped back: the smallest where it is -1."""
+for _name, _scalars in {"sum": _SUMS, "max": reduction(greater), "min": reduction(lesser)}.items():
     register(__name__, f"{_name}_i64", i64p, _scalars)

@@ -105,19 +105,13 @@ def reduction(
     return reduce
 
 
-@inline
-def any_part(lanes: i64, run: i64, outputs: i64, thread: i64, threads: i64) -> tuple[int, int]:
-    """The outputs [start, stop) of `thread` where one output does not depend on which others its thread has."""
-    return span(outputs, thread, threads)
-
-
-def register(module: str, name: str, pointer: Any, reduce: Callable[..., Any], part: Callable[..., Any] = any_part) -> None:
-    """Registers the kernel `name` of a family's module: a reduction whose outputs, shared as `part` says, are what it accumulates."""
+def register(module: str, name: str, pointer: Any, reduce: Callable[..., Any]) -> None:
+    """Registers the kernel `name` of a family's module: a reduction whose outputs are what it accumulates."""
 
     def reduce_all(
         x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, thread: i64, threads: i64
     ) -> None:
-        start, stop = part(lanes, run, outputs, thread, threads)
+        start, stop = span(outputs, thread, threads)
         reduce(x, y, kept, reduced, lanes, run, depth, start, stop)
 
     reduce_all.__module__ = module

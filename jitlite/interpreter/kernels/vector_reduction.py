@@ -1,25 +1,31 @@
 """Reductions of float32 and int32 in vectors; `kernels.reduction` says how the input is seen and what the parameters are."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from jitlite.interpreter.kernels.abi import Pointer, i64, i64p, inline, span
 from jitlite.interpreter.kernels.blocks import stack_like
-from jitlite.interpreter.kernels.folds import across, folding
+from jitlite.interpreter.kernels.elements import specialise, xp
+from jitlite.interpreter.kernels.folds import across, first_of, folding
 from jitlite.interpreter.kernels.partial import load_part, store_part
 from jitlite.interpreter.kernels.reduction import loop_offset
 from jitlite.interpreter.kernels.tile import forced
 from jitlite.interpreter.kernels.vectors import LANES, Vector, load, splat, store
 
 Numbers = Pointer[Any]
-Combine = Callable[..., Any]
+Function = Callable[..., Any]
 
 _FEW_ROWS = 64
 """Rows of few elements are combined one by one up to so many."""
 
 
+@forced
+def as_is(x: Vector, setting: Any) -> Vector:
+    return x
+
+
 @inline
-def whole_blocks(lanes: i64, run: i64, outputs: i64, thread: i64, threads: i64) -> tuple[int, int]:
+def _whole_blocks(lanes: i64, run: i64, outputs: i64, thread: i64, threads: i64) -> tuple[int, int]:
     """The outputs [start, stop) of `thread`: neighbours whose elements are combined in an order of their own are not parted."""
     if run > 1:
         return span(outputs, thread, threads)
@@ -29,20 +35,26 @@ def whole_blocks(lanes: i64, run: i64, outputs: i64, thread: i64, threads: i64) 
     return first // blocks * lanes + first % blocks * width, last // blocks * lanes + last % blocks * width
 
 
-@forced
-def _same(x: Vector, setting: Any) -> Vector:
-    return x
+class Fold(NamedTuple):
+    """How elements become one: `combine(a, b)` in any order, of vectors after `prepare(vector, setting)`; then `finish(vector, setting)`.
 
-
-def vector_reduction(combine: Combine, neutral: Any) -> Combine:
-    """A function that writes outputs [start, stop) to `y`: elements combined with `combine`, in any order; `neutral` changes nothing.
-
-    Parts are those of `whole_blocks`.
+    `neutral`, a number, changes nothing; `unpack` makes the setting of the kernel's int64.
     """
-    fold_run, fold_across = folding(combine, _same), across(combine)
+
+    combine: Function
+    neutral: Any
+    unpack: Function
+    prepare: Function = as_is
+    finish: Function = as_is
+
+
+def _runs(how: Fold) -> Function:
+    """Outputs [start, stop) that have `run` neighbours each."""
+    combine, neutral, finish = how.combine, how.neutral, how.finish
+    fold_run, fold_across = folding(combine, how.prepare), across(combine)
 
     @inline
-    def reduce_runs(x: Numbers, y: Numbers, kept: i64p, reduced: i64p, run: i64, depth: i64, start: i64, stop: i64) -> None:
+    def reduce(x: Numbers, y: Numbers, kept: i64p, reduced: i64p, run: i64, depth: i64, start: i64, stop: i64, setting: Vector) -> None:
         count = kept[0]
         size, stride = (kept[count], kept[2 * count]) if count > 0 else (1, 0)
         at = start
@@ -50,93 +62,129 @@ def vector_reduction(combine: Combine, neutral: Any) -> Combine:
             end = min(stop, at + size - at % size)
             base = loop_offset(kept, at)
             while at < end:
-                total = fold_run(x, base, run, splat(neutral), 0)
-                for d in range(1, depth):
-                    total = combine(total, fold_run(x, base + loop_offset(reduced, d), run, splat(neutral), 0))
-                y[at] = fold_across(total)
+                total = splat(neutral)
+                for d in range(depth):
+                    total = combine(total, fold_run(x, base + loop_offset(reduced, d), run, splat(neutral), setting))
+                y[at] = first_of(finish(splat(fold_across(total)), setting))
                 at, base = at + 1, base + stride
 
-    @forced
-    def four_vectors(x: Numbers, y: Numbers, at: i64, base: i64, reduced: i64p, depth: i64) -> None:
-        t0, t1, t2, t3 = load(x, base), load(x, base + LANES), load(x, base + 2 * LANES), load(x, base + 3 * LANES)
+    return reduce
+
+
+def _columns(how: Fold) -> Function:
+    """Four vectors of neighbouring outputs, one round of the reduced loops after the other."""
+    combine, prepare, finish = how.combine, how.prepare, how.finish
+
+    @inline
+    def reduce(x: Numbers, y: Numbers, at: i64, base: i64, reduced: i64p, depth: i64, setting: Vector) -> None:
+        t0, t1 = prepare(load(x, base), setting), prepare(load(x, base + LANES), setting)
+        t2, t3 = prepare(load(x, base + 2 * LANES), setting), prepare(load(x, base + 3 * LANES), setting)
         for d in range(1, depth):
             row = base + loop_offset(reduced, d)
-            t0, t1 = combine(t0, load(x, row)), combine(t1, load(x, row + LANES))
-            t2, t3 = combine(t2, load(x, row + 2 * LANES)), combine(t3, load(x, row + 3 * LANES))
-        store(y, at, t0)
-        store(y, at + LANES, t1)
-        store(y, at + 2 * LANES, t2)
-        store(y, at + 3 * LANES, t3)
+            t0 = combine(t0, prepare(load(x, row), setting))
+            t1 = combine(t1, prepare(load(x, row + LANES), setting))
+            t2 = combine(t2, prepare(load(x, row + 2 * LANES), setting))
+            t3 = combine(t3, prepare(load(x, row + 3 * LANES), setting))
+        store(y, at, finish(t0, setting))
+        store(y, at + LANES, finish(t1, setting))
+        store(y, at + 2 * LANES, finish(t2, setting))
+        store(y, at + 3 * LANES, finish(t3, setting))
 
-    @forced
-    def one_vector(x: Numbers, base: i64, width: i64, reduced: i64p, depth: i64) -> Vector:
-        """Four rows at a time, so that none waits for another."""
+    return reduce
+
+
+def _column(how: Fold) -> Function:
+    """One vector of at most LANES outputs, four rounds at a time, so that none waits for another."""
+    combine, prepare, neutral = how.combine, how.prepare, how.neutral
+
+    @inline
+    def reduce(x: Numbers, base: i64, width: i64, reduced: i64p, depth: i64, setting: Vector) -> Vector:
         t0, t1, t2, t3 = splat(neutral), splat(neutral), splat(neutral), splat(neutral)
         d = 0
         if width == LANES:
             while d + 4 <= depth:
-                t0 = combine(t0, load(x, base + loop_offset(reduced, d)))
-                t1 = combine(t1, load(x, base + loop_offset(reduced, d + 1)))
-                t2 = combine(t2, load(x, base + loop_offset(reduced, d + 2)))
-                t3 = combine(t3, load(x, base + loop_offset(reduced, d + 3)))
+                t0 = combine(t0, prepare(load(x, base + loop_offset(reduced, d)), setting))
+                t1 = combine(t1, prepare(load(x, base + loop_offset(reduced, d + 1)), setting))
+                t2 = combine(t2, prepare(load(x, base + loop_offset(reduced, d + 2)), setting))
+                t3 = combine(t3, prepare(load(x, base + loop_offset(reduced, d + 3)), setting))
                 d += 4
-        else:
-            while d + 4 <= depth:
-                t0 = combine(t0, load_part(x, base + loop_offset(reduced, d), width))
-                t1 = combine(t1, load_part(x, base + loop_offset(reduced, d + 1), width))
-                t2 = combine(t2, load_part(x, base + loop_offset(reduced, d + 2), width))
-                t3 = combine(t3, load_part(x, base + loop_offset(reduced, d + 3), width))
-                d += 4
-        while d < depth:
-            t0 = combine(t0, load_part(x, base + loop_offset(reduced, d), width))
-            d += 1
-        return combine(combine(t0, t1), combine(t2, t3))
+            t0, t1, t2 = combine(combine(t0, t1), combine(t2, t3)), splat(neutral), splat(neutral)
+        while d + 2 <= depth:
+            t0 = combine(t0, prepare(load_part(x, base + loop_offset(reduced, d), width), setting))
+            t1 = combine(t1, prepare(load_part(x, base + loop_offset(reduced, d + 1), width), setting))
+            d += 2
+        if d < depth:
+            t0 = combine(t0, prepare(load_part(x, base + loop_offset(reduced, d), width), setting))
+        return combine(t0, t1)
+
+    return reduce
+
+
+def _rows(how: Fold) -> Function:
+    """Rows of fewer than LANES elements that follow each other: LANES rows are as many whole vectors as a row has elements."""
+    combine, prepare, neutral = how.combine, how.prepare, how.neutral
 
     @inline
-    def neighbouring_rows(x: Numbers, y: Numbers, at: i64, base: i64, lanes: i64, depth: i64) -> None:
-        """Rows of fewer than LANES elements that follow each other: LANES rows are as many whole vectors as a row has elements."""
+    def reduce(x: Numbers, base: i64, lanes: i64, depth: i64, setting: Vector) -> Vector:
         room = stack_like(x, 256)
         groups = depth // LANES
         for k in range(lanes):
-            store(room, k * LANES, load(x, base + k * LANES))
+            store(room, k * LANES, prepare(load(x, base + k * LANES), setting))
         for group in range(1, groups):
             row = base + group * lanes * LANES
             for k in range(lanes):
-                store(room, k * LANES, combine(load(room, k * LANES), load(x, row + k * LANES)))
+                store(room, k * LANES, combine(load(room, k * LANES), prepare(load(x, row + k * LANES), setting)))
         total = splat(neutral)
         for row in range(LANES):
             total = combine(total, load_part(room, row * lanes, lanes))
         for row in range(groups * LANES, depth):
-            total = combine(total, load_part(x, base + row * lanes, lanes))
-        store_part(y, at, total, lanes)
+            total = combine(total, prepare(load_part(x, base + row * lanes, lanes), setting))
+        return total
+
+    return reduce
+
+
+def _lanes(how: Fold) -> Function:
+    """Outputs [start, stop) whose neighbours are neighbours in the input."""
+    columns, column, rows, finish = _columns(how), _column(how), _rows(how), how.finish
 
     @inline
-    def reduce_lanes(x: Numbers, y: Numbers, kept: i64p, reduced: i64p, lanes: i64, depth: i64, start: i64, stop: i64) -> None:
+    def reduce(x: Numbers, y: Numbers, kept: i64p, reduced: i64p, lanes: i64, depth: i64, start: i64, stop: i64, setting: Vector) -> None:
         follow = lanes < LANES and depth >= _FEW_ROWS and reduced[0] == 1 and reduced[2] == lanes
         at = start
         while at < stop:
             outer = at // lanes
             lane = at - outer * lanes
             width = min(lanes - lane, stop - at)
-            base = loop_offset(kept, outer) + lane
+            base, done = loop_offset(kept, outer) + lane, 0
             if follow:
-                neighbouring_rows(x, y, at, base, lanes, depth)
-            else:
-                done = 0
-                while done + 4 * LANES <= width:
-                    four_vectors(x, y, at + done, base + done, reduced, depth)
-                    done += 4 * LANES
-                while done < width:
-                    part = min(LANES, width - done)
-                    store_part(y, at + done, one_vector(x, base + done, part, reduced, depth), part)
-                    done += LANES
+                store_part(y, at, finish(rows(x, base, lanes, depth, setting), setting), lanes)
+                done = lanes
+            while done + 4 * LANES <= width:
+                columns(x, y, at + done, base + done, reduced, depth, setting)
+                done += 4 * LANES
+            while done < width:
+                part = min(LANES, width - done)
+                store_part(y, at + done, finish(column(x, base + done, part, reduced, depth, setting), setting), part)
+                done += LANES
             at += width
 
-    @inline
-    def reduce(x: Numbers, y: Numbers, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, start: i64, stop: i64) -> None:
-        if run == 1:
-            reduce_lanes(x, y, kept, reduced, lanes, depth, start, stop)
-        else:
-            reduce_runs(x, y, kept, reduced, run, depth, start, stop)
-
     return reduce
+
+
+def reduction(family: str, name: str, pointer: Any, how: Fold) -> None:
+    """Makes the kernel `name` of module `family`."""
+    of_lanes, of_runs, unpack = _lanes(how), _runs(how), how.unpack
+
+    def reduce_all(
+        x: xp, y: xp, kept: i64p, reduced: i64p, lanes: i64, run: i64, depth: i64, outputs: i64, setting: i64, thread: i64, threads: i64
+    ) -> None:
+        start, stop = _whole_blocks(lanes, run, outputs, thread, threads)
+        unpacked = unpack(setting)
+        if run == 1:
+            of_lanes(x, y, kept, reduced, lanes, depth, start, stop, unpacked)
+        else:
+            of_runs(x, y, kept, reduced, run, depth, start, stop, unpacked)
+
+    reduce_all.__module__ = family
+    specialise(reduce_all, name, {xp: pointer})
