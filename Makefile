@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo bench test test-arm test-targets check format clean
+.PHONY: demo bench bench-arm test test-arm test-targets check format clean
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,6 +18,10 @@ demo: $(READY)
 # jitlite beside LiteRT and ONNX Runtime on this machine, in less than ten minutes: docs/benchmarks.md.
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# The part of that page which llvm-mca (LLVM 16 or newer) predicts for other processors: cycles of the inner loops.
+bench-arm: $(READY)
+	$(BIN)/python -m benchmarks arm
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -17,16 +17,22 @@ PARTS = {
     "layers": [],
     "starts": [],
     "models": ["--plot", str(PICTURE), "--work", str(ROOT / "build" / "benchmarks")],
+    "arm": [],
 }
 """Each is a program of its own, `python -m benchmarks.PART`, here with its options besides --json."""
+
+MEASURED = tuple(part for part in PARTS if part != "arm")
+"""The parts that depend on the machine they run on."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"which of {', '.join(PARTS)} (default: all)")
+    parser.add_argument(
+        "parts", nargs="*", choices=[[], *PARTS], metavar="PART", help=f"which of {', '.join(PARTS)} (default: {', '.join(MEASURED)})"
+    )
     options = parser.parse_args()
     started, failed = perf_counter(), []
-    for part in options.parts or PARTS:
+    for part in options.parts or MEASURED:
         command = [sys.executable, "-m", f"benchmarks.{part}", "--json", str(RESULTS / f"{part}.json"), *PARTS[part]]
         if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(part)

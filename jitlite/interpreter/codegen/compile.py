@@ -16,7 +16,8 @@ from jitlite.interpreter.codegen.isa import isa_of
 from jitlite.interpreter.codegen.target import Target, requested_target
 from jitlite.schemas.errors import JitliteError, UnsupportedError
 
-_NUMBA_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_BOUNDSCHECK": "0", "NUMBA_DISABLE_JIT": "0", "NUMBA_DEBUGINFO": "0"}
+NUMBA_SETTINGS = {"NUMBA_OPT": "0", "NUMBA_BOUNDSCHECK": "0", "NUMBA_DISABLE_JIT": "0", "NUMBA_DEBUGINFO": "0"}
+"""Environment variables of a process that lowers kernels."""
 
 
 def compile_families(families: Sequence[str], targets: Sequence[Target] = ()) -> None:
@@ -62,7 +63,7 @@ def _work(waiting: deque[str], scratch: Path, advance: Callable[[str], None], ta
     names = ["host" if target is None else f"{target.triple}/{target.cpu}/{target.features}" for target in targets]
     outputs = [f"{scratch}.{number}" for number in range(len(targets))]
     search = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | _NUMBA_SETTINGS | {"PYTHONPATH": os.pathsep.join(search)}
+    environment = os.environ | NUMBA_SETTINGS | {"PYTHONPATH": os.pathsep.join(search)}
     command = [sys.executable, "-m", "jitlite.interpreter.codegen", *names]
     with (
         open(f"{scratch}.log", "w+", errors="replace") as log,
