@@ -76,7 +76,7 @@ def _copied(source: Argument, target: Argument, pixels: int, before: int, after:
 
 
 def _widened(source: Argument, s: Windows, channels: int, item_bytes: int) -> tuple[list[Step], Argument]:
-    """An image with `channels` channels: each of its own as often as it gives output channels, then zeros."""
+    """An image with `channels` channels: each of its own as often as it gives output channels, then some without weights."""
     if s.in_c == channels:
         return [], source
     pixels = s.batches * s.in_h * s.in_w
