@@ -395,3 +395,24 @@ def test_versions(spec, options, inputs, version):
 )
 def test_no_images(spec, options, inputs, output):
     assert check(spec, options, inputs, [output])[0].size == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 7, 8, 13, 16, 17])
+@pytest.mark.parametrize(
+    ("window", "stride", "dilation"),
+    [((1, 1), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)), ((2, 5), (1, 3), (1, 1)), ((3, 1), (1, 2), (2, 2))],
+)
+def test_conv_2d_int8_of_few_channels(channels, window, stride, dilation):
+    """Neighbouring pixels are computed together where the output's width allows it."""
+    for width in (1, 4, 9, 24):
+        operands = [image(2, 6, width, 3), weights(channels, *window, 3), biases(channels)]
+        for padding in (SAME, VALID)[: 1 + (width > 10)]:
+            check(CONV_2D, conv_options(padding, stride, dilation), operands, [result(T.INT8, 0.07, -9)], threads=(1, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 7, 13, 26])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_small_depthwise_convolutions_int8(channels, stride):
+    for size in (3, 12, 24):
+        operands = [image(1, size, size, channels), weights(1, 3, 3, channels, axis=3), biases(channels)]
+        check(DEPTHWISE_CONV_2D, depthwise_options(1, SAME, (stride, stride)), operands, [result(T.INT8, 0.07, -9)], threads=(1, 2))

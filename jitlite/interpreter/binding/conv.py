@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.neighbours import best_count, merged
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
     bias_or_zeros,
@@ -150,15 +151,21 @@ def _hybrid(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: Tenso
     return [quantize, step]
 
 
-def _quantized_step(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Sizes, taps: _Taps) -> Step:
+def _zero_point(x: TensorInfo, weight: TensorInfo) -> int:
+    return 0 if x.type is TensorType.INT8 else weight.zero_point
+
+
+def _quantized_step(
+    call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Sizes, w: NDArray[np.generic], count: int
+) -> Step:
+    """A step for weights [channels, height, width, depth] that compute `count` neighbouring pixels at once."""
     clamp = limits(y, call.options.fused_activation_function)
-    w = taps.of(_filter(weight))
-    is_signed = x.type is TensorType.INT8
-    mantissas, shifts = (multipliers if is_signed else shared_multiplier)(x, weight, y, s.out_c)
-    zero_point = 0 if is_signed else weight.zero_point
-    ranges = product_ranges(w, bias, x, zero_point)
-    rounding = fixed_point_rounding(mantissas, shifts, clamp, ranges, s.groups)
-    return quantized_step(x, y, packed_right(w, zero_point, s), bias_or_zeros(bias, s.out_c, np.int32), rounding, clamp, s, batches_of(s))
+    channels, zero_point = s.out_c // count, _zero_point(x, weight)
+    mantissas, shifts = (multipliers if x.type is TensorType.INT8 else shared_multiplier)(x, weight, y, channels)
+    biases = np.tile(bias_or_zeros(bias, channels, np.int32), count)
+    ranges = product_ranges(w, biases, x, zero_point)
+    rounding = fixed_point_rounding(np.tile(mantissas, count), np.tile(shifts, count), clamp, ranges, s.groups)
+    return quantized_step(x, y, packed_right(w, zero_point, s), biases, rounding, clamp, s, batches_of(s))
 
 
 def exact_convolution(
@@ -170,7 +177,9 @@ def exact_convolution(
         steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
         return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
     require_constants(call, weight, bias)
-    return [_quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), _Taps())]
+    count = best_count(s) if _zero_point(x, weight) == 0 else 1
+    w, s = merged(_filter(weight), s, count)
+    return [_quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), w, count)]
 
 
 @binds(CONV_2D)
@@ -234,5 +243,6 @@ def transpose_conv(call: Call) -> Bound:
         return steps
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
         require_constants(call, weight, bias)
-        return [_quantized_step(call, x, weight, bias, y, s, taps) for s, taps in _phases(x, weight, y, call.options, 1)]
+        phases = _phases(x, weight, y, call.options, 1)
+        return [_quantized_step(call, x, weight, bias, y, s, taps.of(_filter(weight)), 1) for s, taps in phases]
     raise no_kernel(call, "FLOAT32, INT8 and UINT8, weights of the same type")

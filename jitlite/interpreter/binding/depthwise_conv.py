@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding import neighbours
 from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
+    cost_of,
     layouts_of,
     ones_of,
     packed_taps,
@@ -194,6 +196,25 @@ def _is_dense(weight: TensorInfo, s: Windows) -> bool:
     return s.in_c == 1 and s.out_c > 1 and is_constant(weight)
 
 
+def _is_small(x: TensorInfo, weight: TensorInfo, s: Windows) -> bool:
+    """True where the kernel on quads takes longer than a convolution whose filter is zero between different channels."""
+    if x.type is not TensorType.INT8 or s.in_c != s.out_c:
+        return False
+    channels = max(s.out_c, LEAST_CHANNELS)
+    copied = 0 if channels == s.out_c else s.batches * (s.in_h * s.in_w + s.out_h * s.out_w)
+    return neighbours.cost(s) < cost_of(s._replace(in_c=channels), quads_of(s.window_h, s.window_w)) + copied
+
+
+def _diagonal(weight: TensorInfo) -> TensorInfo:
+    """The filter [1, height, width, channels] as one of CONV_2D, [channels, height, width, channels]."""
+    assert weight.value is not None
+    _, height, width, channels = weight.shape
+    value = np.zeros((channels, height, width, channels), weight.value.dtype)
+    own = np.arange(channels)
+    value[own, :, :, own] = np.moveaxis(weight.value.reshape(height, width, channels), 2, 0)
+    return replace(weight, shape=value.shape, value=value)
+
+
 def _by_channel(weight: TensorInfo) -> TensorInfo:
     """The filter [1, height, width, channels] as one of CONV_2D, [channels, height, width, 1]."""
     assert weight.value is not None
@@ -238,6 +259,8 @@ def depthwise_conv_2d(call: Call) -> Bound:
         return _float_steps(x, weight, bias, y, s, clamp)
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
         require_constants(call, weight, bias)
+        if _is_small(x, weight, s):
+            return exact_convolution(call, x, _diagonal(weight), bias, y, s, clamp)
         return _quantized_steps(call, x, weight, bias, y, s)
     if is_float(x, y) and weight.type is TensorType.INT8:
         require_constants(call, weight, bias)

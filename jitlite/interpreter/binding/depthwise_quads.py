@@ -54,6 +54,8 @@ def quads_of(height: int, width: int) -> Quads:
 
 _COSTS = (68.0, 38.0, 25.0, 17.0)
 """Relative times of blocks by the number of their width, measured."""
+_ROW_COSTS = (80.0, 180.0, 240.0, 330.0)
+"""Cycles for a short row of pixels of a block, once a quad, by the number of its width, measured."""
 
 
 def _cover(channels: int, left: int, widest: int) -> tuple[float, tuple[int, ...]]:
@@ -108,12 +110,26 @@ class Layouts(Record):
         return np.array([len(self.blocks), self.chunk, size, taps, self.plane, self.n_bytes, self.slides], np.int64)
 
 
+def cost_of(s: Windows, quads: Quads) -> float:
+    """Cycles that a convolution of `s.in_c` channels takes, about."""
+    return s.batches * s.out_h * len(quads.members) * sum(_ROW_COSTS[kind] for _, kind in _blocks(s, quads))
+
+
+def _reach(s: Windows, quads: Quads) -> int:
+    """How many columns of quads a pixel reaches behind its first."""
+    return max(column for _, column in quads.taps) * s.dilation_w // s.stride_w
+
+
+def _blocks(s: Windows, quads: Quads) -> list[tuple[int, int]]:
+    """Blocks of the widest width with room for a row, or narrower ones."""
+    narrowest, reach = len(WIDTHS) - 1, _reach(s, quads)
+    widest = next((kind for kind in range(narrowest) if _room(kind, reach) >= min(s.out_w, 2 * PLACES // WIDTHS[kind])), narrowest)
+    return _split(s.in_c, widest)
+
+
 def layouts_of(s: Windows, quads: Quads) -> Layouts:
     """The layouts of a convolution of `s.in_c` channels."""
-    narrowest = len(WIDTHS) - 1
-    reach = max(column for _, column in quads.taps) * s.dilation_w // s.stride_w
-    widest = next((kind for kind in range(narrowest) if _room(kind, reach) >= min(s.out_w, 2 * PLACES // WIDTHS[kind])), narrowest)
-    blocks = _split(s.in_c, widest)
+    reach, blocks = _reach(s, quads), _blocks(s, quads)
     used = {kind for _, kind in blocks}
     room = max(min(_room(kind, reach) for kind in used), PLACES)
     chunk = (-(-s.out_w // -(-s.out_w // room)) + 7) // 8 * 8

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
-    bias_or_zeros,
     by_panel,
     interleave,
     pack_s8,
@@ -249,10 +248,9 @@ def packed_right(weights: Array, zero_point: int, s: Sizes) -> Right:
     return Right(*pack_s8(by_run(own, s), s.groups), offset)
 
 
-def product_ranges(weights: Array, bias: TensorInfo | None, x: TensorInfo, zero_point: int) -> NDArray[np.int64]:
+def product_ranges(weights: Array, biases: NDArray[np.integer], x: TensorInfo, zero_point: int) -> NDArray[np.int64]:
     """What sums of each channel can be, for constant weights."""
     low, high = INTEGER_RANGE[x.type]
-    biases = bias_or_zeros(bias, weights.shape[0], np.int32)
     own, offset = signed(weights, zero_point)
     return sum_ranges(own, 0, biases, low - x.zero_point, high - x.zero_point, offset)
 
