@@ -1,14 +1,16 @@
 """Depthwise convolutions of float32 NHWC images whose channels each give one output channel.
 
-Neighbouring pixels are summed together; the last ones of a row may be summed with some that are done already. Every sum is one chain of
-multiply-adds, the bias first, then tap by tap, however pixels are grouped; of taps outside the image, columns multiply zeros and rows are
-left out. Up to LANES - 1 numbers behind the image are read, but do not count.
+Neighbouring pixels are summed together; the last ones of a row may be summed with some that are done already. Where registers allow, sums
+over windows of 3 x 3 taps run in strips of columns down the image. Every sum is one chain of multiply-adds, the bias first, then tap by
+tap, however pixels are grouped; of taps outside the image, columns multiply zeros and rows are left out. Up to LANES - 1 numbers behind the
+image are read, but do not count.
 """
 
 from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.pixel_strips import STRIP, TAPS, UNFINISHED, sum_strip
 from jitlite.interpreter.kernels.pixel_sums import NARROW, WIDE, WINDOWS, sum_pixels
 from jitlite.interpreter.kernels.tile import stack_f32
 from jitlite.interpreter.kernels.vectors import LANES
@@ -17,6 +19,9 @@ from jitlite.interpreter.kernels.windows import Windows, columns_inside, reach, 
 PART = 4 * LANES
 """Channels that all pixels of a row are summed for, before the next are."""
 OTHERS = len(WINDOWS) - 1
+STRIP_PART = 8 * LANES
+"""Channels that are summed row by row."""
+KEPT = max(1, STRIP_PART * UNFINISHED)
 
 
 class Operands(NamedTuple):
@@ -67,6 +72,49 @@ def _next_pixels(s: Windows, inside: tuple[i64, i64], column: i64) -> tuple[i64,
     return column, min(2, s.out_w - column), 1
 
 
+@inline
+def _has_strips(s: Windows) -> bool:
+    """True for windows that `sum_strip` knows and rows that strips cover without overlapping by much."""
+    if STRIP == 0:
+        return False
+    is_square = s.window_h == TAPS and s.window_w == TAPS and s.stride_h == s.stride_w and s.stride_h <= 2
+    covered = (s.out_w + STRIP - 1) // STRIP * STRIP
+    return is_square and s.dilation_h == 1 and s.dilation_w == 1 and s.out_w >= STRIP and 4 * covered <= 5 * s.out_w
+
+
+@inline
+def _convolve_strips(s: Windows, p: Operands, row: i64, rows: i64, channel: i64, channels: i64, kept: f32p) -> None:
+    """Convolves `rows` rows of an image from row `row` on, counted over batches, for at most STRIP_PART channels."""
+    batch, first = row // s.out_h, row % s.out_h
+    inside, column = columns_inside(s), 0
+    while column < s.out_w:
+        column = min(column, s.out_w - STRIP)
+        left = s.pad_w - column * s.stride_w
+        sum_strip(
+            advance(p.x, (batch * s.in_h * s.in_w - left) * s.in_c + channel),
+            s.in_w * s.in_c,
+            s.in_c,
+            first * s.stride_h - s.pad_h,
+            s.in_h,
+            advance(p.w, channel * TAPS * TAPS),
+            advance(p.bias, channel),
+            advance(p.y, (row * s.out_w + column) * s.out_c + channel),
+            s.out_w * s.out_c,
+            s.out_c,
+            rows,
+            channels,
+            left,
+            left + s.in_w,
+            p.zeros,
+            kept,
+            p.low,
+            p.high,
+            s.stride_w,
+            1 if column < inside[0] or column + STRIP > inside[1] else 0,
+        )
+        column += STRIP
+
+
 @kernel
 def depthwise_conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, low: f32, high: f32, thread: i64, threads: i64) -> None:
     s = unpack(sizes)
@@ -74,6 +122,15 @@ def depthwise_conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, lo
     for lane in range(LANES):
         zeros[lane] = 0
     row_start, row_stop, first, last = share(s.batches * s.out_h, (s.out_c + LANES - 1) // LANES, thread, threads)
+    if _has_strips(s):
+        kept, row, stop = stack_f32(KEPT), row_start, min(last * LANES, s.out_c)
+        while row < row_stop:
+            rows = min(row_stop - row, s.out_h - row % s.out_h)
+            for channel in range(first * LANES, stop, STRIP_PART):
+                operands = Operands(x, w, bias, y, zeros, low, high)
+                _convolve_strips(s, operands, row, rows, channel, min(STRIP_PART, stop - channel), kept)
+            row += rows
+        return
     inside, windows, taps = columns_inside(s), _windows(s), s.window_h * s.window_w
     for row in range(row_start, row_stop):
         line = _line(s, row)

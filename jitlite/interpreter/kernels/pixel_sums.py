@@ -24,18 +24,18 @@ WINDOWS = ((3, 1), (3, 2), (5, 1), (5, 2), (0, 0))
 """Widths and strides of windows with a tap in each column, by their number; the last stands for all others."""
 
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
-_VECTOR = ir.VectorType(_F32, LANES)
+VECTOR = ir.VectorType(_F32, LANES)
 
 
-def _numbers(builder: Any, pointer: Any, at: Any) -> Any:
+def numbers(builder: Any, pointer: Any, at: Any) -> Any:
     return builder.gep(pointer, [at], source_etype=_F32)
 
 
-def _load(builder: Any, pointer: Any) -> Any:
-    return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), typ=_VECTOR, align=4)
+def load(builder: Any, pointer: Any) -> Any:
+    return builder.load(builder.bitcast(pointer, VECTOR.as_pointer()), typ=VECTOR, align=4)
 
 
-class _Pixels:
+class Pixels:
     """The code of the sums of some pixels; arguments as of `sum_pixels`."""
 
     def __init__(self, builder: Any, pixels: int, is_edge: bool, arguments: tuple[Any, ...]) -> None:
@@ -50,10 +50,10 @@ class _Pixels:
         if self.is_edge:
             is_inside = builder.and_(builder.icmp_signed(">=", column, self.first), builder.icmp_signed("<", column, self.stop))
             place = builder.select(is_inside, place, self.zeros)
-        return _load(builder, place)
+        return load(builder, place)
 
     def multiply_add(self, a: Any, b: Any, total: Any) -> Any:
-        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), [a, b, total])
 
     def sums(self, x: Any, w: Any, total: Any, width: int, stride: int) -> list[Any]:
@@ -61,15 +61,15 @@ class _Pixels:
         builder = self.builder
 
         def add(row: Any, sums: list[Any]) -> list[Any]:
-            line = _numbers(builder, x, builder.mul(row, self.row_step))
-            taps = _numbers(builder, w, builder.mul(row, index(width * LANES)))
+            line = numbers(builder, x, builder.mul(row, self.row_step))
+            taps = numbers(builder, w, builder.mul(row, index(width * LANES)))
             sums, known = list(sums), {}
             for tap in range(width):
-                weight = _load(builder, _numbers(builder, taps, index(tap * LANES)))
+                weight = load(builder, numbers(builder, taps, index(tap * LANES)))
                 for pixel in range(self.pixels):
                     column = pixel * stride + tap
                     if column not in known:
-                        known[column] = self.load(_numbers(builder, line, builder.mul(self.step, index(column))), index(column))
+                        known[column] = self.load(numbers(builder, line, builder.mul(self.step, index(column))), index(column))
                     sums[pixel] = self.multiply_add(known[column], weight, sums[pixel])
             return sums
 
@@ -83,10 +83,10 @@ class _Pixels:
 
         def add(number: Any, state: list[Any]) -> list[Any]:
             sums, tap, place = state[:-2], state[-2], state[-1]
-            weight, found = _load(builder, _numbers(builder, w, builder.mul(number, index(LANES)))), []
+            weight, found = load(builder, numbers(builder, w, builder.mul(number, index(LANES)))), []
             for pixel in range(self.pixels):
                 moved = builder.mul(self.stride, index(pixel))
-                at = _numbers(builder, x, builder.add(place, builder.mul(moved, self.step)))
+                at = numbers(builder, x, builder.add(place, builder.mul(moved, self.step)))
                 column = builder.add(builder.mul(tap, self.dilation), moved)
                 found.append(self.multiply_add(self.load(at, column), weight, sums[pixel]))
             following = builder.add(tap, index(1))
@@ -103,16 +103,16 @@ class _Pixels:
             raised = builder.select(builder.fcmp_ordered("<", total, self.low), self.low, total)
             found.append(builder.select(builder.fcmp_ordered(">", raised, self.high), self.high, raised))
             place = builder.add(builder.mul(self.y_step, index(pixel)), channel)
-            pointers.append(builder.bitcast(_numbers(builder, self.y, place), _VECTOR.as_pointer()))
+            pointers.append(builder.bitcast(numbers(builder, self.y, place), VECTOR.as_pointer()))
         left = builder.sub(self.lanes, channel)
         with builder.if_else(builder.icmp_signed(">=", left, index(LANES))) as (whole, part):
             with whole:
                 for vector, pointer in zip(found, pointers):
                     builder.store(vector, pointer, align=4)
             with part:
-                numbers = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
-                mask = builder.icmp_signed("<", numbers, splat(builder, builder.trunc(left, _I32), LANES))
-                kind = ir.FunctionType(ir.VoidType(), [_VECTOR, pointers[0].type, _I32, mask.type])
+                lanes = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
+                mask = builder.icmp_signed("<", lanes, splat(builder, builder.trunc(left, _I32), LANES))
+                kind = ir.FunctionType(ir.VoidType(), [VECTOR, pointers[0].type, _I32, mask.type])
                 masked = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
                 for vector, pointer in zip(found, pointers):
                     builder.call(masked, [vector, pointer, ir.Constant(_I32, 4), mask])
@@ -120,13 +120,13 @@ class _Pixels:
 
 def _code(pixels: int, is_edge: bool, width: int, stride: int) -> Callable[..., None]:
     def write(builder: Any, *arguments: Any) -> None:
-        own = _Pixels(builder, pixels, is_edge, arguments)
+        own = Pixels(builder, pixels, is_edge, arguments)
 
         def block(channel: Any, state: list[Any]) -> list[Any]:
-            x, total = _numbers(builder, own.x, channel), _load(builder, _numbers(builder, own.bias, channel))
+            x, total = numbers(builder, own.x, channel), load(builder, numbers(builder, own.bias, channel))
             sums = own.sums(x, state[0], total, width, stride) if width else own.any_sums(x, state[0], total)
             own.put(sums, channel)
-            return [_numbers(builder, state[0], own.w_step)]
+            return [numbers(builder, state[0], own.w_step)]
 
         loop(builder, index(0), own.lanes, LANES, [own.w], block)
 
