@@ -17,7 +17,7 @@ from jitlite.interpreter.kernels.pixel_sums import VECTOR, Pixels, load, numbers
 from jitlite.interpreter.kernels.tile import ISA
 from jitlite.interpreter.kernels.vectors import LANES
 
-STRIP = 7 if ISA.heights[0] > 8 else 0
+STRIP = 7 if ISA.floats.heights[0] > 8 else 0
 """Columns of a strip: three rows of sums beside nine weights and a number of the image fill 32 registers; 0 where there are fewer."""
 UNFINISHED = 2 * STRIP
 """Sums kept of each channel."""
@@ -150,7 +150,7 @@ def sum_strip(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         *operands, stride, edge = values
-        kinds = {2 * own + at_edge: (own, bool(at_edge)) for own in (1, 2) for at_edge in (0, 1)}
+        kinds = {2 * own + at_edge: (own, bool(at_edge)) for own in (1, 2) for at_edge in (0, 1) if STRIP}
         names = {value: f"jitlite.strip.{value}" for value in kinds}
         choose(builder, builder.add(builder.mul(stride, index(2)), edge), names, operands, lambda value: _code(*kinds[value]))
         return context.get_dummy_value()
