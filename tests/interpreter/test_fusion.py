@@ -7,13 +7,16 @@ from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import Interpreter
 from jitlite.schemas.ops.activation import RELU, RELU6, RELU_N1_TO_1
-from jitlite.schemas.ops.conv import CONV_2D
+from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.pad import PAD
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     AddOptions,
     Conv2DOptions,
+    DepthwiseConv2DOptions,
     MulOptions,
+    Padding,
     QuantizationParameters,
     TensorType,
 )
@@ -116,3 +119,66 @@ def test_what_others_read_is_not_fused():
     for found, alone, expected in zip(fused, single, lite):
         np.testing.assert_array_equal(found, alone)
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def padded(second, type, sides, padding=Padding.VALID, stride=1):
+    """A model that pads an image of 5 · 6 pixels and convolves what it made, and an image."""
+    model = new_model()
+    graph = GraphBuilder(model)
+    is_float = type is TensorType.FLOAT32
+    rng = np.random.default_rng(1)
+
+    def quantized(scale, zero_point=0):
+        return None if is_float else QuantizationParameters(scale=[scale], zero_point=[zero_point])
+
+    shape = (1, 5, 6, 3)
+    height, width, depth = (before + size + after for size, (before, after) in zip(shape[1:], sides[1:]))
+    filter_shape = (5 if second is CONV_2D else 1, 3, 3, depth)
+    channels = 5 if second is CONV_2D else depth
+    numbers = rng.normal(0, 1, filter_shape) if is_float else rng.integers(-127, 128, filter_shape)
+    sizes = [(size - 3 + stride if padding is Padding.VALID else size + stride - 1) // stride for size in (height, width)]
+    x = graph.tensor(shape, type, quantization=quantized(0.05, 9))
+    graph.graph.inputs.append(x)
+    between = graph.tensor((1, height, width, depth), type, quantization=quantized(0.05, 9))
+    w = graph.constant(numbers, np.float32 if is_float else np.int8)
+    graph.graph.tensors[w].quantization = quantized(0.02)
+    b = graph.constant(np.arange(channels), np.float32 if is_float else np.int32)
+    y = graph.tensor((1, *sizes, channels), type, quantization=quantized(0.5, -3))
+    strides = {"padding": padding, "stride_h": stride, "stride_w": stride, "dilation_h_factor": 1, "dilation_w_factor": 1}
+    options = Conv2DOptions(**strides) if second is CONV_2D else DepthwiseConv2DOptions(**strides, depth_multiplier=1)
+    graph.op(PAD, [x, graph.constant(sides, np.int32)], [between])
+    graph.op(second, [between, w, b], [y], options)
+    graph.finish(y)
+    feed = rng.normal(0, 2, shape).astype(np.float32)
+    return content(model), [feed if is_float else np.clip(feed * 30, -128, 127).astype(np.int8)]
+
+
+FUSIBLE = [
+    ([(0, 0), (1, 1), (1, 1), (0, 0)], Padding.VALID, 1),
+    ([(0, 0), (0, 1), (0, 1), (0, 0)], Padding.VALID, 2),
+    ([(0, 0), (2, 0), (1, 2), (0, 0)], Padding.VALID, 1),
+    ([(0, 0), (1, 0), (0, 1), (0, 0)], Padding.SAME, 1),
+]
+
+
+@pytest.mark.parametrize("type", [TensorType.FLOAT32, TensorType.INT8], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("second", [CONV_2D, DEPTHWISE_CONV_2D], ids=lambda spec: spec.name)
+@pytest.mark.parametrize(("sides", "padding", "stride"), FUSIBLE)
+def test_a_convolution_pads_its_image_itself(second, type, sides, padding, stride):
+    model, feeds = padded(second, type, sides, padding, stride)
+    (fused, single, lite), steps = results(model, feeds)
+    tolerance = 1e-5 if type is TensorType.FLOAT32 else 0
+    assert set(steps) == {f"PAD+{second.name}"}
+    for found, alone, expected in zip(fused, single, lite):
+        np.testing.assert_allclose(found, alone, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("sides", [[(0, 0), (1, 1), (1, 1), (0, 1)], [(0, 0), (3, 0), (0, 0), (0, 0)], [(0, 0), (0, 0), (0, 4), (0, 0)]])
+def test_padding_that_windows_cannot_make_stays(sides):
+    model, feeds = padded(CONV_2D, TensorType.FLOAT32, sides)
+    (fused, single, lite), steps = results(model, feeds)
+    assert {"PAD", "CONV_2D"} <= set(steps)
+    for found, alone, expected in zip(fused, single, lite):
+        np.testing.assert_array_equal(found, alone)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -37,12 +37,13 @@ from jitlite.interpreter.binding.products import (
     shared_multiplier,
     sliding_sizes,
 )
-from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
-from jitlite.interpreter.binding.windows import Windows, sliding
+from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
+from jitlite.interpreter.binding.windows import Windows, around, sliding
 from jitlite.schemas.ops.conv import CONV_2D, TRANSPOSE_CONV
+from jitlite.schemas.ops.pad import paddings
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import replace
-from jitlite.schemas.tables import TensorType
+from jitlite.schemas.tables import BuiltinOperator, TensorType
 
 PREPARE = kernels("prepare")
 
@@ -182,11 +183,33 @@ def exact_convolution(
     return [_quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), w, count)]
 
 
+def _windows(call: Call) -> Windows:
+    x, weight = call.input(0), call.input(1)
+    return sliding(x.shape, call.outputs[0].shape, (weight.shape[1], weight.shape[2]), call.options, x.shape[3] // weight.shape[3])
+
+
 @binds(CONV_2D)
 def conv_2d(call: Call) -> Bound:
-    x, weight, bias, y = call.input(0), widened(call.input(1)), call.input(2), call.outputs[0]
-    groups = x.shape[3] // weight.shape[3]
-    s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options, groups)
+    return _conv_2d(call, call.input(0), _windows(call))
+
+
+@fuses(BuiltinOperator.PAD, BuiltinOperator.CONV_2D)
+def padded_conv_2d(padding: Call, call: Call) -> Bound | None:
+    """A convolution that reads the image the padding reads."""
+    s = unpadded(padding, call, _windows(call))
+    return None if s is None else _conv_2d(call, padding.input(0), s)
+
+
+def unpadded(padding: Call, call: Call, s: Windows) -> Windows | None:
+    """The windows `s` of a convolution of a padded image over that image; None where the padding is not what these windows take for 0."""
+    x, padded = padding.input(0), padding.outputs[0]
+    has_scale = not x.is_quantized or (x.scale, x.zero_point) == (padded.scale, padded.zero_point)
+    is_same = padded is call.input(0) and padded.rank == 4 and has_scale
+    return around(x.shape, s, paddings(padding)) if is_same else None
+
+
+def _conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
+    weight, bias, y = widened(call.input(1)), call.input(2), call.outputs[0]
     clamp = bounds(call.options.fused_activation_function)
     if is_float(x, weight, bias, y) or is_int8(x, weight, y) or is_uint8(x, weight, y):
         return exact_convolution(call, x, weight, bias, y, s, clamp)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import neighbours
-from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants
+from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants, unpadded
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
     cost_of,
@@ -31,14 +31,14 @@ from jitlite.interpreter.binding.panels import (
     widened,
 )
 from jitlite.interpreter.binding.products import shared_multiplier
-from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
 from jitlite.interpreter.binding.rounding import Int32s, certify_quantized, sum_ranges
 from jitlite.interpreter.binding.windows import Windows, sliding
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import replace
-from jitlite.schemas.tables import TensorType
+from jitlite.schemas.tables import BuiltinOperator, TensorType
 
 FLOAT = kernels("depthwise_conv_f32")
 QUANTIZED = kernels("depthwise_conv_q8")
@@ -248,10 +248,25 @@ def _hybrid_steps(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y:
     return [quantize, *widening, step, *narrowing]
 
 
+def _windows(call: Call) -> Windows:
+    weight = call.input(1)
+    return sliding(call.input(0).shape, call.outputs[0].shape, (weight.shape[1], weight.shape[2]), call.options)
+
+
 @binds(DEPTHWISE_CONV_2D)
 def depthwise_conv_2d(call: Call) -> Bound:
-    x, weight, bias, y = call.input(0), widened(call.input(1)), call.optional_input(2), call.outputs[0]
-    s = sliding(x.shape, y.shape, (weight.shape[1], weight.shape[2]), call.options)
+    return _depthwise_conv_2d(call, call.input(0), _windows(call))
+
+
+@fuses(BuiltinOperator.PAD, BuiltinOperator.DEPTHWISE_CONV_2D)
+def padded_depthwise_conv_2d(padding: Call, call: Call) -> Bound | None:
+    """A convolution that reads the image the padding reads."""
+    s = unpadded(padding, call, _windows(call))
+    return None if s is None else _depthwise_conv_2d(call, padding.input(0), s)
+
+
+def _depthwise_conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
+    weight, bias, y = widened(call.input(1)), call.optional_input(2), call.outputs[0]
     clamp = bounds(call.options.fused_activation_function)
     if (is_float(x, weight, y) or is_int8(x, weight, y) or is_uint8(x, weight, y)) and _is_dense(weight, s):
         return exact_convolution(call, x, _by_channel(weight), bias, y, s, clamp)
