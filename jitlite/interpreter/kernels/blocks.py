@@ -8,7 +8,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from jitlite.interpreter.kernels.abi import inline
-from jitlite.interpreter.kernels.lines import SHORT_BYTES
+from jitlite.interpreter.kernels.lines import LINE_BYTES
+
+Function = Callable[..., Any]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
@@ -63,15 +65,16 @@ def _interleaved(builder: Any, rows: list[Any], side: int, blocks: int) -> list[
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def transpose_tile(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: Any, y_step: Any, blocks: Any) -> Any:
-    """Writes the columns of a block of SHORT_BYTES by rows of x as rows of y, and behind each those of the following `blocks` - 1 blocks.
+def transpose_tile(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: Any, y_step: Any, sides: Any, blocks: Any) -> Any:
+    """Writes the columns of a block of `sides` rows of x as rows of y, and behind each those of the following `blocks` - 1 blocks.
 
-    A block has as many rows as columns; rows are contiguous, `x_step` and `y_step` apart.
+    A block has as many columns as rows; rows are contiguous, `x_step` and `y_step` apart.
     """
-    if not (isinstance(x, types.CPointer) and x == y and isinstance(blocks, types.IntegerLiteral)):
+    if not (
+        isinstance(x, types.CPointer) and x == y and isinstance(sides, types.IntegerLiteral) and isinstance(blocks, types.IntegerLiteral)
+    ):
         return None
-    count = blocks.literal_value
-    side, align = 8 * SHORT_BYTES // x.dtype.bitwidth, x.dtype.bitwidth // 8
+    side, count, align = sides.literal_value, blocks.literal_value, x.dtype.bitwidth // 8
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         element = context.get_data_type(x.dtype)
@@ -88,33 +91,54 @@ def transpose_tile(typing: Any, x: Any, x_at: Any, x_step: Any, y: Any, y_at: An
             builder.store(row, address, align=align)
         return context.get_dummy_value()
 
-    return types.void(x, types.int64, types.int64, y, types.int64, types.int64, blocks), generate
+    return types.void(x, types.int64, types.int64, y, types.int64, types.int64, sides, blocks), generate
 
 
-def transpose(element_bytes: int) -> Callable[..., Any]:
-    """Transposes planes of SHORT_BYTES by rows and columns or more; tiles at the edges overlap others.
+_TILES = {
+    1: ((16, 2), (16, 1), (8, 4), (8, 1), (4, 8), (4, 1)),
+    2: ((8, 4), (8, 1), (4, 4), (4, 1)),
+    4: ((4, 4), (4, 2), (4, 1)),
+    8: ((2, 4), (2, 1)),
+}
+"""Rows and blocks of tiles by the bytes of an element, best first."""
+
+
+def transpose(element_bytes: int) -> Function:
+    """A function that transposes planes, as many elements at a time as a plane has room for.
 
     Rows are neighbours in x and `y_row` apart in y, columns are `x_column` apart in x and neighbours in y.
     """
-    high = SHORT_BYTES // element_bytes
-    blocks = 2 if element_bytes == 1 else 4
-    wide = high * blocks
+    return _by_tiles(element_bytes, _TILES[element_bytes])
+
+
+def _by_tiles(element_bytes: int, tiles: tuple[tuple[int, int], ...]) -> Function:
+    """`transpose` by the first tile that fits; tiles at the edges overlap others."""
+    if not tiles:
+        return _one_by_one
+    (high, blocks), smaller = tiles[0], _by_tiles(element_bytes, tiles[1:])
+    wide, line = high * blocks, LINE_BYTES // element_bytes
 
     @inline
     def run(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_column: Any, y_row: Any) -> Any:
-        # Four tiles one above the other read whole cache lines.
-        for strip in range(0, rows, 4 * high):
-            for left in range(0, columns, wide if columns >= wide else high):
-                column = min(left, columns - (wide if columns >= wide else high))
-                for top in range(strip, min(rows, strip + 4 * high), high):
+        if rows < high or columns < wide:
+            smaller(x, y, x_at, y_at, rows, columns, x_column, y_row)
+            return
+        # Tiles one above the other read whole cache lines.
+        for strip in range(0, rows, line):
+            for left in range(0, columns, wide):
+                column = min(left, columns - wide)
+                for top in range(strip, min(rows, strip + line), high):
                     row = min(top, rows - high)
-                    source, target = x_at + row + column * x_column, y_at + row * y_row + column
-                    if columns >= wide:
-                        transpose_tile(x, source, x_column, y, target, y_row, blocks)
-                    else:
-                        transpose_tile(x, source, x_column, y, target, y_row, 1)
+                    transpose_tile(x, x_at + row + column * x_column, x_column, y, y_at + row * y_row + column, y_row, high, blocks)
 
     return run
+
+
+@inline
+def _one_by_one(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_column: Any, y_row: Any) -> Any:
+    for row in range(rows):
+        for column in range(columns):
+            y[y_at + row * y_row + column] = x[x_at + row + column * x_column]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped

@@ -193,22 +193,21 @@ def _transposes(element_bytes: int) -> Function:
 
     @inline
     def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
-        if rows >= high and columns >= high:
-            tiles(x, y, x_at, y_at, rows, columns, x_column, y_row)
-        elif columns == 2 and y_row == 2:
+        is_large = rows >= high and columns >= high
+        if not is_large and columns == 2 and y_row == 2:
             into_2(x, y, x_at, y_at, rows, x_column)
-        elif columns == 3 and y_row == 3:
+        elif not is_large and columns == 3 and y_row == 3:
             into_3(x, y, x_at, y_at, rows, x_column)
-        elif columns == 4 and y_row == 4:
+        elif not is_large and columns == 4 and y_row == 4:
             into_4(x, y, x_at, y_at, rows, x_column)
-        elif rows == 2 and x_column == 2:
+        elif not is_large and rows == 2 and x_column == 2:
             from_2(x, y, x_at, y_at, columns, y_row)
-        elif rows == 3 and x_column == 3:
+        elif not is_large and rows == 3 and x_column == 3:
             from_3(x, y, x_at, y_at, columns, y_row)
-        elif rows == 4 and x_column == 4:
+        elif not is_large and rows == 4 and x_column == 4:
             from_4(x, y, x_at, y_at, columns, y_row)
         else:
-            _elements(x, y, x_at, y_at, rows, columns, x_row, x_column, y_row, y_column)
+            tiles(x, y, x_at, y_at, rows, columns, x_column, y_row)
 
     return copy
 

@@ -79,7 +79,7 @@ def _pack_levels(source: f32p, at: i64, s: Source, target: f32p, level: i64, cou
     if count == COLUMNS and s.depth_step == 1:
         whole = s.depth // _DEPTH * _DEPTH
         for k in range(0, whole, _DEPTH):
-            transpose_tile(source, at + k, s.channel_step, target, level + k * COLUMNS, COLUMNS, _BLOCKS)
+            transpose_tile(source, at + k, s.channel_step, target, level + k * COLUMNS, COLUMNS, _DEPTH, _BLOCKS)
     for k in range(whole, s.depth):
         for j in range(count):
             target[level + k * COLUMNS + j] = source[at + k * s.depth_step + j * s.channel_step]
@@ -120,7 +120,7 @@ def pack_s8(source: i8p, target: i8p, sums: i32p, sizes: i64p, thread: i64, thre
 
 def _transposed(element_bytes: int) -> Function:
     """Transposes matrices, strips of a cache line's columns at a time."""
-    strip, least, tiles = LINE_BYTES // element_bytes, SHORT_BYTES // element_bytes, transpose(element_bytes)
+    strip, tiles = LINE_BYTES // element_bytes, transpose(element_bytes)
 
     @inline
     def run(x: Numbers, y: Numbers, sizes: i64p, thread: i64, threads: i64) -> None:
@@ -130,13 +130,7 @@ def _transposed(element_bytes: int) -> Function:
         for number in range(start, stop):
             matrix, column = number // strips * rows * columns, number % strips * strip
             width = min(strip, columns - column)
-            source, target = matrix + column, matrix + column * rows
-            if width >= least and rows >= least:
-                tiles(x, y, source, target, width, rows, columns, rows)
-            else:
-                for row in range(rows):
-                    for line in range(width):
-                        y[target + line * rows + row] = x[source + row * columns + line]
+            tiles(x, y, matrix + column, matrix + column * rows, width, rows, columns, rows)
 
     return run
 
