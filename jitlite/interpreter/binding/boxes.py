@@ -18,6 +18,7 @@ Operand = TensorInfo | NDArray[Any]
 
 _WIDEST_BYTES = 8
 _SHORTEST_RUN_BYTES = 16
+_MANY_ROWS = 8
 
 _ROWS = {1: "copy_runs", 0: "copy_repeats", -1: "copy_reversals"}
 """Kernels for rows of neighbours in the target, by the source's stride."""
@@ -122,8 +123,14 @@ def _planes(loops: list[Loop], item_bytes: int) -> tuple[str, list[Loop]]:
     suffix = f"x{8 * item_bytes}"
     if innermost.y_stride == 1 and innermost.x_stride in _ROWS:
         kernel = _ROWS[innermost.x_stride]
-        return kernel if innermost.x_stride == 1 else f"{kernel}_{suffix}", [*outer, innermost]
+        return kernel if innermost.x_stride == 1 else f"{kernel}_{suffix}", [*_with_many_rows(outer), innermost]
     neighbours = next((place for place, loop in enumerate(outer) if loop.x_stride == 1), None)
     if neighbours is None or innermost.y_stride != 1:
-        return f"copy_elements_{suffix}", [*outer, innermost]
+        return f"copy_elements_{suffix}", [*_with_many_rows(outer), innermost]
     return f"copy_transposes_{suffix}", [*outer[:neighbours], *outer[neighbours + 1 :], outer[neighbours], innermost]
+
+
+def _with_many_rows(loops: list[Loop]) -> list[Loop]:
+    """The loops, the last of those with _MANY_ROWS rounds behind the others: going from plane to plane takes longer than a row."""
+    place = next((place for place in reversed(range(len(loops))) if loops[place].size >= _MANY_ROWS), len(loops) - 1)
+    return [*loops[:place], *loops[place + 1 :], loops[place]]
