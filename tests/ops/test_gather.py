@@ -41,6 +41,37 @@ def test_gather(type, index, shape, where, axis, batch_dims):
     check(GATHER, GatherOptions(axis=axis, batch_dims=batch_dims), inputs, [like(x)], resolver=OPTIMIZED)
 
 
+@pytest.mark.parametrize("index", [T.INT32, T.INT64])
+@pytest.mark.parametrize(("shape", "axis"), [((12,), 0), ((2, 12, 3), 1), ((2, 3, 12), 2)])
+@pytest.mark.parametrize(
+    "where",
+    [
+        [[0, 1, 2], [1, 2, 3], [9, 10, 11]],
+        [4, 5, 6, 7, 0, 1, 8, 9, 10, 11],
+        [8, 9, 10, 11, 0, 1, 2, 3],
+        [11, 10, 9],
+        [5],
+        list(range(12)),
+    ],
+    ids=str,
+)
+def test_constant_positions(where, shape, axis, index):
+    x = operand(T.FLOAT32, shape)
+    check(GATHER, GatherOptions(axis=axis), [x, constant(where, index)], [like(x)], resolver=OPTIMIZED, threads=(1, 2, 5))
+
+
+def test_constant_positions_of_batches():
+    x, where = operand(T.INT8, (2, 3, 8, 2)), [[0, 1, 4, 5], [6, 7, 2, 3]]
+    check(GATHER, GatherOptions(axis=2, batch_dims=1), [x, constant(where)], [like(x)], resolver=OPTIMIZED)
+
+
+@pytest.mark.parametrize("where", [[3, 4, 5, 6], [-1, 0, 1], [0, 1, 2, 2**31 - 1, -(2**31), 1 - 2**31]], ids=str)
+def test_constant_positions_out_of_range_fail_at_run_time(where):
+    content = write_model(build(GATHER, GatherOptions(), [operand(T.FLOAT32, (6,)), constant(where)], [result(T.FLOAT32)]))
+    with pytest.raises(ExecutionError, match="an index inside its bound is required"):
+        run(content, [np.zeros(6, np.float32)])
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), type=st.sampled_from([T.FLOAT32, T.INT8]))
 def test_gather_of_any_shape(data, type):

@@ -1,13 +1,13 @@
 """Bindings of the operators that read by index or make indices."""
 
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 
-from jitlite.interpreter.binding.boxes import element_bytes, strides
+from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2, gather_axes, one_hot_axis
-from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("gather")
@@ -31,24 +31,38 @@ def _indices(call: Call, operand: int) -> str:
     return suffix
 
 
+def _neighbours(positions: TensorInfo, count: int) -> int:
+    """How many indices may be read at once: constant rows of `count` indices consist of so many consecutive ones each time."""
+    if positions.value is None or positions.size == 0:
+        return 1
+    steps = np.diff(positions.value.reshape(-1, count).astype(np.int64))
+    return gcd(count, *(np.flatnonzero((steps != 1).any(axis=0)) + 1).tolist())
+
+
 @binds(GATHER)
 def gather(call: Call) -> Step:
     x, positions, y = call.input(0), call.input(1), call.outputs[0]
     axis, batch_dims = gather_axes(call)
     outer, count = prod(x.shape[batch_dims:axis]), prod(positions.shape[batch_dims:])
-    run = prod(x.shape[axis + 1 :]) * element_bytes(call, x)
+    run, together = prod(x.shape[axis + 1 :]) * element_bytes(call, x), _neighbours(positions, count)
+    block = x.shape[axis] * run
+    if positions.value is not None and batch_dims == 0 and together == count:
+        first = int(positions.value.flat[0])
+        if 0 <= first <= x.shape[axis] - count:
+            loops = [Loop(prod(x.shape[:axis]), block, count * run), Loop(count * run, 1, 1)]
+            return BOXES.copy(x, y, loops, 1, (first * run, 0))
     return K.step(
         f"gather_{_indices(call, 1)}",
         x=x,
-        positions=positions,
+        positions=positions if positions.value is None else positions.value.reshape(-1)[::together].copy(),
         y=y,
         outer=outer,
-        count=count,
-        rows=prod(x.shape[:axis]) * count if y.size else 0,
-        block=x.shape[axis] * run,
-        run=run,
+        count=count // together,
+        rows=prod(x.shape[:axis]) * count // together if y.size else 0,
+        block=block,
+        run=run * together,
         depth=1,
-        bounds=np.array([x.shape[axis]], np.int64),
+        bounds=np.array([x.shape[axis] - together + 1], np.int64),
         strides=np.array([run], np.int64),
     )
 
