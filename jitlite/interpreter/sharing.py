@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 SURE_BYTES = 1 << 18
 """A step on tensors of so many bytes is worth sharing on any machine."""
-PART_NS = 1000
+PART_NS = 400
 """The least time of a part: a few times what it costs to hand one over."""
 FINE_PART_NS = 10_000
 FINE_PARTS = 4

@@ -15,7 +15,7 @@ import pytest
 from jitlite.interpreter import Interpreter, sharing
 from jitlite.interpreter import interpreter as interpreter_module
 from jitlite.interpreter.codegen.immediate import call_kernel
-from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, KEPT, LINE, MOST_TEAMS, POOL, TRIED, WORKERS
+from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, IDLE, KEPT, LINE, MOST_TEAMS, POOL, TRIED, WORKERS
 from jitlite.interpreter.sharing import Sharing, TableRun, parts_for_time, pays_afar
 from jitlite.interpreter.team import Team, TeamPool, _acquire_lock, _address, _allocate_lock, _free_lock, team_pool
 from jitlite.schemas.errors import ExecutionError
@@ -346,13 +346,13 @@ print('fine')
 
 @pytest.mark.parametrize(
     ("time_ns", "threads", "parts"),
-    [(0, 2, 1), (1999, 2, 1), (2000, 2, 2), (1999, 8, 1), (3500, 8, 3), (39_999, 2, 2), (40_000, 2, 4), (10**9, 2, 8), (10**9, 16, 64)],
+    [(0, 2, 1), (799, 2, 1), (800, 2, 2), (799, 8, 1), (1500, 8, 3), (39_999, 2, 2), (40_000, 2, 4), (10**9, 2, 8), (10**9, 16, 64)],
 )
 def test_parts_follow_from_a_step_s_time(time_ns, threads, parts):
     assert parts_for_time(time_ns, threads) == parts
 
 
-@pytest.mark.parametrize(("first_ns", "second_ns", "expected"), [(50_000, 100, [4, 1]), (1900, 100, [1, 1])])
+@pytest.mark.parametrize(("first_ns", "second_ns", "expected"), [(50_000, 100, [4, 1]), (750, 100, [1, 1])])
 def test_steps_are_measured_and_cut_anew(monkeypatch, first_ns, second_ns, expected):
     """A clock by which steps take what the test says, calls 40 ns, and the first run, on cold caches, a millisecond more."""
     looks = [0]
@@ -378,11 +378,12 @@ def test_steps_are_measured_and_cut_anew(monkeypatch, first_ns, second_ns, expec
 def chooser():
     """A table whose steps may be cut in three ways, with a clock by which a run takes what `costs` says of the way it is cut."""
     pool = TeamPool(2)
-    costs, time_ns, looks = [0, 0, 0], [0], [0]
+    costs, time_ns, looks, helps = [0, 0, 0], [0], [0], [True]
 
     @ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
     def clock(_, words):
         looks[0] += 1
+        run[HELPED] = int(helps[0])
         time_ns[0] += costs[int(run[TRIED])] if looks[0] % 2 == 0 else 0
         answer = ctypes.cast(words, ctypes.POINTER(ctypes.c_int64))
         answer[0], answer[1] = divmod(time_ns[0], 10**9)
@@ -394,7 +395,7 @@ def chooser():
     table._least_ns, table._moved = [10**6, 10**5], [0, 1 << 20]
     interpreter.invoke()
     assert [rows[:, 2].tolist() for rows in table._tables] == [[1, 1], [8, 1], [8, 8]]
-    return SimpleNamespace(interpreter=interpreter, run=run, costs=costs, clock=clock)
+    return SimpleNamespace(interpreter=interpreter, run=run, costs=costs, clock=clock, helps=helps)
 
 
 @pytest.mark.parametrize(
@@ -421,6 +422,26 @@ def test_another_way_is_kept_when_times_change(chooser):
         for _ in range(2000):
             np.testing.assert_array_equal(result(chooser.interpreter, x), chain_result(x, 1))
         assert chooser.run[KEPT] == best
+
+
+def test_a_trial_waits_for_workers_for_a_while(chooser):
+    """Nobody helps: a trial that shares steps lasts longer than one that does not, and ends all the same."""
+    run = chooser.run
+    chooser.costs[:] = 100, 90, 80
+
+    def lengths() -> dict[int, int]:
+        found: dict[int, int] = {}
+        for _ in range(3000):
+            chooser.interpreter.invoke()
+            if run[TRIED] != run[KEPT]:
+                found[int(run[TRIED])] = max(found.get(int(run[TRIED]), 0), int(run[IDLE]))
+        return found
+
+    chooser.helps[0] = False
+    assert lengths() == {0: 0, 1: 256}
+    chooser.helps[0] = True
+    lengths()
+    assert lengths() == {0: 0, 1: 0}
 
 
 def test_a_run_that_was_held_up_decides_nothing(chooser):

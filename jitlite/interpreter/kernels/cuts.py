@@ -1,8 +1,9 @@
 """Chooses, among several ways to cut the steps of a plan into parts, the one with which runs take least time.
 
 What a shared step costs depends on where the system lets threads run, and changes. So runs are timed. They go on in bouts: a long one with
-the way that is kept, then a short one that tries another; of the two the better is kept. A bout's first runs do not count, since workers
-have to wake up and data to move. The more often a way has proved itself, the longer it is kept before the next trial.
+the way that is kept, then a short one that tries another; of the two the better is kept. A bout's first runs do not count, since data have
+to move and workers to wake up, for which a trial waits a while. The more often a way has proved itself, the longer it is kept before the
+next trial.
 
 Ways are numbered by how much they share; number 0 shares nothing. Of two that take about as long, the one that shares less is kept.
 """
@@ -17,7 +18,9 @@ from jitlite.interpreter.kernels.team_blocks import (
     COUNTED_RUNS,
     CUTS,
     FIRST_HOLD,
+    HELPED,
     HOLD,
+    IDLE,
     KEPT,
     LEAST,
     LEFT,
@@ -34,6 +37,8 @@ from jitlite.interpreter.kernels.team_blocks import (
 LONG_NS = 200_000
 """A trial with runs of that time ends behind LONG_RUNS more."""
 LONG_RUNS = 2
+LONGEST_IDLE, IDLE_LONG = 256, 16
+"""Runs, and long ones, that a trial waits for workers."""
 GAIN = 32
 """Sharing more has to save one part in GAIN of the time."""
 
@@ -49,7 +54,7 @@ def now_ns(run: i64p) -> int:
 @inline
 def _start(run: i64p, cut: int, runs: int) -> None:
     """Starts a bout."""
-    run[TRIED], run[LEFT], run[SPENT], run[COUNTED], run[LEAST] = cut, runs, 0, 0, _NEVER
+    run[TRIED], run[LEFT], run[SPENT], run[COUNTED], run[LEAST], run[IDLE] = cut, runs, 0, 0, _NEVER, 0
 
 
 @inline
@@ -61,7 +66,7 @@ def _end(run: i64p) -> None:
         trial = (run[TRIAL] + 1) % run[CUTS]
         if trial == kept:
             trial = (trial + 1) % run[CUTS]
-        run[TRIAL], run[PATIENCE], run[WAITED] = trial, 0, 0
+        run[TRIAL], run[PATIENCE], run[WAITED], run[HELPED] = trial, 0, 0, 0
         _start(run, trial, TRIAL_RUNS)
         return
     less, more = min(kept, tried), max(kept, tried)
@@ -72,8 +77,19 @@ def _end(run: i64p) -> None:
 
 
 @inline
+def _waits(run: i64p, spent_ns: int) -> bool:
+    """True for a run of a trial that shares steps, if nobody has helped so far who still may."""
+    if run[TRIED] == 0 or run[TRIED] == run[KEPT] or run[HELPED] > 0 or run[IDLE] >= (IDLE_LONG if spent_ns >= LONG_NS else LONGEST_IDLE):
+        return False
+    run[IDLE] += 1
+    return True
+
+
+@inline
 def note(run: i64p, spent_ns: int) -> None:
     """Notes how long a run took that was cut in the way numbered run[TRIED]; changes that where another is to be tried or kept."""
+    if run[LEFT] == TRIAL_RUNS and _waits(run, spent_ns):
+        return
     if run[LEFT] <= COUNTED_RUNS:
         run[LEAST] = min(run[LEAST], spent_ns)
         run[SPENT] += min(spent_ns, 2 * run[LEAST])

@@ -32,6 +32,7 @@ The block of a plan's run holds
     HOLD        runs between two trials
     LEFT        runs left in the present bout
     SPENT, COUNTED, LEAST    nanoseconds of runs of the bout that count, how many there were, and the shortest
+    IDLE        runs of the bout before a worker took part
     AVERAGE     nanoseconds of a run for each of at most MOST_CUTS ways
 """
 
@@ -49,7 +50,7 @@ MOST_TEAMS = 255
 MOST_CUTS = 3
 
 FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED, CUTS, CLOCK, CLOCK_ID, SECONDS = range(10)
-KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, AVERAGE = range(SECONDS + 2, SECONDS + 11)
+KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, IDLE, AVERAGE = range(SECONDS + 2, SECONDS + 12)
 RUN_WORDS = AVERAGE + MOST_CUTS
 
 COUNTED_RUNS = 8
