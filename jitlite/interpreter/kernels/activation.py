@@ -51,12 +51,12 @@ def _hard_swish(x: Vector) -> Vector:
     return x * (minimum(splat(_SIX), maximum(splat(_ZERO), x + splat(_THREE))) * splat(_SIXTH))
 
 
-_tanh: Any = (pieces if selected().has_tables else transcendental).tanh
+_curves: Any = pieces if selected().has_tables else transcendental
 _bells: Any = pieces if selected().has_tables else normal
 for _name, _function in {
     "elu": transcendental.elu,
-    "logistic": transcendental.logistic,
-    "tanh": _tanh,
+    "logistic": _curves.logistic,
+    "tanh": _curves.tanh,
     "hard_swish": _hard_swish,
     "gelu": _bells.gelu,
     "gelu_tanh": _bells.gelu_tanh,

@@ -1,4 +1,4 @@
-"""Functions as 32 polynomials, one for each of as many equal parts of their range, for targets with `Isa.has_tables`.
+"""Functions by tables of 32 numbers, for targets with `Isa.has_tables`: a power, and polynomials for 32 equal parts of a range.
 
 Coefficients are found when this module is imported: weighted least squares at Chebyshev nodes, close to the least relative error.
 """
@@ -14,11 +14,23 @@ from numpy.typing import NDArray
 from jitlite.interpreter.kernels.intrinsics import rarely_called
 from jitlite.interpreter.kernels.normal import gelu as gelu_everywhere
 from jitlite.interpreter.kernels.normal import gelu_tanh as gelu_tanh_everywhere
-from jitlite.interpreter.kernels.reals import table
+from jitlite.interpreter.kernels.reals import quotient, table
 from jitlite.interpreter.kernels.tile import forced
-from jitlite.interpreter.kernels.vectors import Vector, absolute, any_of, bits_of, copysign, maximum, minimum, multiply_add, splat
+from jitlite.interpreter.kernels.vectors import (
+    Vector,
+    absolute,
+    any_of,
+    bits_of,
+    copysign,
+    floats_of,
+    maximum,
+    minimum,
+    multiply_add,
+    splat,
+)
 
 f32: Any = np.float32
+_I32: Any = np.int32
 
 _ZERO = f32(0)
 _PARTS = 32
@@ -63,6 +75,36 @@ def _pieces(function: Callable[[float], float], width: float, degree: int = _DEG
 
     made: Callable[[Vector], Vector] = evaluate
     return made
+
+
+def _power_table() -> list[float]:
+    """The numbers 2²⁴ · 2^(k / 32), from whose bits those that k has in the exponent's fraction are taken."""
+    powers = (2.0 ** (24 + np.arange(_PARTS) / _PARTS)).astype(np.float32)
+    found: list[float] = (powers.view(np.int32) - (np.arange(_PARTS, dtype=np.int32) << 18)).view(np.float32).tolist()
+    return found
+
+
+_power = table(_power_table())
+_PART_SHIFTER = f32(1.5 * 2**18)
+"""Added to a number below 2¹⁷, it leaves the nearest multiple of 1 / 32 in the lowest bits."""
+_PART_AT = _I32(18)
+_LOG2_E, _LN2 = f32(1.4426950408889634), f32(0.6931471805599453)
+_LN2_REST = f32(0.6931471805599453 - float(_LN2))
+_E1, _E2 = f32(1.00001524), f32(0.50000054)
+_UNIT = f32(2.0**24)
+_LOGISTIC_LEAST, _LOGISTIC_MOST = f32(-103.98), f32(20)
+
+
+@forced
+def logistic(x: Vector) -> Vector:
+    """The value exp(x) / (1 + exp(x)), both times 2²⁴; with x = n / 32 · log 2 + r the power is 2^(n / 32) · exp(r)."""
+    bounded = maximum(splat(_LOGISTIC_LEAST), minimum(splat(_LOGISTIC_MOST), x))
+    shifted = multiply_add(bounded, splat(_LOG2_E), splat(_PART_SHIFTER))
+    n = shifted - splat(_PART_SHIFTER)
+    r = multiply_add(n, splat(-_LN2_REST), multiply_add(n, splat(-_LN2), bounded))
+    power = floats_of(bits_of(_power(bits_of(shifted))) + (bits_of(shifted) << splat(_PART_AT)))
+    raised = multiply_add(multiply_add(splat(_E2), r, splat(_E1)), power * r, power)
+    return quotient(raised, raised + splat(_UNIT))
 
 
 _TANH_WIDTH = 37 / 128
