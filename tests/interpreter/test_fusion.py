@@ -6,7 +6,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import Interpreter
-from jitlite.schemas.ops.activation import RELU, RELU6, RELU_N1_TO_1
+from jitlite.schemas.ops.activation import LOGISTIC, RELU, RELU6, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.elementwise import ADD, MUL
 from jitlite.schemas.ops.pad import PAD
@@ -182,3 +182,58 @@ def test_padding_that_windows_cannot_make_stays(sides):
     for found, alone, expected in zip(fused, single, lite):
         np.testing.assert_array_equal(found, alone)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def gated(type, x_shape, factor_shape=None, activation=ActivationFunctionType.NONE):
+    """A model of a factor times LOGISTIC of x: of x itself where there is no other factor."""
+    model = new_model()
+    graph = GraphBuilder(model)
+
+    def tensor(shape, scale, zero_point):
+        own = {"quantization": QuantizationParameters(scale=[scale], zero_point=[zero_point])}
+        return graph.tensor(shape, type, **({} if type is TensorType.FLOAT32 else own))
+
+    high = 128 if type is TensorType.UINT8 else 0
+    x = tensor(x_shape, 0.06, high - 3)
+    factor = x if factor_shape is None else tensor(factor_shape, 0.02, high)
+    graph.graph.inputs += [x] if factor == x else [x, factor]
+    between, y = tensor(x_shape, 1 / 256, high - 128), tensor(np.broadcast_shapes(x_shape, factor_shape or x_shape), 0.03, high - 100)
+    graph.op(LOGISTIC, [x], [between])
+    graph.op(MUL, [factor, between], [y], MulOptions(fused_activation_function=activation))
+    graph.finish(y)
+    rng = np.random.default_rng(0)
+    if type is TensorType.FLOAT32:
+        return model, [rng.normal(0, 4, shape).astype(np.float32) for shape in (x_shape, factor_shape) if shape is not None]
+    dtype = np.uint8 if type is TensorType.UINT8 else np.int8
+    return model, [np.resize(np.arange(256, dtype=np.uint8).view(dtype), shape) for shape in (x_shape, factor_shape) if shape is not None]
+
+
+@pytest.mark.parametrize("activation", [ActivationFunctionType.NONE, ActivationFunctionType.RELU6], ids=lambda item: item.name)
+@pytest.mark.parametrize("type", [TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8], ids=lambda item: item.name)
+def test_a_factor_joins_a_logistic(type, activation):
+    model, feeds = gated(type, (1, 7, 43), activation=activation)
+    (fused, single, lite), steps = results(content(model), feeds)
+    assert steps == ["LOGISTIC+MUL"]
+    np.testing.assert_array_equal(fused[0], single[0])
+    np.testing.assert_allclose(fused[0], lite[0], rtol=3e-6 if type is TensorType.FLOAT32 else 0, atol=1e-6)
+
+
+def test_another_factor_joins_a_logistic():
+    model, feeds = gated(TensorType.FLOAT32, (5, 11), (5, 11))
+    (fused, single, lite), steps = results(content(model), feeds)
+    assert steps == ["LOGISTIC+MUL"]
+    np.testing.assert_array_equal(fused[0], single[0])
+    np.testing.assert_allclose(fused[0], lite[0], rtol=3e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("type", "x", "factor"),
+    [(TensorType.FLOAT32, (5, 1), (5, 11)), (TensorType.FLOAT32, (5, 11), (11,)), (TensorType.INT8, (5, 11), (5, 11))],
+    ids=["x repeats", "the factor repeats", "bytes"],
+)
+def test_other_factors_stay(type, x, factor):
+    model, feeds = gated(type, x, factor)
+    (fused, single, lite), steps = results(content(model), feeds)
+    assert steps == ["LOGISTIC", "MUL"]
+    np.testing.assert_array_equal(fused[0], single[0])
+    np.testing.assert_allclose(fused[0], lite[0], rtol=3e-6 if type is TensorType.FLOAT32 else 0, atol=1e-6)

@@ -179,6 +179,14 @@ def test_batch_matmul(batches, adj_x, adj_y):
     check(BATCH_MATMUL, options, [activations(*left), floats(*right)], Y, **FLOAT)
 
 
+@pytest.mark.parametrize("adj", [False, True])
+@pytest.mark.parametrize("batches", BATCHES, ids=str)
+def test_outer_products(batches, adj):
+    left, right = sides(batches, adj, adj, 31, 1, 2)
+    options = BatchMatMulOptions(adj_x=adj, adj_y=adj)
+    check(BATCH_MATMUL, options, [activations(*left), activations(*right)], Y, **FLOAT, threads=(1, 2, 7))
+
+
 @pytest.mark.parametrize("adj_y", [False, True])
 @pytest.mark.parametrize("adj_x", [False, True])
 @pytest.mark.parametrize("batches", BATCHES, ids=str)

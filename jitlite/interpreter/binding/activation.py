@@ -12,7 +12,7 @@ from jitlite.interpreter.binding import elementwise_q8, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
 from jitlite.interpreter.binding.registry import BINDINGS, Argument, Bound, Step, binds, fuses, kernels, no_kernel
-from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
+from jitlite.schemas.affine import activation_bounds, multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.activation import (
     ELU,
@@ -41,6 +41,7 @@ RARE = {"q8": kernels("activation_q8")}
 T = TensorType
 
 _INT16_MAX = 2**15 - 1
+_FLOAT_MAX = float(np.finfo(np.float32).max)
 _DIFFERENCES = np.arange(256)
 _ONE, _HALF = np.float32(1), np.float32(0.5)
 
@@ -135,9 +136,32 @@ def elu(call: Call) -> Step:
     return _real(call, "elu", lambda x: np.where(x < 0, lookup.in_float32(math.expm1)(np.minimum(x, 0)), x))
 
 
+def _logistic(x: lookup.Floats) -> lookup.Floats:
+    return _ONE / (_ONE + lookup.in_float32(math.exp)(-x))
+
+
 @binds(LOGISTIC)
 def logistic(call: Call) -> Step:
-    return _real(call, "logistic", lambda x: _ONE / (_ONE + lookup.in_float32(math.exp)(-x)))
+    return _real(call, "logistic", _logistic)
+
+
+@fuses(BuiltinOperator.LOGISTIC, BuiltinOperator.MUL)
+def gate(first: Call, second: Call) -> Step | None:
+    """A factor of x's shape times logistic(x) in float32; x · logistic(x) of bytes as a table."""
+    x, between, y = first.input(0), first.outputs[0], second.outputs[0]
+    factors = [info for info in (second.input(0), second.input(1)) if info.index != between.index]
+    if len(factors) != 1:
+        return None
+    factor = factors[0]
+    if x.type is T.FLOAT32 and factor.shape == x.shape:
+        low, high = activation_bounds(second.options.fused_activation_function)
+        bounds = {"low": max(low, -_FLOAT_MAX), "high": min(high, _FLOAT_MAX)}
+        return K.step("logistic_product_f32", x=x, factor=factor, y=y, count=x.size, **bounds)
+    if x.type in lookup.EIGHT_BITS and factor.index == x.index:
+        logistics = lookup.real_results(x, between, _logistic) - between.zero_point
+        products = (lookup.byte_values(x.type) - x.zero_point) * logistics
+        return lookup.lookup(x, y, elementwise_q8.rescaled_products(second, products))
+    return None
 
 
 @binds(TANH)

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.schemas.ops.spec import Shape
+from jitlite.interpreter.binding.registry import Step, kernels
+from jitlite.schemas.ops.spec import Shape, TensorInfo
+from jitlite.schemas.tables import TensorType
+
+FLOATS = kernels("elementwise")
+ARITHMETIC = {
+    TensorType.FLOAT32: ("add", "sub", "mul", "div", "minimum", "maximum", "squared_difference", "floor_div"),
+    TensorType.INT32: ("add", "sub", "mul", "minimum", "maximum", "squared_difference"),
+}
+"""Operations that one kernel has for a type, by the number it knows them by."""
 
 
 def _strides(shape: Shape, rank: int) -> list[int]:
@@ -41,3 +50,9 @@ def walk(output: Shape, *operands: Shape) -> NDArray[np.int64]:
     for loop in outer:
         block += loop
     return np.array(block, np.int64)
+
+
+def real_products(a: TensorInfo, a_shape: Shape, b: TensorInfo, b_shape: Shape, y: TensorInfo) -> Step:
+    """The step y = a · b of float32 with broadcasting; the operands are seen with the given shapes."""
+    settings = np.array([-np.inf, np.inf, ARITHMETIC[TensorType.FLOAT32].index("mul")], np.float64)
+    return FLOATS.step("arithmetic_f32", a=a, b=b, y=y, walk=walk(y.shape, a_shape, b_shape), settings=settings)

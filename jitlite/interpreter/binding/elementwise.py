@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import elementwise_q8, lookup
-from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.broadcast import ARITHMETIC, FLOATS, walk
 from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
 from jitlite.interpreter.codegen.immediate import call_kernel
@@ -43,7 +43,6 @@ from jitlite.schemas.ops.elementwise import (
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
 from jitlite.schemas.tables import TensorType
 
-K = kernels("elementwise")
 UNARY = kernels("unary")
 RARE = {"int": kernels("elementwise_int"), "i32": kernels("elementwise_i32"), "power": kernels("elementwise_power")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
@@ -51,11 +50,6 @@ T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
 _SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8", T.UINT8: "u8"}
-_ARITHMETIC = {
-    T.FLOAT32: ("add", "sub", "mul", "div", "minimum", "maximum", "squared_difference", "floor_div"),
-    T.INT32: ("add", "sub", "mul", "minimum", "maximum", "squared_difference"),
-}
-"""Operations that one kernel has for a type, by the number it knows them by."""
 _UNARY_I32 = {"abs", "neg", "sign"}
 _RARE_FLOATS = {"pow", "floor_mod"}
 _UNUSED = np.zeros(2, np.int64)
@@ -65,7 +59,7 @@ _UNUSED_FLOATS = np.zeros(2, np.float64)
 def _family(type: TensorType, kernel: str) -> kernels:
     """The family of a kernel of two operands, or of one integer."""
     if type is T.FLOAT32:
-        return RARE["power"] if kernel in _RARE_FLOATS else K
+        return RARE["power"] if kernel in _RARE_FLOATS else FLOATS
     return RARE["i32" if type is T.INT32 and kernel in _UNARY_I32 else "int"]
 
 
@@ -76,9 +70,9 @@ def _step(call: Call, kernel: str, settings: NDArray[Any] | None = None, a: Tens
     if settings is None:
         settings = _UNUSED_FLOATS if a.type is T.FLOAT32 else _UNUSED
     family = _family(a.type, kernel)
-    if kernel in _ARITHMETIC.get(a.type, ()):
-        settings = np.append(settings, settings.dtype.type(_ARITHMETIC[a.type].index(kernel)))
-        family, kernel = K if a.type is T.FLOAT32 else RARE["i32"], "arithmetic"
+    if kernel in ARITHMETIC.get(a.type, ()):
+        settings = np.append(settings, settings.dtype.type(ARITHMETIC[a.type].index(kernel)))
+        family, kernel = FLOATS if a.type is T.FLOAT32 else RARE["i32"], "arithmetic"
     return family.step(f"{kernel}_{suffix}", a=a, b=b, y=y, walk=walk(y.shape, a.shape, b.shape), settings=settings)
 
 

@@ -231,6 +231,12 @@ def _both(a: int, b: int) -> int:
     return (a & 0xFFFF) | (b << 16)
 
 
+def rescaled_products(call: Call, products: lookup.Integers) -> lookup.Integers:
+    """What MUL makes of products of its operands' values, their zero points taken off."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    return _results(products.astype(np.int32), output(call, float(lookup.scale_of(a) * lookup.scale_of(b) / lookup.scale_of(y))))
+
+
 def product(call: Call) -> Step:
     """MUL."""
     a, b, y = call.input(0), call.input(1), call.outputs[0]

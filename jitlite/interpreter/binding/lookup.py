@@ -73,15 +73,20 @@ def requantized(x: TensorInfo, y: TensorInfo, values: Integers, real: float | No
     return rescaled(values, float(scale_of(x) / scale_of(y)) if real is None else real, y.zero_point)
 
 
-def lookup_real(x: TensorInfo, y: TensorInfo, function: Callable[[Floats], Floats]) -> Step:
-    """The step y = function(x) through real numbers, all steps in float32; halves round away from zero."""
+def real_results(x: TensorInfo, y: TensorInfo, function: Callable[[Floats], Floats]) -> Integers:
+    """The results of y = function(x) by byte pattern, through real numbers, all steps in float32; halves round away from zero."""
     centred = (byte_values(x.type) - x.zero_point).astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = function(scale_of(x) * centred) * (np.float32(1) / scale_of(y))
         rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
         rounded = np.where(np.abs(scaled) >= np.float32(2**23), scaled, rounded) + np.float32(y.zero_point)
-    limit = float(2**31)
-    return lookup(x, y, np.clip(np.nan_to_num(rounded.astype(np.float64)), -limit, limit).astype(np.int64))
+    found: Integers = np.clip(np.nan_to_num(rounded.astype(np.float64)), *INTEGER_RANGE[y.type]).astype(np.int64)
+    return found
+
+
+def lookup_real(x: TensorInfo, y: TensorInfo, function: Callable[[Floats], Floats]) -> Step:
+    """The step y = function(x) through real numbers, as `real_results` finds them."""
+    return lookup(x, y, real_results(x, y, function))
 
 
 def nearest(real: Floats) -> Integers:

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.broadcast import real_products
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
     bias_or_zeros,
@@ -216,6 +217,8 @@ def _batched(call: Call, x: TensorInfo, w: TensorInfo, y: TensorInfo) -> Product
 def batch_matmul(call: Call) -> Bound:
     x, w, y = call.input(0), call.input(1), call.outputs[0]
     p = _batched(call, x, w, y)
+    if is_float(x, w, y) and p.depth == 1:
+        return real_products(x, (*x.shape[:-2], y.shape[-2], 1), w, (*w.shape[:-2], 1, y.shape[-1]), y)
     if is_float(x, w, y):
         return _float_product(x, w, None, y, p, bounds(ActivationFunctionType.NONE))
     zeros = np.zeros(p.columns, np.int32)

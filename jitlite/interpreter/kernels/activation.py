@@ -16,6 +16,9 @@ _ZERO: Any = np.float32(0)
 _THREE: Any = np.float32(3)
 _SIX: Any = np.float32(6)
 _SIXTH: Any = np.float32(1 / 6)
+_curves: Any = pieces if selected().has_tables else transcendental
+_bells: Any = pieces if selected().has_tables else normal
+_logistic = _curves.logistic
 
 
 @kernel
@@ -47,15 +50,30 @@ def leaky_relu_f32(x: f32p, y: f32p, count: i64, alpha: f32, thread: i64, thread
 
 
 @forced
+def _gated(x: Vector, factor: Vector, low: Vector, high: Vector) -> Vector:
+    return clamp(factor * _logistic(x), low, high)
+
+
+@kernel
+def logistic_product_f32(x: f32p, factor: f32p, y: f32p, count: i64, low: f32, high: f32, thread: i64, threads: i64) -> None:
+    """Y = factor · logistic(x), clamped."""
+    at, stop = vector_span(count, thread, threads)
+    least, most = splat(low), splat(high)
+    while at + LANES <= stop:
+        store(y, at, _gated(load(x, at), load(factor, at), least, most))
+        at += LANES
+    if at < stop:
+        store_part(y, at, _gated(load_part(x, at, stop - at), load_part(factor, at, stop - at), least, most), stop - at)
+
+
+@forced
 def _hard_swish(x: Vector) -> Vector:
     return x * (minimum(splat(_SIX), maximum(splat(_ZERO), x + splat(_THREE))) * splat(_SIXTH))
 
 
-_curves: Any = pieces if selected().has_tables else transcendental
-_bells: Any = pieces if selected().has_tables else normal
 for _name, _function in {
     "elu": transcendental.elu,
-    "logistic": _curves.logistic,
+    "logistic": _logistic,
     "tanh": _curves.tanh,
     "hard_swish": _hard_swish,
     "gelu": _bells.gelu,
