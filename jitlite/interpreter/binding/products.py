@@ -290,5 +290,6 @@ def quantized_step(
         limits=clamp,
         is_unsigned=int(not is_signed),
         zero_points=np.array([x.zero_point, right.zero_point], np.int32),
+        shares=Scratch(4 * (s.strip * s.out_w + COLUMNS if right.zero_point else 1), is_per_thread=True),
         **rounding.arguments(),
     )

@@ -87,7 +87,8 @@ class Spot(NamedTuple):
     """What is multiplied next.
 
     `panel` is counted over all groups, `width` the columns of its block's last panel; rows start at `places` of `source` (with channels of
-    the panel's group from `channel` on), their results at `results` + `column`. `batch` is theirs and `line` the number of the first row.
+    the panel's group from `channel` on), their results at `results` + `column`. `batch` is theirs, `line` the
+    number of the first row and `pixel` that in the strip.
     """
 
     source: Numbers
@@ -101,6 +102,7 @@ class Spot(NamedTuple):
     width: int
     batch: int
     line: int
+    pixel: int
 
 
 @inline
@@ -228,7 +230,12 @@ def _tiles(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None]
     return multiply
 
 
-def _strips(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
+@inline
+def _nothing(s: i64p, strip: Strip, channel: i64, out: Any) -> None:
+    pass
+
+
+def _strips(finish: Callable[..., None], begin: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
     """A function that multiplies the rows of a strip with panels [first, last)."""
     multiply_tile, height_for, wide = _tiles(finish, tiles), _heights(tiles), tiles.panels
 
@@ -245,6 +252,8 @@ def _strips(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None
             column = strip.at + group * channels + within * COLUMNS
             width = min(COLUMNS, channels - (within + blocks - 1) * COLUMNS)
             channel, pixel, y, x = group * (s[IN_C] // s[GROUPS]), 0, 0, 0
+            if within == 0 or panel == first:
+                begin(s, strip, channel, out)
             while pixel < strip.pixels:
                 height = 1 if s[OUT_H] * s[OUT_W] == 1 else height_for(strip.pixels - pixel, blocks)
                 if pixel + height > strip.pixels:
@@ -264,6 +273,7 @@ def _strips(finish: Callable[..., None], tiles: TileSizes) -> Callable[..., None
                     width,
                     strip.batch,
                     strip.line + pixel,
+                    pixel,
                 )
                 multiply_tile(a, s, spot, height, blocks, out)
                 pixel, x = pixel + rows, x + rows
@@ -287,13 +297,15 @@ def _share(s: i64p, panels: i64, height: i64, thread: i64, threads: i64) -> tupl
     return 0, rows, panels * thread // threads, panels * (thread + 1) // threads
 
 
-def driver(finish: Callable[..., None], copy: Callable[..., None], tiles: TileSizes) -> Callable[..., None]:
+def driver(
+    finish: Callable[..., None], copy: Callable[..., None], tiles: TileSizes, begin: Callable[..., None] = _nothing
+) -> Callable[..., None]:
     """A function that does a thread's part of a product with tiles of the given sizes.
 
     `finish(tile, operands, sizes, spot, out)` stores a tile's sums; `copy(target, source, count, flips)` copies numbers of the image to
-    lines and flips the bits `flips` of every byte.
+    lines and flips the bits `flips` of every byte; `begin(sizes, strip, channel, out)` precedes the strip's tiles of a group.
     """
-    multiply, most_rows = _strips(finish, tiles), tiles.heights[0]
+    multiply, most_rows = _strips(finish, begin, tiles), tiles.heights[0]
 
     @inline
     def run(a: Operands, s: i64p, lines: Numbers, outside: Numbers, flips: i64, out: Any, thread: i64, threads: i64) -> None:

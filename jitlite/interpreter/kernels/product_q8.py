@@ -3,23 +3,20 @@
 from typing import NamedTuple
 
 from jitlite.interpreter.kernels.abi import f64p, i8p, i32, i32p, i64, i64p, inline, kernel
-from jitlite.interpreter.kernels.intrinsics import as_bytes
-from jitlite.interpreter.kernels.product import IN_C, LINE_W, RUN, RUN_H, RUN_W, RUNS_H, RUNS_W, Operands, Spot, driver
+from jitlite.interpreter.kernels.intrinsics import advance, as_bytes
+from jitlite.interpreter.kernels.product import LINE_W, OUT_W, STRIP, Operands, Spot, Strip, driver
 from jitlite.interpreter.kernels.requantize import narrow
+from jitlite.interpreter.kernels.row_shares import SLACK, note_shares
 from jitlite.interpreter.kernels.tile import (
     COLUMNS,
     ISA,
-    Numbers,
     TileOf,
     add_each,
     copy_flipped,
     forced,
-    height_of,
     panels_of,
-    stack_i32,
 )
 from jitlite.interpreter.kernels.tile_store import LINE_ROWS, Exactly, store_exactly, store_lines
-from jitlite.interpreter.kernels.vectors import load, splat, sum_across
 
 
 class Quantized(NamedTuple):
@@ -34,41 +31,20 @@ class Quantized(NamedTuple):
     is_real: int
     right_zero_point: int
     left_zero_point: int
+    shares: i32p
 
 
 @inline
-def _sum_of_row(x: Numbers, at: i64, count: i64) -> i32:
-    """The sum of `count` 8-bit numbers, which int32 holds."""
-    total = splat(narrow(0))
-    whole = count // COLUMNS * COLUMNS
-    for i in range(0, whole, COLUMNS):
-        total = total + load(x, at + i)
-    found: int = sum_across(total)
-    for i in range(whole, count):
-        found = narrow(found + x[at + i])
-    return found
-
-
-@inline
-def _shares(s: i64p, spot: Spot, height: i64, out: Quantized, shares: i32p) -> None:
-    """What every sum of a row lacks because the right side's zero point is not 0: -zero point · sum of (x - its zero point)."""
-    for row in range(height):
-        total, taps = narrow(0), 0
-        for v in range(s[RUNS_H]):
-            for u in range(s[RUNS_W]):
-                at = spot.places[row] + (v * s[RUN_H] * spot.pitch + u * s[RUN_W]) * s[IN_C] + spot.channel
-                total = narrow(total + _sum_of_row(spot.source, at, s[RUN]))
-                taps += s[RUN]
-        shares[row] = narrow(-out.right_zero_point * (total - taps * out.left_zero_point))
+def _begin_quantized(s: i64p, strip: Strip, channel: i64, out: Quantized) -> None:
+    if out.right_zero_point != 0:
+        note_shares(s, strip, channel, out.left_zero_point, out.right_zero_point, out.shares)
 
 
 @forced
 def _finish_quantized(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Quantized) -> None:
     panel = spot.panel
     if out.right_zero_point != 0:
-        shares = stack_i32(16)
-        _shares(s, spot, height_of(tile), out, shares)
-        tile = add_each(tile, shares)
+        tile = add_each(tile, advance(out.shares, spot.pixel))
     first = panel * LINE_ROWS * COLUMNS
     if out.are_certified[panel] != 0 and out.are_certified[panel + panels_of(tile) - 1] != 0:
         store_lines(tile, out.y, spot.results, spot.column, spot.width, out.lines, first, out.limits, narrow(out.offset))
@@ -77,7 +53,7 @@ def _finish_quantized(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Quant
         store_exactly(tile, out.y, spot.results, spot.column, spot.width, first, how)
 
 
-_run = driver(_finish_quantized, copy_flipped, ISA.bytes)
+_run = driver(_finish_quantized, copy_flipped, ISA.bytes, _begin_quantized)
 _MULTIPLIES_UNSIGNED = int(ISA.unsigned_offset == 0)
 
 
@@ -98,6 +74,7 @@ def product_q8(
     reals: f64p,
     is_real: i32,
     zero_points: i32p,
+    shares: i32p,
     is_unsigned: i64,
     thread: i64,
     threads: i64,
@@ -105,14 +82,15 @@ def product_q8(
     """Products of int8 numbers, or of uint8 where `is_unsigned`; weights are int8 in both cases.
 
     `sums` are those of the columns' weights, `zero_points` left's and right's; `outside` is the left one once a batch. Lines hold numbers
-    of the kind the target multiplies.
+    of the kind the target multiplies. `shares` has room for those of a strip and SLACK more, once a thread.
     """
     s, left, right = sizes, zero_points[0], zero_points[1]
+    own = advance(shares, thread * (s[STRIP] * s[OUT_W] + SLACK))
     offset, flips = 128 * is_unsigned, 0
     if s[LINE_W] > 0 and is_unsigned != _MULTIPLIES_UNSIGNED:
         flips, is_unsigned = 128, _MULTIPLIES_UNSIGNED
         left = narrow(left + 128) if _MULTIPLIES_UNSIGNED else narrow(left - 128)
-    out = Quantized(y, offset, rounding, are_certified, limits, reals, is_real, right, left)
+    out = Quantized(y, offset, rounding, are_certified, limits, reals, is_real, right, left, own)
     if is_unsigned != 0:
         unsigned = Operands(as_bytes(x), batches, w, bias, sums, narrow(-left))
         _run(unsigned, s, as_bytes(lines), as_bytes(outside), flips, out, thread, threads)
