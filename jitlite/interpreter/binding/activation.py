@@ -247,10 +247,10 @@ def _exponentials(x: TensorInfo, beta: float) -> tuple[NDArray[np.int32], NDArra
     return scaled, np.where(counts, values, 0).astype(np.int32), weights
 
 
-def _summed(weights: NDArray[np.int32]) -> dict[str, Argument]:
-    """Arguments that sum rows' exponentials up."""
-    planes = np.stack([weights >> bits & 255 for bits in (0, 8, 16)]).astype(np.uint8)
-    return {"weights": weights, "planes": planes}
+def _summed(weights: NDArray[np.int32], others: NDArray[np.int32]) -> dict[str, Argument]:
+    """Arguments that sum rows' exponentials up: the weights, and tables of their bytes and those of `others`."""
+    planes = [weights >> bits & 255 for bits in (0, 8, 16)] + [others >> bits & 255 for bits in (0, 8, 16, 24)]
+    return {"weights": weights, "planes": np.stack(planes).astype(np.uint8)}
 
 
 def _flip(x: TensorInfo) -> int:
@@ -268,7 +268,9 @@ def softmax(call: Call) -> Step:
         # Less than half of 1/256 rounds to 0, whatever the sum, which is 1 at least.
         reach = int(np.count_nonzero(exponentials >= 2**22))
         kernel = "softmax_8_16" if y.type is T.INT16 else "softmax_8"
-        return RARE["q8"].step(kernel, **_rows(call), flip=_flip(x), exponentials=exponentials, reach=reach, **_summed(weights))
+        return RARE["q8"].step(
+            kernel, **_rows(call), flip=_flip(x), exponentials=exponentials, reach=reach, **_summed(weights, exponentials)
+        )
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
@@ -282,7 +284,7 @@ def log_softmax(call: Call) -> Step:
         scaled, _, weights = _exponentials(x, 1.0)
         back = quantize_multiplier(2.0 ** (31 - shift) / mantissa)
         settings = np.array([_least_difference(shift), *back], np.int64)
-        return RARE["q8"].step("log_softmax_8", **_rows(call), flip=_flip(x), scaled=scaled, settings=settings, **_summed(weights))
+        return RARE["q8"].step("log_softmax_8", **_rows(call), flip=_flip(x), scaled=scaled, settings=settings, **_summed(weights, scaled))
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 

@@ -8,9 +8,19 @@ from typing import Any
 
 from jitlite.interpreter.kernels.abi import i8p, i16p, i32p, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.blocks import stack_like
+from jitlite.interpreter.kernels.columns_q8 import (
+    COLUMNS,
+    FEWEST,
+    LONGEST,
+    load_columns,
+    log_share_columns,
+    share_columns,
+    store_columns,
+    sum_columns,
+)
 from jitlite.interpreter.kernels.elements import specialise, xp
 from jitlite.interpreter.kernels.fixed_point import inverse_square_root, logarithm, product, reciprocal, rounding_divide
-from jitlite.interpreter.kernels.intrinsics import advance
+from jitlite.interpreter.kernels.intrinsics import advance, fill_elements
 from jitlite.interpreter.kernels.narrow import (
     BYTES,
     byte_difference,
@@ -67,7 +77,7 @@ def _sum_of_entries(total: Vector, memory: u8p, places: Any) -> Vector:
 
 @inline
 def _sum_of_weights(x: u8p, start: i64, depth: i64, largest: i64, flip: i64, weights: i32p, planes: u8p) -> Any:
-    """`planes` are three tables of the weights' bytes, the lowest first."""
+    """`planes` begin with three tables of the weights' bytes, the lowest first."""
     if depth < _LONG_ROW:
         total = wide(0)
         for i in range(start, start + depth):
@@ -142,6 +152,31 @@ def _fill_shares(results: u8p, reach: i64, exponentials: i32p, inverse: i64, exp
         store(results, at, minimum(scale_down(load(exponentials, at), mantissa, shift), most) ^ flips)
 
 
+@inline
+def _inverse(total: i64, bits: i64) -> Any:
+    """(mantissa, shift): what `scale_down` needs to make shares of exponentials, with so many bits, of their sum."""
+    inverse, exponent = reciprocal(total, _SUM_BITS)
+    shift = exponent + 31 - bits
+    # Beyond 31 bits all shares are 0.
+    return narrow(inverse if shift < 32 else 0), narrow(-min(shift, 31))
+
+
+@inline
+def _softmax_columns(x: u8p, y: u8p, begin: i64, end: i64, depth: i64, flip: i64, planes: u8p, like: i32p) -> None:
+    """`softmax_8` of rows shorter than LONGEST."""
+    columns, totals = stack_like(x, COLUMNS), stack_like(like, 64)
+    inverses, shifts = stack_like(like, 64), stack_like(like, 64)
+    fill_elements(columns, 0, depth * BYTES)
+    for first in range(begin, end, BYTES):
+        count = min(end - first, BYTES)
+        load_columns(x, first, count, depth, flip, columns)
+        sum_columns(columns, depth, planes, totals)
+        for r in range(BYTES):
+            inverses[r], shifts[r] = _inverse(totals[r], 8)
+        share_columns(columns, depth, planes, inverses, shifts, flip)
+        store_columns(columns, y, first, count, depth)
+
+
 @kernel
 def softmax_8(
     x: u8p,
@@ -157,12 +192,14 @@ def softmax_8(
     threads: i64,
 ) -> None:
     """`exponentials` in Q0.31, of which those from `reach` on round to 0, and `weights`, the same in Q12.19; too small ones are 0."""
+    begin, end = span(rows, thread, threads)
+    if depth < LONGEST and end - begin >= FEWEST:
+        _softmax_columns(x, y, begin, end, depth, flip, planes, weights)
+        return
     results = stack_like(x, 256)
-    for i in range(_ENTRIES):
-        results[i] = flip
+    fill_elements(results, flip, _ENTRIES)
     largest, totals = stack_like(weights, 16), stack_like(weights, 16)
     inverses, exponents = stack_like(weights, 16), stack_like(weights, 16)
-    begin, end = span(rows, thread, threads)
     for first in range(begin, end, _ROWS):
         count = min(end - first, _ROWS)
         _measure_rows(x, first, count, depth, flip, weights, planes, largest, totals)
@@ -210,6 +247,30 @@ def _log_share(scaled: i64, log_sum: i64) -> Any:
     return min(max(rounding_divide(scaled - log_sum, _LOG_BITS) + 255, 0), 255)
 
 
+@inline
+def _bound(log_sum: i64, settings: i64p) -> Any:
+    """Differences from here on give the least result."""
+    reach = multiply_by_quantized_multiplier(narrow(log_sum - (1 << 31)), narrow(settings[1]), narrow(settings[2]))
+    return -max(settings[0] - 1, wide(reach))
+
+
+@inline
+def _log_softmax_columns(x: u8p, y: u8p, begin: i64, end: i64, depth: i64, flip: i64, planes: u8p, settings: i64p, like: i32p) -> None:
+    """`log_softmax_8` of rows shorter than LONGEST."""
+    columns, totals = stack_like(x, COLUMNS), stack_like(like, 64)
+    logs, bounds = stack_like(like, 64), stack_like(like, 64)
+    fill_elements(columns, 0, depth * BYTES)
+    for first in range(begin, end, BYTES):
+        count = min(end - first, BYTES)
+        load_columns(x, first, count, depth, flip, columns)
+        sum_columns(columns, depth, planes, totals)
+        for r in range(BYTES):
+            log_sum = logarithm(totals[r])
+            logs[r], bounds[r] = log_sum, _bound(log_sum, settings)
+        log_share_columns(columns, depth, planes, logs, bounds, flip)
+        store_columns(columns, y, first, count, depth)
+
+
 @kernel
 def log_softmax_8(
     x: u8p,
@@ -225,10 +286,12 @@ def log_softmax_8(
     threads: i64,
 ) -> None:
     """`scaled` are the differences in Q5.26, `weights` their exponentials in Q12.19; settings [least difference, multiplier back]."""
-    least, mantissa, shift = settings[0], settings[1], settings[2]
+    begin, end = span(rows, thread, threads)
+    if depth < LONGEST and end - begin >= FEWEST:
+        _log_softmax_columns(x, y, begin, end, depth, flip, planes, settings, weights)
+        return
     results = stack_like(x, 256)
     largest, totals, logs = stack_like(weights, 16), stack_like(weights, 16), stack_like(weights, 16)
-    begin, end = span(rows, thread, threads)
     for first in range(begin, end, _ROWS):
         count = min(end - first, _ROWS)
         _measure_rows(x, first, count, depth, flip, weights, planes, largest, totals)
@@ -236,8 +299,7 @@ def log_softmax_8(
             logs[r] = logarithm(totals[r])
         for r in range(count):
             start, top, log_sum = (first + r) * depth, wide(largest[r]), wide(logs[r])
-            reach = multiply_by_quantized_multiplier(narrow(log_sum - (1 << 31)), mantissa, shift)
-            bound = -max(least - 1, wide(reach))
+            bound = _bound(log_sum, settings)
             if depth >= _TABLED_ROW:
                 for i in range(_ENTRIES):
                     results[i] = (_log_share(scaled[i], log_sum) if i < bound else 0) ^ flip
