@@ -11,7 +11,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from numba import carray, cfunc, types
+from numba import carray, njit
 
 from jitlite.interpreter.codegen import cache, library
 from jitlite.interpreter.codegen.backend import emit_object
@@ -83,22 +83,35 @@ def test_parameters_name_storage_and_element():
     ]
 
 
-def test_numba_module_has_one_native_function_with_the_known_signature():
-    compiled = cfunc(types.void(types.CPointer(types.float32), types.int64), nopython=True)(lambda x, n: None)
-    module = compiled._library._final_module
-    native = [f for f in module.functions if not f.is_declaration and f.name.startswith("_ZN") and f.linkage == llvm.Linkage.external]
-    assert len(native) == 1
-    assert [str(a.type) for a in native[0].arguments] == ["ptr", "ptr", "ptr", "i64"]
+def test_a_module_holds_the_kernel_under_the_known_signature_and_what_it_calls():
+    @njit
+    def doubled(x):
+        return 2 * x
+
+    def calls(x: f32p, count: i64, thread: i64, threads: i64) -> None:
+        x[0] = doubled(x[0])
+
+    (text, entry), _ = _lower("calls", calls)
+    module = llvm.parse_assembly(text)
+    native = next(f for f in module.functions if f'@"{f.name}"(ptr, ptr, ptr, i64, i64, i64)' in entry)
+    assert not native.is_declaration
+    assert [str(a.type) for a in native.arguments] == ["ptr", "ptr", "ptr", "i64", "i64", "i64"]
+    assert not any(f.is_declaration and f.name.startswith("_ZN") for f in module.functions)
+
+
+def test_functions_compiled_after_kernels_can_be_called():
+    _lower("mix", mix)
+    assert njit(lambda x: x + 1)(1) == 2
 
 
 def test_array_views_need_one_runtime_symbol():
-    def double(x, n):
-        view = carray(x, (n,))
-        for i in range(n):
+    def double(x: f32p, count: i64, thread: i64, threads: i64) -> None:
+        view = carray(x, (count,))
+        for i in range(count):
             view[i] = view[i] * 2
 
-    compiled = cfunc(types.void(types.CPointer(types.float32), types.int64), nopython=True)(double)
-    declared = {f.name for f in compiled._library._final_module.functions if f.is_declaration}
+    (text, _), _ = _lower("double", double)
+    declared = {f.name for f in llvm.parse_assembly(text).functions if f.is_declaration}
     assert {name for name in declared if name.startswith("NRT_")} <= {"NRT_MemInfo_call_dtor"}
 
 

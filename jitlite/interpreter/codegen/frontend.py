@@ -1,23 +1,25 @@
 """Kernels → LLVM IR, through Numba. The one module that relies on Numba's internals.
 
-It relies on: `cfunc(...)._library._final_module` holding the function and everything it calls as an llvmlite module; the native
-function's linkage name starting with `_ZN` and taking (return slot, exception slot, arguments…) and returning a 32-bit status; array
-views made by `carray` referring to the run-time symbol NRT_MemInfo_call_dtor alone. `tests/interpreter/test_codegen.py` checks each of
-these; Numba 0.63.1 (the oldest allowed) and 0.68.1 (the newest) pass.
+It relies on: the library of a compiled function holding, once finalized, the function and everything it calls as an llvmlite module; the
+native function's linkage name being that of its descriptor, and taking (return slot, exception slot, arguments…) and returning a 32-bit
+status; the target context's `_internal_codegen`, and its methods that make functions callable, being replaceable; array views made by
+`carray` referring to the run-time symbol NRT_MemInfo_call_dtor alone. `tests/interpreter/test_codegen.py` checks each of these; Numba
+0.63.1 (the oldest allowed) and 0.68.1 (the newest) pass.
 """
 
-import ctypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, get_type_hints
 
-import llvmlite.binding as llvm
-from numba import cfunc, types
+from numba import njit, types
+from numba.core.codegen import AOTCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from jitlite.interpreter.codegen.isa import NAMES
 from jitlite.interpreter.kernels.abi import KERNELS
 
 MANIFEST = "kernel_manifest"
@@ -26,6 +28,34 @@ MANIFEST = "kernel_manifest"
 _INTEGERS = (types.int8, types.uint8, types.int16, types.uint16, types.int32, types.uint32, types.int64, types.uint64)
 _NUMBA_TYPES: dict[str, Any] = {str(number): number for number in (*_INTEGERS, types.float32, types.float64)}
 _POINTER_DTOR = "define void @NRT_MemInfo_call_dtor(ptr %p) alwaysinline {\n  ret void\n}\n"
+
+
+@contextmanager
+def _only_ir() -> Iterator[None]:
+    """Numba makes no machine code meanwhile, and nothing that Python or C would call functions by: it takes longer than their IR.
+
+    Functions compiled meanwhile cannot be called from Python.
+    """
+    replaced = {
+        "_internal_codegen": _codegen(),
+        "create_cpython_wrapper": lambda *arguments, **options: None,
+        "create_cfunc_wrapper": lambda *arguments, **options: None,
+        "get_executable": lambda library, *arguments: [library].append,  # of the type Numba requires, and the key it finds the code by
+    }
+    context = vars(cpu_target.target_context)
+    kept = {name: context[name] for name in replaced if name in context}
+    context.update(replaced)
+    try:
+        yield
+    finally:
+        for name in replaced:
+            del context[name]
+        context.update(kept)
+
+
+@cache
+def _codegen() -> AOTCPUCodegen:
+    return AOTCPUCodegen("jitlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +114,13 @@ def _lower(symbol: str, function: Callable[..., Any]) -> tuple[list[str], list[P
     returns_status = get_type_hints(function).get("return") is not type(None)
     signature = (types.int32 if returns_status else types.void)(*[p.numba_type for p in declared], types.int64, types.int64)
     fastmath = set(getattr(function, "fastmath", ())) or False
-    # Numba resolves every symbol of what it compiles, but this code never runs: the address only has to exist.
-    for name in NAMES:
-        llvm.add_symbol(name, ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value)
-    compiled = cfunc(signature, nopython=True, error_model="numpy", boundscheck=False, fastmath=fastmath)(function)
-    module = compiled._library._final_module
-    defined = [f.name for f in module.functions if not f.is_declaration and f.linkage == llvm.Linkage.external]
-    native = [name for name in defined if name.startswith("_ZN") and function.__name__ in name]
-    assert len(native) == 1, f"{symbol}: one native function is expected in Numba's module, found {native}"
-    return [str(module), _entry(symbol, native[0], declared, returns_status)], declared
+    with global_compiler_lock, _only_ir():
+        compiled = njit(error_model="numpy", boundscheck=False, fastmath=fastmath)(function)
+        compiled.compile(signature)
+        (result,) = compiled.overloads.values()
+        result.library.finalize()
+    module, native = result.library._final_module, result.fndesc.llvm_func_name
+    return [str(module), _entry(symbol, native, declared, returns_status)], declared
 
 
 def _manifest(kernels: dict[str, list[Parameter]]) -> str:

@@ -16,17 +16,15 @@ import re
 from dataclasses import dataclass
 
 from jitlite.interpreter.codegen.isa_dot import SIGNS, Definition, neon_dot, neon_products, unsigned_dot
-from jitlite.interpreter.codegen.isa_line import LINES, line_definitions, truncates
-from jitlite.interpreter.codegen.isa_narrow import NARROW, narrow_definitions
-from jitlite.interpreter.codegen.isa_quads import QUADS, quad_definitions
-from jitlite.interpreter.codegen.isa_real import REAL, real_definitions
+from jitlite.interpreter.codegen.isa_line import line_definitions, truncates
+from jitlite.interpreter.codegen.isa_narrow import narrow_definitions
+from jitlite.interpreter.codegen.isa_quads import quad_definitions
+from jitlite.interpreter.codegen.isa_real import real_definitions
 from jitlite.interpreter.codegen.target import Target, has_neon_dot, host_target, requested_target
 
 DOT4_SIGNED = "jitlite.dot4"
 DOT4_UNSIGNED = "jitlite.dot4u"
 PAUSE = "jitlite.pause"
-NAMES = (DOT4_SIGNED, DOT4_UNSIGNED, PAUSE, *LINES, *NARROW, *QUADS, *REAL)
-"""The functions modules may declare."""
 
 
 @dataclass(frozen=True, slots=True)

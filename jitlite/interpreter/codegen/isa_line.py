@@ -11,7 +11,6 @@ up, so that the smallest slope below 0 tells halves above 0 from those below. Ot
 from jitlite.interpreter.codegen.target import Target
 
 LINE, FINE_LINE = "jitlite.line", "jitlite.fine_line"
-LINES = (LINE, FINE_LINE)
 
 _F, _I = "<16 x float>", "<16 x i32>"
 _UP, _TOWARDS_ZERO = 10, 11

@@ -17,7 +17,6 @@ from jitlite.interpreter.codegen.ir_text import cut, indices, joined, run
 from jitlite.interpreter.codegen.target import Target
 
 LOOKUP, DOT2, PACK, CUT, INT8, UINT8 = (f"jitlite.{name}" for name in ("lookup", "dot2", "pack", "cut", "int8", "uint8"))
-NARROW = (LOOKUP, DOT2, PACK, CUT, INT8, UINT8)
 
 _PLACES = range(64)
 

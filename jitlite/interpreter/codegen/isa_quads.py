@@ -10,7 +10,6 @@ from jitlite.interpreter.codegen.ir_text import cut, indices, joined
 from jitlite.interpreter.codegen.target import Target, has_neon_dot
 
 DOT4_LANES, SHRINK = "jitlite.dot4.lanes", "jitlite.shrink"
-QUADS = (DOT4_LANES, SHRINK)
 
 _WIDE = "<16 x i32>"
 _DOT4_HEAD = f"define {_WIDE} @{DOT4_LANES}({_WIDE} %total, {_WIDE} %quads, {_WIDE} %weights) alwaysinline {{\n"

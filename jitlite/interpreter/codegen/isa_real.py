@@ -25,7 +25,6 @@ from jitlite.interpreter.codegen.target import Target
 SCALE, SIGNIFICAND, EXPONENT, QUOTIENT = "jitlite.scale", "jitlite.significand", "jitlite.exponent", "jitlite.quotient"
 ROOT, INVERSE_ROOT, FUSED = "jitlite.root", "jitlite.inverse_root", "jitlite.fused"
 WHOLE, ENTRY = "jitlite.whole", "jitlite.entry"
-REAL = (SCALE, SIGNIFICAND, EXPONENT, QUOTIENT, ROOT, INVERSE_ROOT, FUSED, WHOLE, ENTRY)
 
 _V, _I, _D = "<16 x float>", "<16 x i32>", "<16 x double>"
 
