@@ -83,6 +83,16 @@ def test_strided_slice(type, shape, begin, end, strides, masks):
     check(STRIDED_SLICE, StridedSliceOptions(**masks), operands, [like(x)], resolver=resolver)
 
 
+@pytest.mark.parametrize("type", [T.FLOAT32, T.INT8, T.INT16, T.INT64])
+@pytest.mark.parametrize("stride", [2, 3, 4, 5])
+@pytest.mark.parametrize("shape", [(511,), (64 * 9,), (3, 400), (12 * 600 + 1,)], ids=str)
+def test_strided_slice_of_long_rows(type, stride, shape):
+    x, first, step = operand(type, shape), [0] * len(shape), [1] * len(shape)
+    for begin in range(stride):
+        where = [indices(*first[1:], begin), indices(*shape), indices(*step[1:], stride)]
+        check(STRIDED_SLICE, StridedSliceOptions(), [x, *where], [like(x)], threads=(1, 3))
+
+
 def test_strided_slice_with_ends_relative_to_begins():
     x = operand(T.FLOAT32, (8, 9))
     check(STRIDED_SLICE, StridedSliceOptions(offset=True), [x, indices(2, 1), indices(4, 6), indices(2, 3)], [like(x)], resolver=OPTIMIZED)

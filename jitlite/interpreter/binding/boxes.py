@@ -19,6 +19,7 @@ Operand = TensorInfo | NDArray[Any]
 _WIDEST_BYTES = 8
 _SHORTEST_RUN_BYTES = 16
 _MANY_ROWS = 8
+_LONG_ROW = 512
 
 _ROWS = {1: "copy_runs", 0: "copy_repeats", -1: "copy_reversals"}
 """Kernels for rows of neighbours in the target, by the source's stride."""
@@ -119,7 +120,9 @@ def _widened(loops: list[Loop], item_bytes: int, offsets: tuple[int, int]) -> tu
 
 def _planes(loops: list[Loop], item_bytes: int) -> tuple[str, list[Loop]]:
     """The kernel for two loops or more, and their order: the last one the target's innermost, before it what makes planes with it."""
-    innermost, outer = loops[-1], loops[:-1] or [Loop(1, 0, 0)]
+    innermost, outer = loops[-1], loops[:-1]
+    if not outer:
+        innermost, outer = _cut(innermost)
     suffix = f"x{8 * item_bytes}"
     if innermost.y_stride == 1 and innermost.x_stride in _ROWS:
         kernel = _ROWS[innermost.x_stride]
@@ -134,3 +137,10 @@ def _with_many_rows(loops: list[Loop]) -> list[Loop]:
     """The loops, the last of those with _MANY_ROWS rounds behind the others: going from plane to plane takes longer than a row."""
     place = next((place for place in reversed(range(len(loops))) if loops[place].size >= _MANY_ROWS), len(loops) - 1)
     return [*loops[:place], *loops[place + 1 :], loops[place]]
+
+
+def _cut(loop: Loop) -> tuple[Loop, list[Loop]]:
+    """A single loop as one of _LONG_ROW rounds or more and another around it, so that threads can share them."""
+    sizes = range(_LONG_ROW, min(4 * _LONG_ROW, loop.size // 2) + 1)
+    size = next((size for size in sizes if loop.size % size == 0), loop.size)
+    return Loop(size, loop.x_stride, loop.y_stride), [Loop(loop.size // size, size * loop.x_stride, size * loop.y_stride)]

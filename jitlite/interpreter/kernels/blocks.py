@@ -186,3 +186,23 @@ def unweave(typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, y_step: Any, ways
         return context.get_dummy_value()
 
     return types.void(x, types.int64, y, types.int64, types.int64, ways, count), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
+def pick(typing: Any, x: Any, x_at: Any, y: Any, y_at: Any, ways: Any, count: Any) -> Any:
+    """Writes `count` neighbours of y: of as many groups of `ways` neighbours of x the first one each."""
+    if not (
+        isinstance(x, types.CPointer) and x == y and isinstance(ways, types.IntegerLiteral) and isinstance(count, types.IntegerLiteral)
+    ):
+        return None
+    many, length, align = ways.literal_value, count.literal_value, x.dtype.bitwidth // 8
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        element = context.get_data_type(x.dtype)
+        source = _address(builder, values[0], element, values[1], many * length)
+        woven = builder.load(source, align=align, typ=ir.VectorType(element, many * length))
+        found = _shuffle(builder, woven, ir.Constant(woven.type, ir.Undefined), [i * many for i in range(length)])
+        builder.store(found, _address(builder, values[2], element, values[3], length), align=align)
+        return context.get_dummy_value()
+
+    return types.void(x, types.int64, y, types.int64, ways, count), generate

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jitlite.interpreter.kernels.abi import i64, i64p, inline, kernel, span, u8p
-from jitlite.interpreter.kernels.blocks import stack_like, transpose, unweave, weave
+from jitlite.interpreter.kernels.blocks import pick, stack_like, transpose, unweave, weave
 from jitlite.interpreter.kernels.elements import SIZES, specialise, xp
 from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.lines import LINE_BYTES, SHORT_BYTES, line_of, load_line, reversed_line, store_line
@@ -151,12 +151,40 @@ def _reversals(element_bytes: int) -> Function:
     return copy
 
 
-@inline
-def _elements(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
-    """Any rows, one element after the other."""
-    for row in range(rows):
-        for i in range(columns):
-            y[y_at + row * y_row + i * y_column] = x[x_at + row * x_row + i * x_column]
+def _picked(length: int, ways: int) -> Function:
+    """Copies every element `ways` behind the one before to neighbours."""
+
+    @inline
+    def run(x: Any, y: Any, x_at: Any, y_at: Any, columns: Any) -> None:
+        done = 0
+        while done + length < columns:
+            pick(x, x_at + done * ways, y, y_at + done, ways, length)
+            done += length
+        for i in range(done, columns):
+            y[y_at + i] = x[x_at + i * ways]
+
+    return run
+
+
+def _elements(element_bytes: int) -> Function:
+    """Any rows, one element after the other where the next one is far."""
+    second, third, fourth = (_picked(LINE_BYTES // element_bytes, ways) for ways in (2, 3, 4))
+
+    @inline
+    def copy(x: Any, y: Any, x_at: Any, y_at: Any, rows: Any, columns: Any, x_row: Any, x_column: Any, y_row: Any, y_column: Any) -> None:
+        for row in range(rows):
+            source, target = x_at + row * x_row, y_at + row * y_row
+            if y_column == 1 and x_column == 2:
+                second(x, y, source, target, columns)
+            elif y_column == 1 and x_column == 3:
+                third(x, y, source, target, columns)
+            elif y_column == 1 and x_column == 4:
+                fourth(x, y, source, target, columns)
+            else:
+                for i in range(columns):
+                    y[target + i * y_column] = x[source + i * x_column]
+
+    return copy
 
 
 def _woven(element_bytes: int, ways: int) -> tuple[Function, Function]:
@@ -215,7 +243,7 @@ def _transposes(element_bytes: int) -> Function:
 specialise(_over_planes(_runs), "copy_runs", {xp: u8p})
 for _suffix, _pointer in SIZES.items():
     _bytes = int(_suffix[1:]) // 8
-    specialise(_over_planes(_elements), f"copy_elements_{_suffix}", {xp: _pointer})
+    specialise(_over_planes(_elements(_bytes)), f"copy_elements_{_suffix}", {xp: _pointer})
     specialise(_over_planes(_repeats(_bytes)), f"copy_repeats_{_suffix}", {xp: _pointer})
     specialise(_over_planes(_reversals(_bytes)), f"copy_reversals_{_suffix}", {xp: _pointer})
     specialise(_over_planes(_transposes(_bytes)), f"copy_transposes_{_suffix}", {xp: _pointer})
