@@ -7,6 +7,8 @@ where an operand of its own shape does. `kernels.broadcast` says what a `walk` i
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from jitlite.interpreter.kernels.abi import Pointer, i64, i64p, inline, kernel, span
 from jitlite.interpreter.kernels.blocks import stack_like
 from jitlite.interpreter.kernels.broadcast import no_settings, row_start
@@ -20,6 +22,8 @@ Numbers = Pointer[Any]
 
 _CHUNK = 512
 """Elements of an operand that are laid out at a time."""
+_ONE: Any = np.int64(1)
+"""A step: Numba would make another function for the literal 1."""
 _SHORT = 128
 """Rows below this many elements are not worth a loop of their own where an operand repeats."""
 
@@ -154,7 +158,7 @@ def _short_rows(strip: Function) -> Function:
                 rows = min(chunk, end - row)
                 left = _neighbours(a, a_at, a_step, a_stride, columns, rows, a_room)
                 right = _neighbours(b, b_at, b_step, b_stride, columns, rows, b_room)
-                strip(left, right, advance(y, row * columns), rows * columns, 1, 1, settings)
+                strip(left, right, advance(y, row * columns), rows * columns, _ONE, _ONE, settings)
                 a_at, b_at, row = a_at + rows * a_stride, b_at + rows * b_stride, row + rows
 
     return short_rows
