@@ -51,10 +51,10 @@ def gelu(x: Vector) -> Vector:
     p = multiply_add(p, r, splat(_F2))
     p = multiply_add(p, r, splat(_F1)) * r
     above = multiply_add(splat(_UNIT * _GN4), square, multiply_add(splat(_UNIT * _GN3), s, splat(_UNIT * _GN2)))
-    above = multiply_add(above, square, multiply_add(splat(_UNIT * _GN1), s, splat(_UNIT * _GN0))) * s
+    above = fused(above, square, fused(splat(_UNIT * _GN1), s, splat(_UNIT * _GN0))) * s
     below = multiply_add(multiply_add(splat(_GD5), s, splat(_GD4)), square, multiply_add(splat(_GD3), s, splat(_GD2)))
-    below = multiply_add(below, square, multiply_add(splat(_GD1), s, splat(_GD0)))
-    raised = floats_of(bits_of(multiply_add(above, p, above)) + (bits_of(shifted) << splat(_EXPONENT_AT)))
+    below = fused(below, square, fused(splat(_GD1), s, splat(_GD0)))
+    raised = floats_of(bits_of(fused(above, p, above)) + (bits_of(shifted) << splat(_EXPONENT_AT)))
     return multiply_add(quotient(raised, below), splat(_LOWERED), maximum(splat(_ZERO), x) + _undefined_at_infinity(x))
 
 
