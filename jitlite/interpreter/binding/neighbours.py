@@ -14,7 +14,7 @@ from jitlite.interpreter.binding.windows import Windows, is_pointwise
 Array = NDArray[np.generic]
 
 _MOST_CHANNELS = 2 * COLUMNS
-_LEAST_GAIN = 1.25
+_LEAST_GAIN = 1.1
 _PADDED_COST = 1.6
 _QUAD_COSTS, _ROW_COSTS = (0.75, 1.0), (7.0, 12.0)
 """Cycles that a row of a tile of one panel and of two takes for each quad of numbers, and besides; measured."""
