@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.kernels.team_blocks import (
+    AVERAGE,
     CLOCK,
     CLOCK_ID,
     CUTS,
@@ -30,6 +31,7 @@ from jitlite.interpreter.kernels.team_blocks import (
     NO_TEAM,
     POOL,
     SECONDS,
+    TRIAL,
     TRIAL_RUNS,
     TRIED,
 )
@@ -176,9 +178,11 @@ class TableRun:
         assert self._pool is not None
         call_ns = min(self.run_rows(0, 0)[1] for _ in range(3))
         alone, afar, near = self.table.copy(), self.table.copy(), self.table.copy()
+        alone_ns = 0
         for row, (least_ns, n_bytes) in enumerate(zip(self._least_ns, self._moved, strict=True)):
+            time_ns = int(self.table[row, 2]) * (least_ns - call_ns)
+            alone_ns += max(0, time_ns)
             if row not in self._driven:
-                time_ns = int(self.table[row, 2]) * (least_ns - call_ns)
                 near[row, 2] = min(parts_for_time(time_ns, self._pool.threads), self._most_parts)
                 afar[row, 2] = near[row, 2] if pays_afar(time_ns, n_bytes) else 1
                 alone[row, 2] = 1
@@ -187,15 +191,16 @@ class TableRun:
         self.table = self._tables[-1]
         self._block[0] = self._tables.ctypes.data
         self._ask_for_team()
-        self._question()
+        self._question(alone_ns)
 
-    def _question(self) -> None:
-        """Lets runs find out which way to cut steps is best; they start with the finest."""
+    def _question(self, alone_ns: int) -> None:
+        """Lets runs find out which way to cut steps is best; they start with trying the finest against none, whose times are known."""
         assert self._pool is not None
         run, finest = self._run, len(self._tables) - 1
         address, first = self._pool.clock
         run[CUTS], run[CLOCK], run[CLOCK_ID] = len(self._tables), address, first or run.ctypes.data + run.itemsize * SECONDS
-        run[KEPT], run[TRIED], run[HOLD], run[LEFT], run[LEAST] = finest, finest, FIRST_HOLD, TRIAL_RUNS, sys.maxsize
+        run[KEPT], run[TRIED], run[TRIAL] = 0, finest, finest
+        run[HOLD], run[LEFT], run[LEAST], run[AVERAGE] = FIRST_HOLD, TRIAL_RUNS, sys.maxsize, alone_ns
 
     def take_failed(self) -> int:
         """The address of the argument block of the step that failed."""

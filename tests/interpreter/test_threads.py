@@ -15,7 +15,7 @@ import pytest
 from jitlite.interpreter import Interpreter, sharing
 from jitlite.interpreter import interpreter as interpreter_module
 from jitlite.interpreter.codegen.immediate import call_kernel
-from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, HELPED, IDLE, KEPT, LINE, MOST_TEAMS, POOL, TRIED, WORKERS
+from jitlite.interpreter.kernels.team_blocks import ASLEEP, BED, BUSY, DONE, ELAPSED, HELPED, KEPT, LINE, MOST_TEAMS, POOL, TRIED, WORKERS
 from jitlite.interpreter.sharing import Sharing, TableRun, parts_for_time, pays_afar
 from jitlite.interpreter.team import Team, TeamPool, _acquire_lock, _address, _allocate_lock, _free_lock, team_pool
 from jitlite.schemas.errors import ExecutionError
@@ -400,54 +400,55 @@ def chooser():
 
 @pytest.mark.parametrize(
     ("costs", "best"),
-    [((100, 70, 120), 1), ((100, 120, 60), 2), ((100, 130, 140), 0), ((100, 99, 99), 0), ((100, 80, 79), 1), ((10**9, 10**8, 10**9), 1)],
+    [((100, 70, 120), 1), ((100, 120, 60), 2), ((100, 130, 140), 0), ((100, 99, 99), 0), ((100, 80, 79), 1), ((10**6, 10**5, 10**6), 1)],
 )
 def test_the_way_to_cut_steps_that_takes_least_time_is_kept(chooser, costs, best):
-    chooser.costs[:] = costs
-    for _ in range(1000):
+    """Costs are in microseconds."""
+    chooser.costs[:] = [1000 * cost for cost in costs]
+    for _ in range(2000):
         chooser.interpreter.invoke()
     assert chooser.run[KEPT] == best
     tried = []
-    for _ in range(1200):
+    for _ in range(10_000):
         chooser.interpreter.invoke()
         tried.append(int(chooser.run[TRIED]))
         assert chooser.run[KEPT] == best
-    assert 0 < sum(cut != best for cut in tried) < 100
+    assert 0 < sum(cut != best for cut in tried) < 200
 
 
 def test_another_way_is_kept_when_times_change(chooser):
     x = np.ones(64, np.float32)
     for costs, best in (((100, 90, 50), 2), ((100, 150, 200), 0), ((100, 60, 200), 1)):
-        chooser.costs[:] = costs
-        for _ in range(2000):
+        chooser.costs[:] = [1000 * cost for cost in costs]
+        for _ in range(16_000):
             np.testing.assert_array_equal(result(chooser.interpreter, x), chain_result(x, 1))
         assert chooser.run[KEPT] == best
 
 
 def test_a_trial_waits_for_workers_for_a_while(chooser):
     """Nobody helps: a trial that shares steps lasts longer than one that does not, and ends all the same."""
-    run = chooser.run
-    chooser.costs[:] = 100, 90, 80
+    run, costs = chooser.run, [100_000, 99_000, 80_000]
+    chooser.costs[:] = costs
 
-    def lengths() -> dict[int, int]:
+    def longest() -> dict[int, int]:
         found: dict[int, int] = {}
-        for _ in range(3000):
+        for _ in range(12_000):
             chooser.interpreter.invoke()
             if run[TRIED] != run[KEPT]:
-                found[int(run[TRIED])] = max(found.get(int(run[TRIED]), 0), int(run[IDLE]))
-        return found
+                found[int(run[TRIED])] = max(found.get(int(run[TRIED]), 0), int(run[ELAPSED]))
+        return {cut: found_ns // 1_000_000 for cut, found_ns in found.items()}
 
     chooser.helps[0] = False
-    assert lengths() == {0: 0, 1: 256}
+    assert longest() == {0: 1, 1: 21, 2: 21}
     chooser.helps[0] = True
-    lengths()
-    assert lengths() == {0: 0, 1: 0}
+    longest()
+    assert longest() == {0: 1, 1: 1}
 
 
 def test_a_run_that_was_held_up_decides_nothing(chooser):
-    chooser.costs[:] = 100, 90, 50
-    for number in range(3000):
-        chooser.costs[2] = 5000 if number % 40 == 0 else 50
+    chooser.costs[:] = 100_000, 90_000, 50_000
+    for number in range(10_000):
+        chooser.costs[2] = 5_000_000 if number % 40 == 0 else 50_000
         chooser.interpreter.invoke()
     assert chooser.run[KEPT] == 2
 

@@ -17,10 +17,10 @@ from jitlite.interpreter.kernels.team_blocks import (
     COUNTED,
     COUNTED_RUNS,
     CUTS,
+    ELAPSED,
     FIRST_HOLD,
     HELPED,
     HOLD,
-    IDLE,
     KEPT,
     LEAST,
     LEFT,
@@ -37,8 +37,9 @@ from jitlite.interpreter.kernels.team_blocks import (
 LONG_NS = 200_000
 """A trial with runs of that time ends behind LONG_RUNS more."""
 LONG_RUNS = 2
-LONGEST_IDLE, IDLE_LONG = 256, 16
-"""Runs, and long ones, that a trial waits for workers."""
+IDLE_NS = 20_000_000
+"""How long a trial waits for workers."""
+MS = 1_000_000
 GAIN = 32
 """Sharing more has to save one part in GAIN of the time."""
 
@@ -54,7 +55,7 @@ def now_ns(run: i64p) -> int:
 @inline
 def _start(run: i64p, cut: int, runs: int) -> None:
     """Starts a bout."""
-    run[TRIED], run[LEFT], run[SPENT], run[COUNTED], run[LEAST], run[IDLE] = cut, runs, 0, 0, _NEVER, 0
+    run[TRIED], run[LEFT], run[SPENT], run[COUNTED], run[LEAST], run[ELAPSED] = cut, runs, 0, 0, _NEVER, 0
 
 
 @inline
@@ -77,18 +78,18 @@ def _end(run: i64p) -> None:
 
 
 @inline
-def _waits(run: i64p, spent_ns: int) -> bool:
-    """True for a run of a trial that shares steps, if nobody has helped so far who still may."""
-    if run[TRIED] == 0 or run[TRIED] == run[KEPT] or run[HELPED] > 0 or run[IDLE] >= (IDLE_LONG if spent_ns >= LONG_NS else LONGEST_IDLE):
-        return False
-    run[IDLE] += 1
-    return True
+def _goes_on(run: i64p) -> bool:
+    """True where a bout is not long enough yet for its last runs, or waits for workers to help in the first one that shares steps."""
+    if run[TRIED] == run[KEPT]:
+        return run[LEFT] == COUNTED_RUNS + 1 and run[ELAPSED] < MS * run[HOLD]
+    return run[LEFT] == TRIAL_RUNS and run[TRIED] > 0 and run[HELPED] == 0 and run[ELAPSED] < IDLE_NS
 
 
 @inline
 def note(run: i64p, spent_ns: int) -> None:
     """Notes how long a run took that was cut in the way numbered run[TRIED]; changes that where another is to be tried or kept."""
-    if run[LEFT] == TRIAL_RUNS and _waits(run, spent_ns):
+    run[ELAPSED] += spent_ns
+    if _goes_on(run):
         return
     if run[LEFT] <= COUNTED_RUNS:
         run[LEAST] = min(run[LEAST], spent_ns)

@@ -29,10 +29,10 @@ The block of a plan's run holds
     KEPT        the way with which runs have taken least time
     TRIED       the way the next run takes
     TRIAL       the way that was tried last
-    HOLD        runs between two trials
+    HOLD        runs between two trials, and milliseconds
     LEFT        runs left in the present bout
     SPENT, COUNTED, LEAST    nanoseconds of runs of the bout that count, how many there were, and the shortest
-    IDLE        runs of the bout before a worker took part
+    ELAPSED     nanoseconds of all runs of the bout
     AVERAGE     nanoseconds of a run for each of at most MOST_CUTS ways
 """
 
@@ -50,7 +50,7 @@ MOST_TEAMS = 255
 MOST_CUTS = 3
 
 FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED, CUTS, CLOCK, CLOCK_ID, SECONDS = range(10)
-KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, IDLE, AVERAGE = range(SECONDS + 2, SECONDS + 12)
+KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, ELAPSED, AVERAGE = range(SECONDS + 2, SECONDS + 12)
 RUN_WORDS = AVERAGE + MOST_CUTS
 
 COUNTED_RUNS = 8
@@ -58,7 +58,7 @@ COUNTED_RUNS = 8
 TRIAL_RUNS = 2 * COUNTED_RUNS
 """Runs of a bout that tries another way."""
 FIRST_HOLD, LONGEST_HOLD = 32, 512
-"""Runs between trials."""
+"""Runs between trials, which last as many milliseconds at least."""
 
 NO_TEAM = -1
 """The status of a run that has not started: all teams of its pool are busy."""
