@@ -78,41 +78,76 @@ def _has_strips(s: Windows) -> bool:
     if STRIP == 0:
         return False
     is_square = s.window_h == TAPS and s.window_w == TAPS and s.stride_h == s.stride_w and s.stride_h <= 2
-    covered = (s.out_w + STRIP - 1) // STRIP * STRIP
-    return is_square and s.dilation_h == 1 and s.dilation_w == 1 and s.out_w >= STRIP and 4 * covered <= 5 * s.out_w
+    is_dense = s.dilation_h == 1 and s.dilation_w == 1
+    width = s.out_w // s.dilation_w
+    covered = (s.out_w + s.dilation_w * STRIP - 1) // (s.dilation_w * STRIP) * STRIP
+    is_covered = 4 * covered <= 5 * width if is_dense else 4 * covered <= 7 * width
+    return is_square and (is_dense or s.stride_h == 1) and width >= STRIP and is_covered
+
+
+class Phase(NamedTuple):
+    """Of a result, the rows `down`, `down` + dilation, … and the columns `right`, …: a convolution by itself, of part of the image.
+
+    `rows` of them are wanted, from the one numbered `first` on, and STRIP_PART channels or less from `channel` on.
+    """
+
+    batch: int
+    down: int
+    right: int
+    first: int
+    rows: int
+    channel: int
+    channels: int
 
 
 @inline
-def _convolve_strips(s: Windows, p: Operands, row: i64, rows: i64, channel: i64, channels: i64, kept: f32p) -> None:
-    """Convolves `rows` rows of an image from row `row` on, counted over batches, for at most STRIP_PART channels."""
-    batch, first = row // s.out_h, row % s.out_h
-    inside, column = columns_inside(s), 0
-    while column < s.out_w:
-        column = min(column, s.out_w - STRIP)
-        left = s.pad_w - column * s.stride_w
+def _convolve_strips(s: Windows, p: Operands, phase: Phase, kept: f32p) -> None:
+    top, side = (phase.down - s.pad_h) % s.dilation_h, (phase.right - s.pad_w) % s.dilation_w
+    above, before = (top - phase.down + s.pad_h) // s.dilation_h, (side - phase.right + s.pad_w) // s.dilation_w
+    in_h, in_w = (s.in_h - top + s.dilation_h - 1) // s.dilation_h, (s.in_w - side + s.dilation_w - 1) // s.dilation_w
+    step, out_w = s.dilation_w * s.in_c, (s.out_w - phase.right + s.dilation_w - 1) // s.dilation_w
+    image = ((phase.batch * s.in_h + top) * s.in_w + side) * s.in_c + phase.channel
+    row = phase.batch * s.out_h + phase.down + phase.first * s.dilation_h
+    result = (row * s.out_w + phase.right) * s.out_c + phase.channel
+    column = 0
+    while column < out_w:
+        column = min(column, out_w - STRIP)
+        left = before - column * s.stride_w
         sum_strip(
-            advance(p.x, (batch * s.in_h * s.in_w - left) * s.in_c + channel),
-            s.in_w * s.in_c,
-            s.in_c,
-            first * s.stride_h - s.pad_h,
-            s.in_h,
-            advance(p.w, channel * TAPS * TAPS),
-            advance(p.bias, channel),
-            advance(p.y, (row * s.out_w + column) * s.out_c + channel),
-            s.out_w * s.out_c,
-            s.out_c,
-            rows,
-            channels,
+            advance(p.x, image - left * step),
+            s.dilation_h * s.in_w * s.in_c,
+            step,
+            phase.first * s.stride_h - above,
+            in_h,
+            advance(p.w, phase.channel * TAPS * TAPS),
+            advance(p.bias, phase.channel),
+            advance(p.y, result + column * s.dilation_w * s.out_c),
+            s.dilation_h * s.out_w * s.out_c,
+            s.dilation_w * s.out_c,
+            phase.rows,
+            phase.channels,
             left,
-            left + s.in_w,
+            left + in_w,
             p.zeros,
             kept,
             p.low,
             p.high,
             s.stride_w,
-            1 if column < inside[0] or column + STRIP > inside[1] else 0,
+            1 if left > 0 or (STRIP - 1) * s.stride_w + TAPS - left > in_w else 0,
         )
         column += STRIP
+
+
+@inline
+def _convolve_rows(s: Windows, p: Operands, row: i64, rows: i64, channel: i64, stop: i64, kept: f32p) -> None:
+    """Convolves `rows` rows of an image from row `row` on, counted over batches, for the channels up to `stop`."""
+    batch, begin = row // s.out_h, row % s.out_h
+    for down in range(s.dilation_h):
+        first = (begin - down + s.dilation_h - 1) // s.dilation_h
+        count = (begin + rows - down + s.dilation_h - 1) // s.dilation_h - first
+        for right in range(s.dilation_w if count > 0 else 0):
+            for part in range(channel, stop, STRIP_PART):
+                _convolve_strips(s, p, Phase(batch, down, right, first, count, part, min(STRIP_PART, stop - part)), kept)
 
 
 @kernel
@@ -126,9 +161,7 @@ def depthwise_conv_2d_f32(x: f32p, w: f32p, bias: f32p, y: f32p, sizes: i64p, lo
         kept, row, stop = stack_f32(KEPT), row_start, min(last * LANES, s.out_c)
         while row < row_stop:
             rows = min(row_stop - row, s.out_h - row % s.out_h)
-            for channel in range(first * LANES, stop, STRIP_PART):
-                operands = Operands(x, w, bias, y, zeros, low, high)
-                _convolve_strips(s, operands, row, rows, channel, min(STRIP_PART, stop - channel), kept)
+            _convolve_rows(s, Operands(x, w, bias, y, zeros, low, high), row, rows, first * LANES, stop, kept)
             row += rows
         return
     inside, windows, taps = columns_inside(s), _windows(s), s.window_h * s.window_w
