@@ -10,7 +10,7 @@ from jitlite.interpreter.kernels.elements import xp
 from jitlite.interpreter.kernels.intrinsics import advance, as_bytes, copy_elements, fill_elements
 from jitlite.interpreter.kernels.lines import line_of, load_line, store_line
 
-_LONG_BYTES = 1024
+_LONG_BYTES = 4096
 """Runs from here on are left to the C library."""
 
 
