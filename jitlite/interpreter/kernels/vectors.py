@@ -154,30 +154,6 @@ def multiply_add(typing: Any, a: Any, b: Any, total: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def add(typing: Any, a: Any, b: Any) -> Any:
-    """The sum of two vectors of one type."""
-    if not isinstance(a, Lanes) or a != b:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return (builder.fadd if a == _FLOATS else builder.add)(*values)
-
-    return a(a, b), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def multiply(typing: Any, a: Any, b: Any) -> Any:
-    """The product of two vectors of one type."""
-    if not isinstance(a, Lanes) or a != b:
-        return None
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return (builder.fmul if a == _FLOATS else builder.mul)(*values)
-
-    return a(a, b), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
 def clamp(typing: Any, value: Any, low: Any, high: Any) -> Any:
     """The vector with every lane moved into [low, high], themselves vectors; NaN stays NaN."""
     if not isinstance(value, Lanes) or not value == low == high:
