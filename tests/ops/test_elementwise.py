@@ -90,7 +90,15 @@ def test_plain_arithmetic(spec, type, limits, a, b):
     check(spec, options(spec), [operand(type, a), operand(type, b, **limits)], [result(type)])
 
 
-ADD_SHAPES = [((2, 3, 4), (2, 3, 4)), ((2, 3, 4), (4,)), ((2, 3, 1), (2, 1, 4)), ((), (300,))]
+ADD_SHAPES = [
+    ((2, 3, 4), (2, 3, 4)),
+    ((2, 3, 4), (4,)),
+    ((2, 3, 1), (2, 1, 4)),
+    ((), (300,)),
+    ((70, 1), (1, 2)),
+    ((1, 8), (45, 1)),
+    ((9, 1), (32,)),
+]
 GRIDS = [
     ((0.05, 3), (0.05, 3), (0.1, -7)),
     ((0.1, -128), (0.003, 127), (0.05, 0)),
@@ -171,7 +179,7 @@ def test_constants_that_repeat_in_short_rows(spec, shapes):
 @given(data=st.data(), type=st.sampled_from([I8, U8]), spec=st.sampled_from([ops.ADD, ops.MUL, ops.MAXIMUM]))
 def test_any_broadcast_of_bytes(data, type, spec):
     """Rows shorter and longer than vectors, repeated operands, and threads whose parts begin inside of rows."""
-    output = data.draw(st.lists(st.sampled_from([1, 2, 3, 15, 16, 31, 33, 70]), max_size=3))
+    output = data.draw(st.lists(st.sampled_from([1, 2, 3, 4, 8, 15, 16, 31, 33, 70]), max_size=3))
     shapes = []
     for _ in range(2):
         kept = data.draw(st.integers(0, len(output)))

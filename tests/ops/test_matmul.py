@@ -185,6 +185,10 @@ def test_outer_products(batches, adj):
     left, right = sides(batches, adj, adj, 31, 1, 2)
     options = BatchMatMulOptions(adj_x=adj, adj_y=adj)
     check(BATCH_MATMUL, options, [activations(*left), activations(*right)], Y, **FLOAT, threads=(1, 2, 7))
+    for columns in (1, 2, 16, 23):
+        left, right = sides(batches, adj, adj, 71, 1, columns)
+        quantized = [rows(*left), operand(T.INT8, right, 0.02, -11)]
+        check(BATCH_MATMUL, options, quantized, [result(T.INT8, 0.05, 4)], threads=(1, 3))
 
 
 @pytest.mark.parametrize("adj_y", [False, True])

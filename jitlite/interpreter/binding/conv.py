@@ -1,6 +1,7 @@
 """Steps of convolutions: lays out constant and computed filters, quantizes activations for INT8 weights."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ from jitlite.interpreter.binding.products import (
     sliding_sizes,
 )
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
-from jitlite.interpreter.binding.windows import Windows, around, sliding
+from jitlite.interpreter.binding.windows import Windows, around, is_pointwise, sliding
 from jitlite.schemas.ops.conv import CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.pad import paddings
 from jitlite.schemas.ops.spec import Call, TensorInfo
@@ -229,9 +230,38 @@ def _phase(size: int, window: int, stride: int, pad: int, phase: int) -> tuple[i
     return first, max(-(-(size - first) // stride), 0), taps, taps - 1 - (first + pad - phase) // stride
 
 
-def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object, item_bytes: int) -> Iterator[tuple[Sizes, _Taps]]:
+class _Phase(NamedTuple):
+    """A convolution that computes every so many-th pixel of a transposed one, with the reversed taps that reach them, if any do."""
+
+    windows: Windows
+    taps: _Taps
+    is_empty: bool
+    first: tuple[int, int]
+    steps: tuple[int, int]
+
+    def sizes(self, y: TensorInfo, item_bytes: int) -> Sizes:
+        return self._spread(sliding_sizes(self.windows, item_bytes, is_flat=False), y, 1)
+
+    def _spread(self, s: Sizes, y: TensorInfo, count: int) -> Sizes:
+        """Sizes whose results are those of `count` neighbours and lie where the phase's pixels are."""
+        row, pixel = y.shape[2] * y.shape[3], y.shape[3]
+        at = self.first[0] * row + self.first[1] * pixel
+        s = replace(s, y_at=at, y_batch=y.shape[1] * row, y_row=self.steps[0] * row, y_column=count * self.steps[1] * pixel)
+        return replace(s, runs_h=0, runs_w=0, line_w=0) if self.is_empty else s
+
+    def quantized(self, weights: NDArray[np.generic], y: TensorInfo, zero_point: int) -> tuple[NDArray[np.generic], Sizes, int]:
+        """Its filter, sizes and how many neighbours it computes at once."""
+        w = self.taps.of(weights)
+        is_mergeable = zero_point == 0 and self.steps[1] == 1 and not self.is_empty and not is_pointwise(self.windows)
+        count = best_count(self.windows) if is_mergeable else 1
+        w, s = merged(w, self.windows, count)
+        return w, self._spread(sliding_sizes(s, 1, is_flat=False), y, count), count
+
+
+def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object) -> Iterator[_Phase]:
     """A transposed convolution as convolutions with the reversed taps of a phase: tap t of the input at i reaches i · stride - pad + t."""
     back = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), options)
+    steps = back.stride_h, back.stride_w
     for row in range(back.stride_h):
         y_first, y_count, taps_h, pad_h = _phase(y.shape[1], weight.shape[1], back.stride_h, back.pad_h, row)
         for column in range(back.stride_w):
@@ -241,31 +271,24 @@ def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object, i
             image = x.shape[0], x.shape[1], x.shape[2], x.shape[3], y_count, x_count, y.shape[3]
             is_empty = taps_h == 0 or taps_w == 0
             window = (1, 1, 1, 1, 1, 1, 0, 0, 1) if is_empty else (taps_h, taps_w, 1, 1, 1, 1, pad_h, pad_w, 1)
-            s = sliding_sizes(Windows(*image, *window), item_bytes, is_flat=False)
-            row_step = y.shape[2] * y.shape[3]
-            s = replace(
-                s,
-                y_at=y_first * row_step + x_first * y.shape[3],
-                y_batch=y.shape[1] * row_step,
-                y_row=back.stride_h * row_step,
-                y_column=back.stride_w * y.shape[3],
-            )
-            taps = _Taps((row, column), (back.stride_h, back.stride_w), is_reversed=True)
-            yield (replace(s, runs_h=0, runs_w=0, line_w=0) if is_empty else s), taps
+            taps = _Taps((row, column), steps, is_reversed=True)
+            yield _Phase(Windows(*image, *window), taps, is_empty, (y_first, x_first), steps)
 
 
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
+    phases = _phases(x, weight, y, call.options)
     if is_float(x, weight, y):
         clamp = bounds(call.options.fused_activation_function)
         steps: list[Step] = []
-        for s, taps in _phases(x, weight, y, call.options, 4):
-            packing, w, packed_bias = _packed_f32(weight, bias, s, taps)
+        for phase in phases:
+            s = phase.sizes(y, 4)
+            packing, w, packed_bias = _packed_f32(weight, bias, s, phase.taps)
             steps += [*packing, float_step(x, y, w, packed_bias, s, clamp, batches_of(s))]
         return steps
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
         require_constants(call, weight, bias)
-        phases = _phases(x, weight, y, call.options, 1)
-        return [_quantized_step(call, x, weight, bias, y, s, taps.of(_filter(weight)), 1) for s, taps in phases]
+        made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in phases]
+        return [_quantized_step(call, x, weight, bias, y, s, w, count) for w, s, count in made]
     raise no_kernel(call, "FLOAT32, INT8 and UINT8, weights of the same type")

@@ -14,7 +14,7 @@ from jitlite.interpreter.binding.rounding import certify_quantized
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier, quantized_activation_range
 from jitlite.schemas.dtypes import INTEGER_RANGE
-from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
 from jitlite.schemas.record import Record
 from jitlite.schemas.tables import TensorType
 
@@ -36,9 +36,11 @@ Output = tuple[Multiplier, int, int, int]
 """Multiplier, zero point, lowest and highest result."""
 
 
-def step(kernel: str, a: TensorInfo, b: TensorInfo, y: TensorInfo, settings: NDArray[np.int64]) -> Step:
-    """A step of a kernel that broadcasts, named with the operands' type."""
-    steps = walk(y.shape, a.shape, b.shape)
+def step(
+    kernel: str, a: TensorInfo, b: TensorInfo, y: TensorInfo, settings: NDArray[np.int64], shapes: tuple[Shape, Shape] | None = None
+) -> Step:
+    """A step of a kernel that broadcasts, named with the operands' type; operands may be seen with other `shapes` than their own."""
+    steps = walk(y.shape, *(shapes or (a.shape, b.shape)))
     operands: list[Argument] = [a, b]
     for place, info in enumerate((a, b)):
         if info.value is not None and _repeats_in_short_rows(steps, place):
@@ -241,15 +243,22 @@ def product(call: Call) -> Step:
     """MUL."""
     a, b, y = call.input(0), call.input(1), call.outputs[0]
     scaling = output(call, float(lookup.scale_of(a) * lookup.scale_of(b) / lookup.scale_of(y)))
-    multiplier, *limits = scaling
     a_values, b_values = (np.arange(256) + INTEGER_RANGE[y.type][0] - info.zero_point for info in (a, b))
     for x, values, constant, factors in ((a, a_values, b, b_values), (b, b_values, a, a_values)):
         if _of_single(x, constant, y):
-            products = (values * factors[_index(constant)]).astype(np.int32)
-            return lookup.lookup(x, y, lookup.by_pattern(x.type, _results(products, scaling)))
-    corners = np.outer(a_values[[0, -1]], b_values[[0, -1]])
-    kind, *words = rounding(multiplier, (limits[0], limits[1], limits[2]), int(corners.min()), int(corners.max()))
-    return step(f"product_{kind}", a, b, y, np.array([a.zero_point, b.zero_point, *words, *limits], np.int64))
+            found = (values * factors[_index(constant)]).astype(np.int32)
+            return lookup.lookup(x, y, lookup.by_pattern(x.type, _results(found, scaling)))
+    return products(a, b, y, scaling, (a.shape, b.shape))
+
+
+def products(a: TensorInfo, b: TensorInfo, y: TensorInfo, scaling: Output, shapes: tuple[Shape, Shape]) -> Step:
+    """Products of operands that are seen with the given shapes, broadcast and rescaled."""
+    multiplier, zero_point, low, high = scaling
+    ends = [np.array(INTEGER_RANGE[info.type]) - info.zero_point for info in (a, b)]
+    corners = np.outer(*ends)
+    kind, *words = rounding(multiplier, (zero_point, low, high), int(corners.min()), int(corners.max()))
+    settings = np.array([a.zero_point, b.zero_point, *words, zero_point, low, high], np.int64)
+    return step(f"product_{kind}", a, b, y, settings, shapes)
 
 
 def squared_difference(call: Call) -> Step:

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding import elementwise_q8
 from jitlite.interpreter.binding.broadcast import real_products
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
@@ -217,8 +218,13 @@ def _batched(call: Call, x: TensorInfo, w: TensorInfo, y: TensorInfo) -> Product
 def batch_matmul(call: Call) -> Bound:
     x, w, y = call.input(0), call.input(1), call.outputs[0]
     p = _batched(call, x, w, y)
+    shapes = (*x.shape[:-2], y.shape[-2], 1), (*w.shape[:-2], 1, y.shape[-1])
     if is_float(x, w, y) and p.depth == 1:
-        return real_products(x, (*x.shape[:-2], y.shape[-2], 1), w, (*w.shape[:-2], 1, y.shape[-1]), y)
+        return real_products(x, shapes[0], w, shapes[1], y)
+    if is_int8(x, w, y) and p.depth == 1:
+        (mantissa,), (shift,) = shared_multiplier(x, w, y, 1)
+        zero_point, low, high = limits(y, ActivationFunctionType.NONE).tolist()
+        return elementwise_q8.products(x, w, y, ((int(mantissa), int(shift)), zero_point, low, high), shapes)
     if is_float(x, w, y):
         return _float_product(x, w, None, y, p, bounds(ActivationFunctionType.NONE))
     zeros = np.zeros(p.columns, np.int32)

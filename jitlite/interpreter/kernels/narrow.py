@@ -132,6 +132,21 @@ def _copied(count: int) -> Any:
 _copy_32, _copy_16, _copy_8, _copy_4 = _copied(32), _copied(16), _copied(8), _copied(4)
 
 
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]  # numba is untyped
+def load_each(typing: Any, pointer: Any, at: Any, times: Any) -> Any:
+    """BYTES / times bytes from index `at` of a byte pointer on, each literal `times` times, a divisor of BYTES."""
+    if not _is_byte_pointer(pointer) or not isinstance(times, types.IntegerLiteral):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        few = ir.VectorType(_I8, BYTES // times.literal_value)
+        loaded = builder.load(_address(builder, values[0], values[1], few), typ=few, align=1)
+        places = [place // times.literal_value for place in range(BYTES)]
+        return builder.shuffle_vector(loaded, loaded, ir.Constant(ir.VectorType(_I32, BYTES), places))
+
+    return _BYTES(pointer, types.int64, times), generate
+
+
 @forced
 def copy_few(target: Any, target_at: int, source: Any, source_at: int, count: int) -> None:
     """Copies up to 64 bytes, ends first where that takes no loop."""

@@ -7,7 +7,7 @@ from jitlite.interpreter.kernels.abi import i64, i64p, inline
 from jitlite.interpreter.kernels.blocks import stack_like
 from jitlite.interpreter.kernels.broadcast import row_by_row, row_start
 from jitlite.interpreter.kernels.intrinsics import advance
-from jitlite.interpreter.kernels.narrow import copy_few, splat_byte, store_bytes
+from jitlite.interpreter.kernels.narrow import BYTES, copy_few, load_each, splat_byte, store_bytes
 from jitlite.interpreter.kernels.requantize import wide
 from jitlite.interpreter.kernels.tile import forced
 
@@ -62,6 +62,31 @@ def vector_row(width: int, compute: Vectors, put: Vectors) -> Vectors:
     return row
 
 
+@inline
+def _each(target: Any, x: Any, at: i64, times: i64) -> None:
+    """Lays out the BYTES / times bytes from index `at` on, each `times` times."""
+    if times == 2:
+        store_bytes(target, 0, load_each(x, at, 2))
+    elif times == 4:
+        store_bytes(target, 0, load_each(x, at, 4))
+    elif times == 8:
+        store_bytes(target, 0, load_each(x, at, 8))
+    elif times == 16:
+        store_bytes(target, 0, load_each(x, at, 16))
+    else:
+        store_bytes(target, 0, load_each(x, at, 32))
+
+
+@inline
+def _is_outer(walk: i64p, start: i64) -> bool:
+    """True for rows of 2, 4, … or 32 columns, each one number of an operand with the same row of the other; `start` begins a row."""
+    columns = walk[1]
+    if walk[4] != 1 or columns < 2 or columns > BYTES // 2 or BYTES % columns != 0 or start % columns != 0:
+        return False
+    steps = walk[2] + 2 * walk[3], walk[6] + 2 * walk[7]
+    return steps == (2, 1) or steps == (1, 2)
+
+
 def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
     """The same for all rows of a part, as `broadcast.parts` wants it. Rows shorter than a vector are laid out one behind the other first.
 
@@ -77,8 +102,30 @@ def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
             copy_few(target, at, x, x_at, count)
 
     @inline
+    def outer_rows(a: Any, b: Any, y: Any, walk: i64p, at: i64, stop: i64, settings: Any) -> int:
+        """Results of `_is_outer` rows from `at` on, BYTES at a time; returns where those end."""
+        columns, a_some, b_some = walk[1], stack_like(a, 64), stack_like(b, 64)
+        (a_line, b_line), rows = row_start(walk, at // columns, 0), BYTES // columns
+        for row in range(rows):
+            if walk[2] == 0:
+                copy_few(b_some, row * columns, b, b_line, columns)
+            else:
+                copy_few(a_some, row * columns, a, a_line, columns)
+        while at + BYTES <= stop:
+            if walk[2] == 0:
+                _each(a_some, a, a_line, columns)
+            else:
+                _each(b_some, b, b_line, columns)
+            for i in range(0, BYTES, width):
+                put(y, at + i, compute(a_some, i, b_some, i, settings))
+            at, a_line, b_line = at + BYTES, a_line + rows * walk[6], b_line + rows * walk[7]
+        return at
+
+    @inline
     def short_rows(a: Any, b: Any, y: Any, walk: i64p, start: i64, stop: i64, settings: Any) -> None:
         at, columns, a_step, b_step = start, walk[1], walk[2], walk[3]
+        if _is_outer(walk, start):
+            at = outer_rows(a, b, y, walk, start, stop, settings)
         lines, a_stride, b_stride = walk[5], walk[6], walk[7]
         line = at // columns
         column, place = at - line * columns, line % lines
