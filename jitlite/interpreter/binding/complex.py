@@ -1,0 +1,44 @@
+"""Bindings of the operators on complex numbers, in NumPy: a model has few of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.arrays import computes
+from jitlite.interpreter.binding.registry import HostStep, binds, no_kernel
+from jitlite.schemas.ops.complex import ATAN2, COMPLEX_ABS, IMAG, REAL, RFFT2D, transform_lengths
+from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.tables import TensorType
+
+Array = NDArray[Any]
+
+
+@binds(RFFT2D)
+def rfft2d(call: Call) -> HostStep:
+    lengths = transform_lengths(call)
+    x, shape = call.input(0), call.outputs[0].shape
+
+    def transform(operands: Sequence[Array]) -> Array:
+        if x.size == 0:
+            return np.zeros(shape, np.complex64)
+        return np.fft.rfft2(operands[0].astype(np.float64), s=lengths, axes=(-2, -1)).astype(np.complex64)
+
+    return computes(transform)
+
+
+def _function(function: Callable[[Array], Array]) -> Callable[[Call], HostStep]:
+    return lambda call: computes(lambda operands: function(operands[0]))
+
+
+binds(REAL)(_function(np.real))
+binds(IMAG)(_function(np.imag))
+binds(COMPLEX_ABS)(_function(np.abs))
+
+
+@binds(ATAN2)
+def atan2(call: Call) -> HostStep:
+    if call.input(0).type is TensorType.BFLOAT16:
+        raise no_kernel(call, "FLOAT32, FLOAT64, FLOAT16")
+    return computes(lambda operands: np.arctan2(operands[0], operands[1]))
