@@ -33,6 +33,7 @@ def right_shift(call: Call) -> HostStep:
     most = 8 * byte_size(call.input(0).type, ()) - 1
 
     def shift(operands: Sequence[Array]) -> Array:
-        return operands[0] >> np.clip(operands[1], 0, most)
+        found: Array = operands[0] >> np.clip(operands[1], 0, most)
+        return found
 
     return computes(shift)
