@@ -17,9 +17,9 @@ from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import sharing
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
-from jitlite.schemas.model import tensor_data
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import map_file, read_mapped, read_model
+from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import Model, SignatureDef, Tensor, TensorType
 from jitlite.schemas.verify import verify
 
@@ -160,7 +160,7 @@ class SubgraphSession:
         array = program.array(index)
         if array is None:
             tensor = self.graph.tensors[index]
-            array = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+            array = constant_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
             if array is None:
                 raise ValueError(f"tensor {index} '{tensor.name}': a tensor the plan computes is required; it has no data")
         if program.is_settled:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, Step
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.model import builtin_code, printable, tensor_data
+from jitlite.schemas.model import builtin_code, printable
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
 from jitlite.schemas.record import Record, replace
+from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
 
 FOLD_LIMIT_BYTES = 1 << 28
@@ -128,7 +129,7 @@ class Planner(Record, frozen=False):
     def tensor(self, index: int) -> TensorInfo:
         """What the file says of a tensor, with its value when it is a constant."""
         found = self.graph.tensors[index]
-        value = tensor_data(self.model, found) if found.type is not TensorType.STRING else None
+        value = constant_data(self.model, found) if found.type is not TensorType.STRING else None
         return TensorInfo(tuple(found.shape), found.type, value, found.quantization, self.base + index, found.name, found.is_variable)
 
     def where(self, node: int) -> str:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from jitlite.quantization.graph import MainGraph
 from jitlite.quantization.parameters import params_of
-from jitlite.quantization.sparse import dense_values
 from jitlite.schemas.dtypes import is_packed
 from jitlite.schemas.model import builtin_code, new_operator_code
+from jitlite.schemas.sparsity import dense_values
 from jitlite.schemas.tables import Buffer, BuiltinOperator, Model, Tensor, TensorType
 
 _UNPACKED = frozenset({BuiltinOperator.DEQUANTIZE, BuiltinOperator.DENSIFY})

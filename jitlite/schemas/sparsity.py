@@ -1,16 +1,28 @@
-"""The tree that stores a sparse tensor: one level a dimension, dense or compressed."""
+"""Sparse tensors: the tree that stores one, a level a dimension, dense or compressed; and the dense array it stands for."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.schemas.model import broken_rule
+from jitlite.schemas.dtypes import byte_size, numpy_dtype
+from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.model import broken_rule, tensor_data
 from jitlite.schemas.table import Table
-from jitlite.schemas.tables import DimensionMetadata, DimensionType, Int32Vector, SparsityParameters, Uint8Vector, Uint16Vector
+from jitlite.schemas.tables import (
+    DimensionMetadata,
+    DimensionType,
+    Int32Vector,
+    Model,
+    SparsityParameters,
+    Tensor,
+    Uint8Vector,
+    Uint16Vector,
+)
 
 MAX_VALUES = (1 << 31) - 1
 """Values a sparse tensor may store."""
+MAX_DENSE_BYTES = 1 << 30
 
 
 def stored_values(sparsity: SparsityParameters, shape: list[int], where: str) -> int:
@@ -64,6 +76,58 @@ def _level(metadata: DimensionMetadata, parents: int, size: int, where: str) -> 
     if not rising.all():
         raise broken_rule(f"{where}.array_indices", "ascending indices in every segment", "others")
     return len(indices)
+
+
+def dense_values(tensor: Tensor, data: bytes | bytearray | memoryview) -> NDArray[np.generic]:
+    """The dense array of a sparse tensor; InvalidModelError when the tree that places its values is not well formed.
+
+    A dense array of more than MAX_DENSE_BYTES is an UnsupportedError.
+
+    Level by level every node of the tree is one partial coordinate: dense levels multiply them, compressed levels list their children.
+    """
+    sparsity = tensor.sparsity
+    assert sparsity is not None
+    rank, order = len(tensor.shape), sparsity.traversal_order
+    if byte_size(tensor.type, tensor.shape) > MAX_DENSE_BYTES:
+        found = byte_size(tensor.type, tensor.shape)
+        raise UnsupportedError(f"tensor '{tensor.name}': at most {MAX_DENSE_BYTES} bytes of dense data are supported, found {found}")
+    count = stored_values(sparsity, tensor.shape, f"tensor '{tensor.name}'")
+    paths: NDArray[np.int64] = np.zeros((1, 0), np.int64)
+    for metadata in sparsity.dim_metadata:
+        if metadata.format is DimensionType.DENSE:
+            children = np.tile(np.arange(metadata.dense_size), len(paths))
+            paths = np.repeat(paths, metadata.dense_size, axis=0)
+        else:
+            children = _values(metadata.array_indices, tensor.name)
+            paths = np.repeat(paths, np.diff(_values(metadata.array_segments, tensor.name)), axis=0)
+        paths = np.column_stack([paths, children])
+    places = np.zeros((rank, count), np.int64)
+    for level in range(len(order)):
+        if order[level] < rank:
+            places[order[level]] += paths[:, level] * _block_size(tensor, order[level])
+        else:
+            places[sparsity.block_map[order[level] - rank]] += paths[:, level]
+    dense = np.zeros(tensor.shape, numpy_dtype(tensor.type))
+    dense[tuple(places)] = np.frombuffer(data, dense.dtype, count)
+    dense.flags.writeable = False
+    return dense
+
+
+def _block_size(tensor: Tensor, dim: int) -> int:
+    sparsity = tensor.sparsity
+    assert sparsity is not None
+    if dim not in sparsity.block_map:
+        return 1
+    level = sparsity.traversal_order.index(len(tensor.shape) + sparsity.block_map.index(dim))
+    return sparsity.dim_metadata[level].dense_size
+
+
+def constant_data(model: Model, tensor: Tensor) -> NDArray[np.generic] | None:
+    """The constant data of a tensor as `tensor_data` gives it, those of a sparse tensor as a dense array."""
+    if tensor.sparsity is None:
+        return tensor_data(model, tensor)
+    data = model.buffers[tensor.buffer].data
+    return dense_values(tensor, data) if len(data) else None
 
 
 def _values(vector: Table | None, where: str) -> NDArray[np.int64]:

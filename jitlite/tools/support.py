@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas import Model, UnsupportedError
-from jitlite.schemas.model import builtin_code, operator_name, options_of, printable, tensor_data
+from jitlite.schemas.model import builtin_code, operator_name, options_of, printable
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
 from jitlite.schemas.record import replace
+from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import Operator, TensorType
 
 
@@ -86,5 +87,5 @@ class _Subgraph:
 
     def _declared(self, index: int) -> TensorInfo:
         tensor = self.graph.tensors[index]
-        value = tensor_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+        value = constant_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
         return TensorInfo(tuple(tensor.shape), tensor.type, value, tensor.quantization, index, tensor.name, tensor.is_variable)

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from jitlite.quantization import Recipe, quantize
 from jitlite.quantization.prepare import unpack_constants
-from jitlite.quantization.sparse import dense_values
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.model import operator_name, tensor_data
+from jitlite.schemas.sparsity import dense_values
 from jitlite.schemas.tables import (
     Conv2DOptions,
     DensifyOptions,

@@ -8,6 +8,7 @@ from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, stride
 from jitlite.interpreter.binding.registry import Step, binds
 from jitlite.schemas.dtypes import byte_size, is_packed
 from jitlite.schemas.ops.reshape import (
+    DENSIFY,
     EXPAND_DIMS,
     PACK,
     RANK,
@@ -24,6 +25,7 @@ from jitlite.schemas.ops.reshape import (
 from jitlite.schemas.ops.spec import Call
 
 
+@binds(DENSIFY)
 @binds(RESHAPE)
 @binds(SQUEEZE)
 @binds(EXPAND_DIMS)

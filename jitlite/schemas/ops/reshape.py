@@ -12,12 +12,14 @@ from jitlite.schemas.ops.operands import (
     normalized_axis,
     require_rank,
     require_same_quantization,
+    require_type,
     require_zero_point_zero,
     vector,
 )
 from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, define
 from jitlite.schemas.tables import (
     BuiltinOperator,
+    DensifyOptions,
     ExpandDimsOptions,
     PackOptions,
     RankOptions,
@@ -195,6 +197,13 @@ def _unpack_version(call: Call) -> int:
     return versions.get(x.type, 1)
 
 
+def _densified(call: Call) -> list[tuple[Shape, TensorType]]:
+    require_type(call, 0, (TensorType.FLOAT32, TensorType.FLOAT16, TensorType.INT8))
+    x = call.input(0)
+    call.require(x.value is not None and not x.is_variable, "a constant operand is required, found one computed at run time")
+    return [(x.shape, x.type)]
+
+
 RESHAPE = define(
     OpSpec(
         "RESHAPE",
@@ -285,5 +294,16 @@ UNPACK = define(
         quant=_SAME,
         version=_unpack_version,
         max_version=6,
+    )
+)
+
+DENSIFY = define(
+    OpSpec(
+        "DENSIFY",
+        BuiltinOperator.DENSIFY,
+        inputs=("input",),
+        infer=_densified,
+        options=DensifyOptions,
+        quant=Quant(QuantKind.SAME),
     )
 )
