@@ -25,7 +25,7 @@ def _quantization(spec: OpSpec) -> str:
 def _tflite_rows() -> list[str]:
     rows = ["## TFLite operators", "", "| operator | versions | interpreter | int8 rule |", "|---|---|---|---|"]
     for spec in sorted(OPS.values(), key=lambda spec: spec.name):
-        runs = "runs" if spec in BINDINGS or spec.name in ("IF", "WHILE") else "–"
+        runs = "runs" if spec in BINDINGS or not spec.is_bound else "–"
         rows.append(f"| {spec.name} | 1–{spec.max_version} | {runs} | {_quantization(spec)} |")
     return rows
 

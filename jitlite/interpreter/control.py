@@ -1,4 +1,4 @@
-"""IF and WHILE: as native steps over nested tables where all shapes are known, in Python otherwise."""
+"""IF, WHILE and CALL_ONCE: as native steps over nested tables where all shapes are known, in Python otherwise."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import HostStep, Nested, Run, Step, kernels
+from jitlite.interpreter.binding.registry import PLANS, HostStep, Nested, Run, Step, kernels
 from jitlite.interpreter.plan import Planner, Stage
+from jitlite.interpreter.state import pending_info
 from jitlite.schemas.dtypes import byte_size, tensor_type
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.control import IF
@@ -24,9 +25,12 @@ K = kernels("executor")
 
 
 def plan_control(options: ProgramOptions) -> Callable[[Planner, Call], tuple[Call, list[Step] | HostStep]]:
-    """The function that plans IF and WHILE calls of a program with these options."""
+    """The function that plans IF and WHILE, and other operators that are not `is_bound`, for a program with these options."""
 
     def plan(planner: Planner, call: Call) -> tuple[Call, list[Step] | HostStep]:
+        own = PLANS.get(call.spec)
+        if own is not None:
+            return own(planner, call, options)
         subgraphs = _subgraphs(call)
         for index in subgraphs:
             call.require(
@@ -49,6 +53,7 @@ class _Inlined:
     """A subgraph planned as part of another's step: its steps with inputs and outputs, on tensor numbers of its own.
 
     Where it `borrows`, it reads its arguments where they lie, and knows the values of constant ones; otherwise it has copies of them.
+    Handles of resources are borrowed always.
     """
 
     def __init__(self, planner: Planner, subgraph: int, call: Call, arguments: Sequence[TensorInfo], borrows: bool) -> None:
@@ -62,7 +67,7 @@ class _Inlined:
         for index, argument in zip(graph.inputs, arguments):
             declared = inner.tensor(index)
             call.require(declared.type is argument.type, f"operand of type {declared.type.name} is required, found {argument.type.name}")
-            if borrows and not argument.is_variable:
+            if (borrows and not argument.is_variable) or argument.type is TensorType.RESOURCE:
                 self.inputs.append(replace(declared, shape=argument.shape, value=argument.value, index=argument.index))
             else:
                 self.inputs.append(replace(declared, shape=argument.shape, value=None))
@@ -73,12 +78,17 @@ class _Inlined:
     def steps(self, arguments: Sequence[TensorInfo], results: Sequence[TensorInfo]) -> tuple[Step, ...]:
         """Copies of the arguments it does not borrow in, the subgraph's own steps, copies of its outputs to `results`."""
         own = [planned.step for planned in self.stage.steps if isinstance(planned.step, Step)]
-        copied = [(argument, info) for argument, info in zip(arguments, self.inputs) if argument.index != info.index]
-        return (*(_copy(*pair) for pair in copied), *own, *map(_copy, self.outputs, results))
+        return (*_copies(arguments, self.inputs), *own, *_copies(self.outputs, results))
 
 
-def _copy(source: TensorInfo, target: TensorInfo) -> Step:
-    return K.step("copy_bytes", source=source, target=target, count=byte_size(target.type, target.shape))
+def _copies(sources: Sequence[TensorInfo], targets: Sequence[TensorInfo]) -> list[Step]:
+    """Copies of tensors into others where those are others; handles are not copied, as their values are known."""
+    pairs = [(source, target) for source, target in zip(sources, targets) if source.index != target.index]
+    return [
+        K.step("copy_bytes", source=source, target=target, count=byte_size(target.type, target.shape))
+        for source, target in pairs
+        if target.type is not TensorType.RESOURCE
+    ]
 
 
 def _same(left: Sequence[TensorInfo], right: Sequence[TensorInfo]) -> bool:
@@ -93,7 +103,8 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     call.require(len(taken.outputs) == len(call.outputs), f"{len(call.outputs)} branch outputs are required, found {len(taken.outputs)}")
     for info, found in zip(call.outputs, taken.outputs):
         call.require(info.type is found.type, f"branch outputs of type {info.type.name} are required, found {found.type.name}")
-    results = tuple(replace(info, shape=found.shape) for info, found in zip(call.outputs, taken.outputs))
+    _require_same_handles(call, taken.outputs, other.outputs)
+    results = tuple(_result(info, found) for info, found in zip(call.outputs, taken.outputs))
     first, second = taken.steps(arguments, results), other.steps(arguments, results)
     step = K.step(
         "run_branch",
@@ -110,11 +121,12 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
 def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(len(call.inputs))]
     _require_condition(planner, call)
-    state = call.outputs
+    state = tuple(_result(info, argument) for info, argument in zip(call.outputs, arguments))
     test, body = (_Inlined(planner, index, call, arguments, False) for index in _subgraphs(call))
     if not (test.is_native and body.is_native and _same(body.outputs, state)):
         return None
     call.require(test.outputs[0].size == 1, f"a condition with one element is required, found shape {test.outputs[0].shape}")
+    _require_same_handles(call, arguments, body.outputs)
     test_steps, body_steps = test.steps(state, ()), body.steps(state, state)
     step = K.step(
         "run_loop",
@@ -126,7 +138,20 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
         run=Run(),
         budget=budget,
     )
-    return call, [*map(_copy, arguments, state), step]
+    return replace(call, outputs=state), [*_copies(arguments, state), step]
+
+
+def _result(info: TensorInfo, found: TensorInfo) -> TensorInfo:
+    """An operator's output with the shape found for it, and the value if it is a handle."""
+    return replace(info, shape=found.shape, value=found.value if found.type is TensorType.RESOURCE else None)
+
+
+def _require_same_handles(call: Call, left: Sequence[TensorInfo], right: Sequence[TensorInfo]) -> None:
+    """UnsupportedError where a handle differs from branch to branch or from round to round."""
+    for one, other in zip(left, right):
+        is_known = one.value is not None and other.value is not None and np.array_equal(one.value, other.value)
+        if one.type is TensorType.RESOURCE and not is_known:
+            raise call.unsupported(f"handles that no branch and no round changes are supported, found '{one.name}', which one does")
 
 
 def _require_condition(planner: Planner, call: Call) -> None:
@@ -173,3 +198,33 @@ def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
         raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
 
     return HostStep(run_if if call.spec is IF else run_while, shapes_known=False)
+
+
+def call_once(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Call, list[Step] | HostStep]:
+    """Runs a subgraph in the first run that comes to it, of whichever subgraph of the interpreter; never again."""
+    number = call.options.init_subgraph_index
+    call.require(number != planner.subgraph, f"another subgraph than the operator's own is required, found {number}")
+    graph = planner.model.subgraphs[number]
+    found = len(graph.inputs), len(graph.outputs)
+    call.require(found == (0, 0), f"a subgraph without inputs and outputs is required, found {found[0]} and {found[1]}")
+    inner = _Inlined(planner, number, call, (), True)
+    if not inner.is_native:
+        return call, _host_once(planner, number, options)
+    pending = pending_info(number)
+    steps = (*inner.steps((), ()), kernels("variables").step("clear", flag=pending))
+    step = K.step(
+        "run_branch", condition=pending, then_steps=Nested(steps), then_count=len(steps), else_steps=Nested(()), else_count=0, run=Run()
+    )
+    return call, [step]
+
+
+def _host_once(planner: Planner, number: int, options: ProgramOptions) -> HostStep:
+    def run(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
+        from jitlite.interpreter.program import Program
+
+        if planner.state.is_pending(number):
+            Program(planner.model, number, {}, options).run()
+            planner.state.set_done(number)
+        return []
+
+    return HostStep(run)

@@ -15,6 +15,7 @@ from jitlite.interpreter.plan import PythonOperator
 from jitlite.interpreter.plan_cache import KeptPlans
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import sharing
+from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
@@ -270,6 +271,7 @@ class Interpreter:
             arena_limit_bytes=arena_limit_bytes,
             preserve_all=experimental_preserve_all_tensors,
             sharing=sharing(max(1, num_threads or 1)),
+            state=State(self._model),
         )
         self._options = options
         self._main = SubgraphSession(self._model, 0, options, self._plans)
@@ -320,13 +322,11 @@ class Interpreter:
         self._main.run()
 
     def reset_all_variables(self) -> None:
-        """Sets variable tensors back to their initial values."""
-        program = self._main.required_program()
-        for index, tensor in enumerate(self._main.graph.tensors):
-            array = program.array(index) if tensor.is_variable else None
-            if array is not None:
-                info = program.info(index)
-                array[...] = 0 if info is None or info.value is None else info.value
+        """Sets variable tensors back to their initial values. What ASSIGN_VARIABLE assigned stays, as it does in LiteRT."""
+        self._main.required_program()
+        for session in self._sessions.values():
+            if session.program is not None:
+                session.program.reset_variables()
 
     def profile(self) -> list[tuple[int, str, int]]:
         """Runs the model once, step by step, with the kernels `invoke` uses: (operator index, operator name, nanoseconds) of each step."""

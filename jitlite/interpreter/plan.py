@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,13 @@ from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, St
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
-from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.sparsity import constant_data
-from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
+from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
+
+if TYPE_CHECKING:
+    from jitlite.interpreter.state import State
 
 FOLD_LIMIT_BYTES = 1 << 28
 """Results of operators on constants are computed while planning as long as those still needed are no larger; the rest is run."""
@@ -95,6 +97,11 @@ class Slots:
         return first
 
 
+def _zero_point(tensor: Tensor) -> int:
+    """The zero point, which 8-bit variables start from."""
+    return tensor.quantization.zero_point[0] if tensor.quantization is not None and len(tensor.quantization.zero_point) == 1 else 0
+
+
 def operator_kinds(model: Model) -> list[tuple[BuiltinOperator, str]]:
     """For each operator code of a model the operator and its name, a custom operator's own."""
     codes = [(builtin_code(code), code.custom_code) for code in model.operator_codes]
@@ -108,8 +115,9 @@ ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]
 class Planner(Record, frozen=False):
     """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
 
-    `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans IF and WHILE. `kinds` are the
-    model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who look at tensors, and no operators are fused.
+    `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans operators that are not `is_bound`,
+    `state` has the variables. `kinds` are the model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who
+    look at tensors, and no operators are fused.
     """
 
     model: Model
@@ -119,6 +127,7 @@ class Planner(Record, frozen=False):
     fold: Folder
     control: ControlPlanner
     kinds: Sequence[tuple[BuiltinOperator, str]]
+    state: State
     keeps_folded: bool = False
     base: int = 0
 
@@ -130,6 +139,8 @@ class Planner(Record, frozen=False):
         """What the file says of a tensor, with its value when it is a constant."""
         found = self.graph.tensors[index]
         value = constant_data(self.model, found) if found.type is not TensorType.STRING else None
+        if found.is_variable and value is None and found.type is TensorType.INT8:
+            value = np.full(found.shape, _zero_point(found), np.int8)
         return TensorInfo(tuple(found.shape), found.type, value, found.quantization, self.base + index, found.name, found.is_variable)
 
     def where(self, node: int) -> str:
@@ -249,7 +260,7 @@ class Planner(Record, frozen=False):
         if self._fuse(stage, node, call):
             return False
         self._bind_waiting(stage)
-        if call.spec in (IF, WHILE):
+        if not call.spec.is_bound:
             return self._add(stage, node, *self.control(self, call))
         if self._is_fusible(stage, node, call):
             stage.waiting = node, call

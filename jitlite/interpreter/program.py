@@ -19,6 +19,7 @@ from jitlite.interpreter.plan_cache import PlanCache
 from jitlite.interpreter.registry import load_bindings
 from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, StageRunner
 from jitlite.interpreter.sharing import ALONE, Sharing
+from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.spec import TensorInfo
@@ -29,7 +30,7 @@ from jitlite.schemas.tables import Model
 class ProgramOptions(Record):
     """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE, threads.
 
-    `preserve_all` gives every tensor memory of its own for the whole run.
+    `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables; without one the program has its own.
     """
 
     custom: Mapping[str, PythonOperator] = MappingProxyType({})
@@ -37,6 +38,7 @@ class ProgramOptions(Record):
     loop_budget: int = 1_000_000
     preserve_all: bool = False
     sharing: Sharing = ALONE
+    state: State | None = None
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
@@ -94,12 +96,14 @@ class Program:
         options: ProgramOptions,
         kept: PlanCache | None = None,
     ) -> None:
-        self.options = options
+        self.state = options.state or State(model)
+        self.options = options = replace(options, state=self.state)
         self.memory = Memory()
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
-        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, plan_control(options), kinds, options.preserve_all)
+        control, keeps_folded = plan_control(options), options.preserve_all
+        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, control, kinds, self.state, keeps_folded)
         self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first
 
@@ -126,6 +130,7 @@ class Program:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
         options = self.options
         shares = not options.preserve_all
+        self.state.place(self.memory, [planned.step for planned in stage.steps], options.arena_limit_bytes)
         stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
         for info in lasting:
             if info.value is not None and info.index not in self.memory.addresses:
@@ -182,6 +187,14 @@ class Program:
                 break
             prepared = self._continue(prepared)
         self._last = prepared
+
+    def reset_variables(self) -> None:
+        """Sets variable tensors back to their initial values."""
+        for index, tensor in enumerate(self._graph.tensors):
+            array = self.array(index) if tensor.is_variable else None
+            if array is not None:
+                info = self.info(index)
+                array[...] = 0 if info is None or info.value is None else info.value
 
     @property
     def is_settled(self) -> bool:

@@ -29,6 +29,7 @@ FAMILIES = {
     "resize": "RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR",
     "slice": "REVERSE_V2 SLICE STRIDED_SLICE",
     "space": "BATCH_TO_SPACE_ND DEPTH_TO_SPACE SPACE_TO_BATCH_ND SPACE_TO_DEPTH",
+    "variables": "ASSIGN_VARIABLE CALL_ONCE READ_VARIABLE VAR_HANDLE",
 }
 """The modules of `binding` that bind operators, and the operators each binds."""
 

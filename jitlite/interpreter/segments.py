@@ -27,6 +27,7 @@ STATUS_TEXT = {
     2: "a divisor other than 0 is required, found 0",
     3: "a loop that ends within the step budget is required, found one that does not",
     4: "an operand's run-time value is out of its range",
+    5: "a variable that was assigned a value of the result's type and size is required, found one that was not",
 }
 
 

@@ -6,7 +6,6 @@ from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas import Model, UnsupportedError
 from jitlite.schemas.model import builtin_code, operator_name, options_of, printable
-from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
 from jitlite.schemas.record import replace
 from jitlite.schemas.sparsity import constant_data
@@ -60,7 +59,7 @@ class _Subgraph:
             raise UnsupportedError(f"{where}: the operator is not supported")
         if code.version > spec.max_version:
             raise UnsupportedError(f"{where}: versions up to {spec.max_version} are supported, found {code.version}")
-        if spec in (IF, WHILE):
+        if not spec.is_bound:
             return [None] * len(op.outputs)
         inputs = tuple(None if index < 0 else self._info(index) for index in op.inputs)
         if any(info is None and index >= 0 for info, index in zip(inputs, op.inputs)):

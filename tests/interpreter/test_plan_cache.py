@@ -270,7 +270,8 @@ def test_a_process_with_all_it_needs_imports_little(path, monkeypatch, tmp_path)
     run(path)
     done = subprocess.run([sys.executable, "-c", WARM, str(path), unwanted], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    light = ["jitlite.interpreter.binding.registry", "jitlite.interpreter.kernels", "jitlite.interpreter.kernels.team_blocks"]
+    light = ["jitlite.interpreter.binding.registry", "jitlite.interpreter.kernels", "jitlite.interpreter.kernels.cells"]
+    light += ["jitlite.interpreter.kernels.team_blocks"]
     assert done.stdout.split() == light
 
 

@@ -1,7 +1,7 @@
 """Steps, and which function makes them for which operator."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -68,6 +68,24 @@ def binds(spec: OpSpec) -> Callable[[Binding], Binding]:
     def register(function: Binding) -> Binding:
         assert spec not in BINDINGS, f"{spec.name} is bound twice"
         BINDINGS[spec] = function
+        return function
+
+    return register
+
+
+PLANS: dict[OpSpec, Callable[..., tuple[Call, list[Step] | HostStep]]] = {}
+"""Functions that make the steps of operators which are not `is_bound`, from the planner, a call and the program's options."""
+
+Plan = TypeVar("Plan", bound=Callable[..., Any])
+
+
+def plans(spec: OpSpec) -> Callable[[Plan], Plan]:
+    """Registers the function that plans calls of `spec`: it returns the call, with its outputs as they turn out, and its steps."""
+
+    def register(function: Plan) -> Plan:
+        assert not spec.is_bound, f"{spec.name} is bound"
+        assert spec not in PLANS, f"{spec.name} is planned twice"
+        PLANS[spec] = function
         return function
 
     return register

@@ -49,6 +49,7 @@ class Status(IntEnum):
     DIVISION_BY_ZERO = 2
     STEP_BUDGET_SPENT = 3
     BAD_VALUE = 4
+    NO_VALUE = 5
 
 
 KERNELS: dict[str, dict[str, Callable[..., Any]]] = {}

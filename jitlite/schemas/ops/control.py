@@ -26,6 +26,26 @@ def _require_subgraphs(call: Call, *indices: int) -> None:
     call.require(all(index > 0 for index in indices), f"subgraph indices above 0 are required, found {indices}")
 
 
-IF = define(OpSpec("IF", BuiltinOperator.IF, inputs=("condition", "operands?*"), outputs=("results*",), infer=_branched, options=IfOptions))
+IF = define(
+    OpSpec(
+        "IF",
+        BuiltinOperator.IF,
+        inputs=("condition", "operands?*"),
+        outputs=("results*",),
+        infer=_branched,
+        options=IfOptions,
+        is_bound=False,
+    )
+)
 
-WHILE = define(OpSpec("WHILE", BuiltinOperator.WHILE, inputs=("operands*",), outputs=("results*",), infer=_looped, options=WhileOptions))
+WHILE = define(
+    OpSpec(
+        "WHILE",
+        BuiltinOperator.WHILE,
+        inputs=("operands*",),
+        outputs=("results*",),
+        infer=_looped,
+        options=WhileOptions,
+        is_bound=False,
+    )
+)

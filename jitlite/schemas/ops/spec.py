@@ -148,7 +148,8 @@ class OpSpec(Record):
     (shape, type) of each output, checks every option and shape rule of the operator (InvalidModelError), and raises NeedsValue when a
     shape depends on a run-time value. `version` gives the lowest operator version that expresses a call; `max_version` the newest one
     understood. `value` gives the output where it follows from shapes and types alone (SHAPE, RANK). An operator may lack its options
-    where their table has no fields or `options_optional` says so.
+    where their table has no fields or `options_optional` says so. One that is not `is_bound` has no binding: the interpreter's
+    planner itself makes its steps.
     """
 
     name: str
@@ -162,6 +163,7 @@ class OpSpec(Record):
     max_version: int = 1
     options_optional: bool = False
     value: Callable[[Call], NDArray[Any]] | None = None
+    is_bound: bool = True
 
     def operand_name(self, index: int) -> str:
         names = self.inputs
@@ -211,7 +213,7 @@ def check_operands(call: Call) -> None:
     for index, info in enumerate(call.inputs):
         if info is None and not (index < len(spec.inputs) and spec.inputs[index].endswith("?")):
             raise call.invalid(f"operand '{spec.operand_name(index)}' is required, found none")
-    if call.outputs and len(call.outputs) != len(spec.outputs) and not spec.outputs[-1].endswith("*"):
+    if call.outputs and len(call.outputs) != len(spec.outputs) and not (spec.outputs and spec.outputs[-1].endswith("*")):
         raise call.invalid(f"{len(spec.outputs)} outputs are required, found {len(call.outputs)}")
 
 
