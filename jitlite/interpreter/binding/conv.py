@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding import products_q16
 from jitlite.interpreter.binding.neighbours import best_count, merged
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
@@ -38,6 +39,7 @@ from jitlite.interpreter.binding.products import (
     shared_multiplier,
     sliding_sizes,
 )
+from jitlite.interpreter.binding.products_q16 import is_q16
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
 from jitlite.interpreter.binding.windows import Windows, around, is_pointwise, sliding
 from jitlite.schemas.ops.conv import CONV_2D, TRANSPOSE_CONV
@@ -48,7 +50,7 @@ from jitlite.schemas.tables import BuiltinOperator, TensorType
 
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 with INT8 or INT4 weights and UINT8 with UINT8 weights"
+_TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 and INT16 with INT8 or INT4 weights and UINT8 with UINT8 weights"
 
 
 def require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
@@ -217,6 +219,8 @@ def _conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
         require_constants(call, weight, bias)
         return _hybrid(x, weight, bias, y, s, clamp)
+    if is_q16(x, weight, y):
+        return products_q16.convolution(call, "conv_2d_qs16", x, weight, bias, s)
     raise no_kernel(call, _TYPES)
 
 
@@ -278,6 +282,9 @@ def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object) -
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
+    if is_q16(x, weight, y):
+        windows = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), call.options)
+        return products_q16.convolution(call, "transpose_conv_qs16", x, weight, bias, windows)
     phases = _phases(x, weight, y, call.options)
     if is_float(x, weight, y):
         clamp = bounds(call.options.fused_activation_function)
@@ -291,4 +298,4 @@ def transpose_conv(call: Call) -> Bound:
         require_constants(call, weight, bias)
         made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in phases]
         return [_quantized_step(call, x, weight, bias, y, s, w, count) for w, s, count in made]
-    raise no_kernel(call, "FLOAT32, INT8 and UINT8, weights of the same type")
+    raise no_kernel(call, "FLOAT32, INT8 and UINT8 with weights of the same type, INT16 with INT8 weights")

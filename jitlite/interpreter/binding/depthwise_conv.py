@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import neighbours
+from jitlite.interpreter.binding import neighbours, products_q16
 from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants, unpadded
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
@@ -31,6 +31,7 @@ from jitlite.interpreter.binding.panels import (
     widened,
 )
 from jitlite.interpreter.binding.products import shared_multiplier
+from jitlite.interpreter.binding.products_q16 import is_q16
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
 from jitlite.interpreter.binding.rounding import Int32s, certify_quantized, sum_ranges
 from jitlite.interpreter.binding.windows import Windows, sliding
@@ -46,7 +47,7 @@ HYBRID = kernels("depthwise_conv_hybrid")
 CHANNELS = kernels("channels")
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 with INT8 or INT4 weights and UINT8 with UINT8 weights"
+_TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 and INT16 with INT8 or INT4 weights and UINT8 with UINT8 weights"
 _SLACK = 64
 """Numbers that may be read behind an image's last."""
 
@@ -280,4 +281,6 @@ def _depthwise_conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
     if is_float(x, y) and weight.type is TensorType.INT8:
         require_constants(call, weight, bias)
         return _hybrid_steps(x, weight, bias, y, s, clamp)
+    if is_q16(x, weight, y):
+        return products_q16.convolution(call, "depthwise_conv_2d_qs16", x, weight, bias, s)
     raise no_kernel(call, _TYPES)

@@ -40,6 +40,7 @@ from jitlite.interpreter.binding.products import (
     run_size,
     shared_multiplier,
 )
+from jitlite.interpreter.binding.products_q16 import Layout, is_q16, matrix_product
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
@@ -48,7 +49,10 @@ from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 PREPARE = kernels("prepare")
 
-_TYPES = "FLOAT32 with FLOAT32 or constant INT8, INT4 or INT2 weights, INT8 with INT8 or those and UINT8 with constant UINT8 weights"
+_TYPES = (
+    "FLOAT32 with FLOAT32 or constant INT8, INT4 or INT2 weights, INT8 and INT16 with INT8 or those, INT16 with INT16 "
+    "and UINT8 with constant UINT8 weights"
+)
 
 
 class Product(Record):
@@ -195,7 +199,13 @@ def fully_connected(call: Call) -> Bound:
         return quantized_step(x, y, right, biases, rounding, clamp, p.sizes(1), p.batches())
     if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
+    if is_q16(x, w, y):
+        return matrix_product(call, x, w, bias, _layout(p), is_real=True)
     raise no_kernel(call, _TYPES)
+
+
+def _layout(p: Product) -> Layout:
+    return Layout(p.rows, p.columns, p.depth, p.lefts, p.rights, p.transposed_left, p.transposed_right)
 
 
 def _numbers(batch: Shape, results: Shape) -> NDArray[np.int64]:
@@ -251,4 +261,6 @@ def batch_matmul(call: Call) -> Bound:
         return [*turning, *packing, step]
     if is_float(x, y) and w.type is TensorType.INT8:
         return _hybrid_product(call, x, w, y, p, np.zeros(p.columns, np.float32), bounds(ActivationFunctionType.NONE))
+    if is_q16(x, w, y):
+        return matrix_product(call, x, w, None, _layout(p), is_real=False)
     raise no_kernel(call, _TYPES)

@@ -43,6 +43,7 @@ _TYPES: WeightTypes = {
     (T.FLOAT32, T.INT4): (T.FLOAT32,),
     (T.FLOAT32, T.UINT8): (T.FLOAT32,),
 }
+_CONV_2D_TYPES: WeightTypes = {**_TYPES, (T.INT16, T.INT4): (T.INT64, T.INT32)}
 _TRANSPOSE_TYPES: WeightTypes = {pair: bias for pair, bias in _TYPES.items() if pair[1] in (T.FLOAT32, T.INT8) or pair[0] == T.UINT8}
 
 
@@ -81,7 +82,7 @@ def _slid(call: Call, x: TensorInfo, weight: TensorInfo, channels: int) -> Shape
 
 def _conv_2d(call: Call) -> list[tuple[Shape, TensorType]]:
     x, weight, bias = call.input(0), call.input(1), call.input(2)
-    _check_operands(call, x, weight, bias, _TYPES)
+    _check_operands(call, x, weight, bias, _CONV_2D_TYPES)
     _check_dilated_steps(call, MAX_STEP)
     channels_in, channels_out, group = x.shape[3], weight.shape[0], weight.shape[3]
     call.require(channels_in % group == 0, f"input channels divisible by the filter's {group} are required, found {channels_in}")
