@@ -6,7 +6,7 @@ from pathlib import Path
 from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
-from jitlite.schemas.ops.spec import OPS, OpSpec, QuantKind
+from jitlite.schemas.ops.spec import CUSTOM_OPS, OPS, OpSpec, QuantKind
 
 TARGET = Path(__file__).parent / "operators.md"
 HEADER = """# Operators
@@ -24,7 +24,7 @@ def _quantization(spec: OpSpec) -> str:
 
 def _tflite_rows() -> list[str]:
     rows = ["## TFLite operators", "", "| operator | versions | interpreter | int8 rule |", "|---|---|---|---|"]
-    for spec in sorted(OPS.values(), key=lambda spec: spec.name):
+    for spec in sorted([*OPS.values(), *CUSTOM_OPS.values()], key=lambda spec: spec.name):
         runs = "runs" if spec in BINDINGS or not spec.is_bound else "–"
         rows.append(f"| {spec.name} | 1–{spec.max_version} | {runs} | {_quantization(spec)} |")
     return rows

@@ -18,7 +18,7 @@ from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, St
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
-from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, OpSpec, TensorInfo, infer
+from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, find_spec, infer
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
@@ -152,7 +152,7 @@ class Planner(Record, frozen=False):
         return self.kinds[op.opcode_index][1]
 
     def spec(self, op: Operator) -> OpSpec | None:
-        return OPS.get(self.kinds[op.opcode_index][0])
+        return find_spec(*self.kinds[op.opcode_index])
 
     def first_stage(self, inputs: Mapping[int, TensorInfo]) -> Stage:
         """The stage that starts at the first operator; `inputs` describes the subgraph's input tensors by index."""

@@ -110,7 +110,7 @@ class Program:
     def _first_stage(self, inputs: Mapping[int, TensorInfo], kept: PlanCache | None) -> Stage:
         stage = kept.recall() if kept is not None else None
         if stage is None:
-            load_bindings(builtin for builtin, _ in self._planner.kinds)
+            load_bindings(name for _, name in self._planner.kinds)
             stage = self._planner.first_stage(inputs)
             if kept is not None:
                 kept.remember(stage, self._graph)

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from importlib import import_module
 
-from jitlite.schemas.tables import BuiltinOperator
-
 FAMILIES = {
     "activation": "ELU GELU HARD_SWISH L2_NORMALIZATION LEAKY_RELU LOGISTIC LOG_SOFTMAX PRELU RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 SOFTMAX "
     "TANH",
@@ -16,6 +14,7 @@ FAMILIES = {
     "conv3d": "CONV_3D CONV_3D_TRANSPOSE",
     "conversion": "CAST DEQUANTIZE QUANTIZE",
     "depthwise_conv": "DEPTHWISE_CONV_2D",
+    "detection": "TFLite_Detection_PostProcess",
     "elementwise": "ABS ADD ADD_N CEIL COS DIV EXP FLOOR FLOOR_DIV FLOOR_MOD LOG MAXIMUM MINIMUM MUL NEG POW ROUND RSQRT SIGN SIN SQRT "
     "SQUARE SQUARED_DIFFERENCE SUB",
     "gather": "GATHER GATHER_ND ONE_HOT TOPK_V2",
@@ -36,8 +35,8 @@ FAMILIES = {
 _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in names.split()}
 
 
-def load_bindings(codes: Iterable[BuiltinOperator] | None = None) -> None:
-    """Fills the operator and binding registries with what these operators need; with all there is if none are named."""
-    wanted = FAMILIES if codes is None else {_FAMILY_OF[code.name] for code in codes if code.name in _FAMILY_OF}
+def load_bindings(names: Iterable[str] | None = None) -> None:
+    """Fills the operator and binding registries with what these operators need, builtin or custom; with all there is if none are named."""
+    wanted = FAMILIES if names is None else {_FAMILY_OF[name] for name in names if name in _FAMILY_OF}
     for family in wanted:
         import_module(f"jitlite.interpreter.binding.{family}")

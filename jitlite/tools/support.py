@@ -6,7 +6,7 @@ from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas import Model, UnsupportedError
 from jitlite.schemas.model import builtin_code, operator_name, options_of, printable
-from jitlite.schemas.ops.spec import OPS, Call, NeedsValue, TensorInfo, infer
+from jitlite.schemas.ops.spec import Call, NeedsValue, TensorInfo, find_spec, infer
 from jitlite.schemas.record import replace
 from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import Operator, TensorType
@@ -54,7 +54,7 @@ class _Subgraph:
     def _plan(self, op: Operator, where: str) -> list[TensorInfo | None]:
         """The operator's results, None where their shapes are not known yet."""
         code = self.model.operator_codes[op.opcode_index]
-        spec = OPS.get(builtin_code(code))
+        spec = find_spec(builtin_code(code), operator_name(self.model, op))
         if spec is None:
             raise UnsupportedError(f"{where}: the operator is not supported")
         if code.version > spec.max_version:

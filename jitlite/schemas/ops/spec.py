@@ -142,7 +142,7 @@ Inference = Callable[[Call], Sequence[tuple[Shape, TensorType]]]
 
 
 class OpSpec(Record):
-    """One builtin operator.
+    """One builtin operator, or a custom one by its name (code CUSTOM; its options are bytes that `infer` reads).
 
     Operand names end in "?" when optional, in "*" when the last one repeats and in "?*" when it may also be absent. `infer` returns
     (shape, type) of each output, checks every option and shape rule of the operator (InvalidModelError), and raises NeedsValue when a
@@ -184,14 +184,26 @@ class OpSpec(Record):
 
 
 OPS: dict[BuiltinOperator, OpSpec] = {}
-"""Every operator jitlite knows, by builtin code; filled by the modules of this package."""
+"""Every builtin operator jitlite knows, by builtin code; filled by the modules of this package."""
+
+CUSTOM_OPS: dict[str, OpSpec] = {}
+"""The custom operators jitlite knows, by the name models give them: those of LiteRT's own set."""
 
 
 def define(spec: OpSpec) -> OpSpec:
-    """Registers a spec; each builtin code has one."""
-    assert spec.code not in OPS, f"{spec.name} is defined twice"
-    OPS[spec.code] = spec
+    """Registers a spec; each builtin code, and each name of a custom operator, has one."""
+    if spec.code is BuiltinOperator.CUSTOM:
+        assert spec.name not in CUSTOM_OPS, f"{spec.name} is defined twice"
+        CUSTOM_OPS[spec.name] = spec
+    else:
+        assert spec.code not in OPS, f"{spec.name} is defined twice"
+        OPS[spec.code] = spec
     return spec
+
+
+def find_spec(builtin: BuiltinOperator, name: str) -> OpSpec | None:
+    """The spec of a builtin operator, or of the custom operator `name`; None for those jitlite does not know."""
+    return CUSTOM_OPS.get(name) if builtin is BuiltinOperator.CUSTOM else OPS.get(builtin)
 
 
 def load_specs() -> dict[BuiltinOperator, OpSpec]:
