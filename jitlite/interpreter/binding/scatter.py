@@ -1,0 +1,139 @@
+"""Bindings of the operators that write by index: DYNAMIC_UPDATE_SLICE has a kernel, the others, which models have few of, are in NumPy."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.arrays import computes
+from jitlite.interpreter.binding.boxes import BOXES, element_bytes, strides
+from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels
+from jitlite.schemas.errors import ExecutionError
+from jitlite.schemas.ops.scatter import (
+    DYNAMIC_UPDATE_SLICE,
+    SCATTER_ND,
+    SEGMENT_SUM,
+    SPARSE_TO_DENSE,
+    UNSORTED_SEGMENT_MAX,
+    UNSORTED_SEGMENT_MIN,
+    UNSORTED_SEGMENT_PROD,
+    UNSORTED_SEGMENT_SUM,
+    segment_size,
+)
+from jitlite.schemas.ops.spec import Call, OpSpec, Shape
+from jitlite.schemas.tables import TensorType
+
+Array = NDArray[Any]
+
+_REDUCTIONS: dict[OpSpec, tuple[np.ufunc, np.ufunc]] = {
+    UNSORTED_SEGMENT_SUM: (np.add, np.add),
+    UNSORTED_SEGMENT_PROD: (np.multiply, np.multiply),
+    UNSORTED_SEGMENT_MAX: (np.maximum, np.fmax),
+    UNSORTED_SEGMENT_MIN: (np.minimum, np.fmin),
+}
+"""The function of integers and of floats; a NaN does not replace what there is."""
+
+
+def _start(spec: OpSpec, dtype: np.dtype[Any]) -> float | int:
+    """What segments hold before the first of their elements."""
+    if spec in (UNSORTED_SEGMENT_SUM, UNSORTED_SEGMENT_PROD):
+        return int(spec is UNSORTED_SEGMENT_PROD)
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    return limits.min if spec is UNSORTED_SEGMENT_MAX else limits.max
+
+
+def _require_inside(call: Call, inside: Any) -> None:
+    if not np.all(inside):
+        raise ExecutionError(f"{call.where}: an index inside its bound is required, found one outside")
+
+
+def _places(call: Call, indices: Array, shape: Shape) -> Array:
+    """Flat places in a tensor of this shape; `indices` has a row for each, its length the shape's."""
+    rows = indices.astype(np.int64)
+    _require_inside(call, (rows >= 0) & (rows < np.array(shape, np.int64)))
+    places: Array = rows @ np.array(strides(shape), np.int64)
+    return places
+
+
+@binds(SCATTER_ND)
+def scatter_nd(call: Call) -> HostStep:
+    shape, depth = call.outputs[0].shape, call.input(0).shape[-1]
+    count, slices, run = prod(call.input(0).shape[:-1]), prod(shape[:depth]), prod(shape[depth:])
+
+    def scatter(operands: Sequence[Array]) -> Array:
+        indices, updates = operands[:2]
+        result = np.zeros((slices, run), updates.dtype)
+        np.add.at(result, _places(call, indices.reshape(count, depth), shape[:depth]), updates.reshape(count, run))
+        return result.reshape(shape)
+
+    return computes(scatter)
+
+
+@binds(SPARSE_TO_DENSE)
+def sparse_to_dense(call: Call) -> HostStep:
+    indices, shape = call.input(0), call.outputs[0].shape
+    count = indices.shape[0] if indices.rank == 2 else indices.size
+
+    def fill(operands: Sequence[Array]) -> Array:
+        places, _, values, default = operands
+        result = np.full(prod(shape), default.reshape(()), values.dtype)
+        result[_places(call, places.reshape(count, len(shape)), shape)] = values
+        return result.reshape(shape)
+
+    return computes(fill)
+
+
+@binds(SEGMENT_SUM)
+def segment_sum(call: Call) -> HostStep:
+    shape, run = call.outputs[0].shape, segment_size(call)
+    ids = call.constant(1).astype(np.int64)
+
+    def add(operands: Sequence[Array]) -> Array:
+        result = np.zeros((shape[0], run), operands[0].dtype)
+        np.add.at(result, ids, operands[0].reshape(ids.size, run))
+        return result.reshape(shape)
+
+    return computes(add)
+
+
+@binds(UNSORTED_SEGMENT_SUM)
+@binds(UNSORTED_SEGMENT_PROD)
+@binds(UNSORTED_SEGMENT_MAX)
+@binds(UNSORTED_SEGMENT_MIN)
+def unsorted_segments(call: Call) -> HostStep:
+    shape, run = call.outputs[0].shape, segment_size(call)
+    function = _REDUCTIONS[call.spec][call.input(0).type is TensorType.FLOAT32]
+
+    def reduce(operands: Sequence[Array]) -> Array:
+        x, ids = operands[0], operands[1].reshape(-1).astype(np.int64)
+        _require_inside(call, ids < shape[0])
+        kept = np.flatnonzero(ids >= 0)
+        result = np.full((shape[0], run), _start(call.spec, x.dtype), x.dtype)
+        function.at(result, ids[kept], x.reshape(ids.size, run)[kept])
+        return result.reshape(shape)
+
+    return computes(reduce)
+
+
+@binds(DYNAMIC_UPDATE_SLICE)
+def dynamic_update_slice(call: Call) -> Step:
+    x, update, starts, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
+    item_bytes = element_bytes(call, x)
+    partial = [axis for axis in range(x.rank) if update.shape[axis] != x.shape[axis]]
+    if not partial:
+        return BOXES.copy_bytes(update, y, y.size * item_bytes)
+    depth = partial[-1] + 1
+    return kernels("update").step(
+        f"update_slice_{'i32' if starts.type is TensorType.INT32 else 'i64'}",
+        x=x,
+        update=update,
+        starts=starts,
+        y=y,
+        depth=depth,
+        dims=np.array(x.shape[:depth], np.int64),
+        parts=np.array(update.shape[:depth], np.int64),
+        rows=prod(x.shape[: depth - 1]) if y.size else 0,
+        unit=prod(x.shape[depth:]) * item_bytes,
+    )
