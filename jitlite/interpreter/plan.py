@@ -151,6 +151,10 @@ class Planner(Record, frozen=False):
     def label(self, op: Operator) -> str:
         return self.kinds[op.opcode_index][1]
 
+    def operators_of(self, subgraph: int) -> list[str]:
+        """The names of a subgraph's operators."""
+        return [self.label(op) for op in self.model.subgraphs[subgraph].operators]
+
     def spec(self, op: Operator) -> OpSpec | None:
         return find_spec(*self.kinds[op.opcode_index])
 

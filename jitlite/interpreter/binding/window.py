@@ -1,28 +1,37 @@
 """Bindings of the operators that stretch tensors and reduce windows of them, in NumPy."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from itertools import product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.arrays import computes
-from jitlite.interpreter.binding.registry import HostStep, binds
+from jitlite.interpreter.binding.registry import HostStep, binds, plans
 from jitlite.schemas.ops.spec import Call
 from jitlite.schemas.ops.window import (
     DILATE,
     REDUCE_WINDOW,
     STABLEHLO_PAD,
+    STABLEHLO_REDUCE_WINDOW,
     Stretch,
     Windows,
     dilation,
     padding,
+    reduction,
+    stretched_windows,
     windows,
 )
 from jitlite.schemas.tables import ReduceWindowFunction
+
+if TYPE_CHECKING:
+    from jitlite.interpreter.plan import Planner
+    from jitlite.interpreter.program import ProgramOptions
 
 Array = NDArray[Any]
 
@@ -123,3 +132,9 @@ def _whole_windows(x: Array, looks: Windows, function: np.ufunc) -> Array:
 @binds(REDUCE_WINDOW)
 def reduce_window(call: Call) -> HostStep:
     return reduces(windows(call), call.options.reduce_function)
+
+
+@plans(STABLEHLO_REDUCE_WINDOW)
+def stablehlo_reduce_window(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Call, HostStep]:
+    function = reduction(call, planner.operators_of(call.options.body_subgraph_index))
+    return call, reduces(stretched_windows(call), function)

@@ -199,6 +199,7 @@ STABLEHLO_REDUCE_WINDOW = define(
         inputs=("input", "init_value"),
         infer=_stretched_and_reduced,
         options=StablehloReduceWindowOptions,
+        is_bound=False,
     )
 )
 
