@@ -54,8 +54,10 @@ def _smaller(a: Array, b: Array) -> Array:
 
 
 def _bind_arithmetic(spec: OpSpec, kernel: str, function: Callable[[Array, Array], Array]) -> None:
+    """Binds an operator to a kernel, with its operands the other way round: of a NaN and a number the reference takes the first."""
+
     def bind(call: Call) -> Step | HostStep:
-        a, b, y = call.input(0), call.input(1), call.outputs[0]
+        b, a, y = call.input(0), call.input(1), call.outputs[0]
         if kernel not in ARITHMETIC.get(a.type, ()):
             return computes(lambda operands: function(operands[0], operands[1]))
         number, steps = ARITHMETIC[a.type].index(kernel), walk(y.shape, a.shape, b.shape)
