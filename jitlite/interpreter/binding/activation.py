@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import elementwise_q8, lookup
+from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
 from jitlite.interpreter.binding.registry import BINDINGS, Argument, Bound, Step, binds, fuses, kernels, no_kernel
@@ -36,7 +36,7 @@ from jitlite.schemas.tables import ActivationFunctionType, BuiltinOperator, Tens
 
 K = kernels("activation")
 ROWS = kernels("softmax")
-RARE = {"q8": kernels("activation_q8")}
+RARE = {"q8": kernels("activation_q8"), "q16": kernels("softmax_q16")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
@@ -54,6 +54,9 @@ def _bind_clamp(spec: OpSpec, low: float, high: float) -> None:
         if x.type in lookup.EIGHT_BITS:
             results = lookup.requantized(x, y, lookup.byte_values(x.type) - x.zero_point)
             return lookup.lookup(x, y, np.clip(results, _on_grid(y, low), _on_grid(y, high)))
+        if x.type is T.INT16:
+            results = lookup.requantized(x, y, interpolation.values())
+            return interpolation.step(x, y, np.clip(results, _on_grid(y, low), _on_grid(y, high)))
         raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
     binds(spec)(bind)
@@ -107,6 +110,10 @@ def leaky_relu(call: Call) -> Step:
         values = lookup.byte_values(x.type) - x.zero_point
         falling = lookup.requantized(x, y, values, float(lookup.scale_of(x) * alpha / lookup.scale_of(y)))
         return lookup.lookup(x, y, np.where(values >= 0, lookup.requantized(x, y, values), falling))
+    if x.type is T.INT16:
+        values = interpolation.values()
+        falling = lookup.requantized(x, y, values, float(lookup.scale_of(x) * alpha / lookup.scale_of(y)))
+        return interpolation.step(x, y, np.where(values >= 0, lookup.requantized(x, y, values), falling))
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
@@ -118,6 +125,8 @@ def prelu(call: Call) -> Step:
         return kernels("prelu").step("prelu_f32", a=x, b=alpha, y=y, walk=steps, settings=np.zeros(1, np.float64))
     if x.type in elementwise_q8.SUFFIXES:
         return elementwise_q8.prelu(call)
+    if x.type is T.INT16:
+        return elementwise_q16.prelu(call)
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
@@ -128,6 +137,8 @@ def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Fl
         return K.step(f"{kernel}_f32", x=x, y=y, count=x.size)
     if x.type in lookup.EIGHT_BITS:
         return lookup.lookup_real(x, y, function)
+    if x.type is T.INT16:
+        return interpolation.real_function(x, y, function)
     raise no_kernel(call, "FLOAT32, INT8, UINT8")
 
 
@@ -142,6 +153,8 @@ def _logistic(x: lookup.Floats) -> lookup.Floats:
 
 @binds(LOGISTIC)
 def logistic(call: Call) -> Step:
+    if call.input(0).type is T.INT16:
+        return interpolation.logistic(call.input(0), call.outputs[0])
     return _real(call, "logistic", _logistic)
 
 
@@ -166,6 +179,8 @@ def gate(first: Call, second: Call) -> Step | None:
 
 @binds(TANH)
 def tanh(call: Call) -> Step:
+    if call.input(0).type is T.INT16:
+        return interpolation.tanh(call.input(0), call.outputs[0])
     return _real(call, "tanh", lookup.in_float32(math.tanh))
 
 
@@ -271,7 +286,19 @@ def softmax(call: Call) -> Step:
         return RARE["q8"].step(
             kernel, **_rows(call), flip=_flip(x), exponentials=exponentials, reach=reach, **_summed(weights, exponentials)
         )
-    raise no_kernel(call, "FLOAT32, INT8, UINT8")
+    if x.type is T.INT16:
+        return _softmax_q16(call)
+    raise no_kernel(call, "FLOAT32, INT8, UINT8, INT16")
+
+
+def _softmax_q16(call: Call) -> Step:
+    """Differences from the row's largest element are looked up: their exponentials, 65535 of them for 10."""
+    exponentials, inverses = interpolation.tables_of_softmax()
+    real = float(lookup.scale_of(call.input(0)) * np.float32(call.options.beta)) / (10.0 / 65535.0)
+    scaled = multiply_by_quantized_multiplier(-np.arange(2**16, dtype=np.int32), *quantize_multiplier(real)).astype(np.int64)
+    places = np.clip(scaled + _INT16_MAX, -(2**15), _INT16_MAX) + 2**15
+    tables = {"exponentials": exponentials[places].astype(np.int16), "inverses": inverses.astype(np.int16)}
+    return RARE["q16"].step("softmax_16", **_rows(call), **tables)
 
 
 @binds(LOG_SOFTMAX)

@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import elementwise_q8, lookup
+from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
 from jitlite.interpreter.binding.broadcast import ARITHMETIC, FLOATS, walk
 from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import activation_bounds, quantize_multiplier
-from jitlite.schemas.dtypes import INTEGER_RANGE
+from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.ops.elementwise import (
     ABS,
     ADD,
@@ -49,7 +50,7 @@ RARE = {"int": kernels("elementwise_int"), "i32": kernels("elementwise_i32"), "p
 T = TensorType
 
 _FLOAT_MAX = float(np.finfo(np.float32).max)
-_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT8: "i8", T.UINT8: "u8"}
+_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.UINT32: "u32", T.INT16: "i16", T.INT8: "i8", T.UINT8: "u8"}
 _UNARY_I32 = {"abs", "neg", "sign"}
 _RARE_FLOATS = {"pow", "floor_mod"}
 _UNUSED = np.zeros(2, np.int64)
@@ -60,6 +61,8 @@ def _family(type: TensorType, kernel: str) -> kernels:
     """The family of a kernel of two operands, or of one integer."""
     if type is T.FLOAT32:
         return RARE["power"] if kernel in _RARE_FLOATS else FLOATS
+    if type is T.INT16:
+        return elementwise_q16.K
     return RARE["i32" if type is T.INT32 and kernel in _UNARY_I32 else "int"]
 
 
@@ -81,7 +84,8 @@ def _bounds(call: Call) -> NDArray[Any]:
     low, high = activation_bounds(call.options.fused_activation_function)
     if call.input(0).type is T.FLOAT32:
         return np.array([max(low, -_FLOAT_MAX), min(high, _FLOAT_MAX)], np.float64)
-    least, most = INTEGER_RANGE[call.input(0).type]
+    limits = np.iinfo(numpy_dtype(call.input(0).type))
+    least, most = int(limits.min), int(limits.max)
     return np.array([least if low == -math.inf else int(low), most if high == math.inf else int(high)], np.int64)
 
 
@@ -106,16 +110,20 @@ def _sum(call: Call, kernel: str, sign: int) -> Step:
         return _step(call, kernel, _bounds(call))
     if call.input(0).type in elementwise_q8.SUFFIXES:
         return elementwise_q8.sum_of(call, sign)
-    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
+    if call.input(0).type is T.INT16 and call.input(0).is_quantized:
+        return elementwise_q16.sum_of(call, sign)
+    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8 and quantized INT16")
 
 
 @binds(MUL)
 def mul(call: Call) -> Step:
-    if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64):
+    if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64, T.UINT32):
         return _step(call, "mul", _bounds(call))
     if call.input(0).type in elementwise_q8.SUFFIXES:
         return elementwise_q8.product(call)
-    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
+    if call.input(0).type is T.INT16 and call.input(0).is_quantized:
+        return elementwise_q16.product(call)
+    raise no_kernel(call, "FLOAT32, INT32, INT64, UINT32, INT8, UINT8 and quantized INT16")
 
 
 @binds(DIV)
@@ -167,7 +175,7 @@ def maximum(call: Call) -> Step:
 
 def _extremum(call: Call, kernel: str) -> Step:
     if call.input(0).type not in _SUFFIXES:
-        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8")
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT16, INT8, UINT8")
     return _step(call, kernel)
 
 
@@ -180,8 +188,8 @@ def squared_difference(call: Call) -> Step:
 
 @binds(FLOOR_DIV)
 def floor_div(call: Call) -> list[Step]:
-    if call.input(0).type not in (T.FLOAT32, T.INT32, T.INT8):
-        raise no_kernel(call, "FLOAT32, INT32, INT8")
+    if call.input(0).type not in (T.FLOAT32, T.INT32, T.INT16, T.INT8):
+        raise no_kernel(call, "FLOAT32, INT32, INT16, INT8")
     return [_require_nonzero(call.input(1)), _step(call, "floor_div")]
 
 
@@ -189,8 +197,8 @@ def floor_div(call: Call) -> list[Step]:
 def floor_mod(call: Call) -> list[Step]:
     if call.input(0).type is T.FLOAT32:
         return [_step(call, "floor_mod")]
-    if call.input(0).type not in (T.INT32, T.INT64, T.INT8):
-        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+    if call.input(0).type not in (T.INT32, T.INT64, T.INT16, T.INT8):
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT16, INT8")
     return [_require_nonzero(call.input(1)), _step(call, "floor_mod")]
 
 
@@ -240,8 +248,10 @@ def neg(call: Call) -> Step:
         # The reference negates the stored byte, whatever the zero point; -128 stays what it is.
         values = -lookup.byte_values(T.INT8)
         return lookup.lookup(x, call.outputs[0], np.where(values == 128, -128, values))
+    if x.type is T.INT16:
+        return interpolation.step(x, call.outputs[0], -interpolation.values())
     if x.type not in (T.FLOAT32, T.INT32, T.INT64):
-        raise no_kernel(call, "FLOAT32, INT32, INT64, INT8")
+        raise no_kernel(call, "FLOAT32, INT32, INT64, INT16, INT8")
     return _plain(call, "neg")
 
 
@@ -252,6 +262,12 @@ def absolute(call: Call) -> Step:
         values = np.abs(lookup.byte_values(T.INT8) - x.zero_point)
         same = lookup.scale_of(x) == lookup.scale_of(y)
         return lookup.lookup(x, y, values + y.zero_point if same else lookup.requantized(x, y, values))
+    if x.type is T.INT16:
+        values = np.abs(interpolation.values())
+        if not x.is_quantized:
+            return interpolation.step(x, y, values.astype(np.int16).astype(np.int64))
+        same = lookup.scale_of(x) == lookup.scale_of(y)
+        return interpolation.step(x, y, values if same else lookup.requantized(x, y, values))
     if x.type not in (T.FLOAT32, T.INT32):
         raise no_kernel(call, "FLOAT32, INT32, INT8")
     return _plain(call, "abs")
@@ -267,7 +283,7 @@ def log(call: Call) -> Step:
     y = call.outputs[0]
 
     def function(x: lookup.Floats) -> lookup.Floats:
-        least = np.float32(INTEGER_RANGE[T.INT8][0] - y.zero_point) * lookup.scale_of(y)
+        least = np.float32(INTEGER_RANGE[y.type if y.is_quantized else T.INT8][0] - y.zero_point) * lookup.scale_of(y)
         return np.where(x <= 0, least, lookup.in_float32(math.log)(np.where(x <= 0, 1, x)))
 
     return _real(call, "log", function)
@@ -277,13 +293,15 @@ def _real(call: Call, kernel: str, function: Callable[[lookup.Floats], lookup.Fl
     x = call.input(0)
     if x.type is T.INT8:
         return lookup.lookup_real(x, call.outputs[0], function)
+    if x.type is T.INT16:
+        return interpolation.real_function(x, call.outputs[0], function)
     if x.type is not T.FLOAT32:
         raise no_kernel(call, "FLOAT32, INT8")
     return _plain(call, kernel)
 
 
 def _require_at_least_zero_point(x: TensorInfo) -> Step:
-    return lookup.K.step("require_at_least_i8", x=x, least=x.zero_point, count=x.size)
+    return lookup.K.step(f"require_at_least_{_SUFFIXES[x.type]}", x=x, least=x.zero_point, count=x.size)
 
 
 @binds(SQRT)
@@ -294,8 +312,12 @@ def sqrt(call: Call) -> list[Step]:
         # The reference truncates here where other operators round.
         results = np.trunc(np.sqrt(real) / lookup.scale_of(y)).astype(np.float64).clip(0, 2**31).astype(np.int64) + y.zero_point
         return [_require_at_least_zero_point(x), lookup.lookup(x, y, results)]
+    if x.type is T.INT16:
+        real = lookup.scale_of(x) * np.maximum(interpolation.values(), 0).astype(np.float32)
+        results = np.trunc(np.sqrt(real) / lookup.scale_of(y)).astype(np.float64).clip(0, 2**31).astype(np.int64)
+        return [_require_at_least_zero_point(x), interpolation.step(x, y, results)]
     if x.type is not T.FLOAT32:
-        raise no_kernel(call, "FLOAT32, INT8")
+        raise no_kernel(call, "FLOAT32, INT8, INT16")
     return [_plain(call, "sqrt")]
 
 
@@ -308,6 +330,16 @@ def rsqrt(call: Call) -> list[Step]:
         values, results = lookup.byte_values(T.INT8).astype(np.int8), np.zeros(256, np.int8)
         call_kernel("elementwise_q8", "rsqrt_table", x=values, y=results, count=256, settings=settings)
         return [_require_at_least_zero_point(x), lookup.lookup(x, y, results.astype(np.int64))]
+    if x.type is T.INT16:
+        return [_require_at_least_zero_point(x), interpolation.real_function(x, y, partial(_inverse_root, y))]
     if x.type is not T.FLOAT32:
-        raise no_kernel(call, "FLOAT32, INT8")
+        raise no_kernel(call, "FLOAT32, INT8, INT16")
     return [_plain(call, "rsqrt")]
+
+
+def _inverse_root(y: TensorInfo, x: lookup.Floats) -> lookup.Floats:
+    """1 / √x, the largest INT16 result where x is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        roots = np.float32(1) / np.sqrt(x)
+    found: lookup.Floats = np.where(x <= 0, np.float32(INTEGER_RANGE[T.INT16][1]) * lookup.scale_of(y), roots)
+    return found

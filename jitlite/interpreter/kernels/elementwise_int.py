@@ -4,15 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import Status, f32p, i8p, i32, i32p, i64, i64p, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.abi import Status, f32p, i8p, i16p, i32, i32p, i64, i64p, inline, kernel, span, u8p, u32p
 from jitlite.interpreter.kernels.broadcast import binary, unary
 
 _FAMILY = __name__
 _OK, _DIVISION_BY_ZERO, _BAD_VALUE = int(Status.OK), int(Status.DIVISION_BY_ZERO), int(Status.BAD_VALUE)
 
 
-def _arithmetic(suffix: str, pointer: Any, element: Any) -> None:
-    """Sums, differences and products that wrap in `element`'s width, clamped to settings [low, high]."""
+def _arithmetic(suffix: str, pointer: Any, element: Any, names: tuple[str, ...] = ("add", "sub", "mul")) -> None:
+    """Those of sums, differences and products that are named, which wrap in `element`'s width, clamped to settings [low, high]."""
 
     @inline
     def bounds(settings: i64p) -> tuple[Any, Any]:
@@ -30,26 +30,28 @@ def _arithmetic(suffix: str, pointer: Any, element: Any) -> None:
     def mul(a: Any, b: Any, limits: tuple[Any, Any]) -> Any:
         return min(max(element(a * b), limits[0]), limits[1])
 
-    for operation in (add, sub, mul):
-        binary(_FAMILY, f"{operation.__name__}_{suffix}", (pointer, pointer, pointer, i64p), operation, bounds)
+    operations = {"add": add, "sub": sub, "mul": mul}
+    for name in names:
+        binary(_FAMILY, f"{name}_{suffix}", (pointer, pointer, pointer, i64p), operations[name], bounds)
 
 
 _arithmetic("i64", i64p, np.int64)
+_arithmetic("u32", u32p, np.uint32, ("mul",))
 
 
 @inline
-def _minimum(a: Any, b: Any, settings: tuple[()]) -> Any:
+def minimum(a: Any, b: Any, settings: tuple[()]) -> Any:
     return min(a, b)
 
 
 @inline
-def _maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
+def maximum(a: Any, b: Any, settings: tuple[()]) -> Any:
     return max(a, b)
 
 
 for _suffix, _pointer in {"i8": i8p, "u8": u8p, "i64": i64p}.items():
-    binary(_FAMILY, f"minimum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _minimum)
-    binary(_FAMILY, f"maximum_{_suffix}", (_pointer, _pointer, _pointer, i64p), _maximum)
+    binary(_FAMILY, f"minimum_{_suffix}", (_pointer, _pointer, _pointer, i64p), minimum)
+    binary(_FAMILY, f"maximum_{_suffix}", (_pointer, _pointer, _pointer, i64p), maximum)
 
 
 @inline
@@ -69,12 +71,12 @@ def _div_bounds(settings: i64p) -> tuple[Any, Any]:
 
 
 @inline
-def _floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
+def floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
     return np.int64(np.floor(np.float64(a) / _divisor(b)))
 
 
 @inline
-def _floor_mod(a: Any, b: Any, settings: tuple[()]) -> Any:
+def floor_mod(a: Any, b: Any, settings: tuple[()]) -> Any:
     return np.int64(a) - np.int64(np.floor(np.float64(a) / _divisor(b))) * np.int64(b)
 
 
@@ -98,10 +100,10 @@ def _pow(a: Any, b: Any, settings: tuple[()]) -> Any:
 _I32 = (i32p, i32p, i32p, i64p)
 _I8 = (i8p, i8p, i8p, i64p)
 binary(_FAMILY, "div_i32", _I32, _div, _div_bounds)
-binary(_FAMILY, "floor_div_i32", _I32, _floor_div)
-binary(_FAMILY, "floor_div_i8", _I8, _floor_div)
-binary(_FAMILY, "floor_mod_i32", _I32, _floor_mod)
-binary(_FAMILY, "floor_mod_i8", _I8, _floor_mod)
+binary(_FAMILY, "floor_div_i32", _I32, floor_div)
+binary(_FAMILY, "floor_div_i8", _I8, floor_div)
+binary(_FAMILY, "floor_mod_i32", _I32, floor_mod)
+binary(_FAMILY, "floor_mod_i8", _I8, floor_mod)
 binary(_FAMILY, "floor_mod_i64", (i64p, i64p, i64p, i64p), _floor_mod_i64)
 binary(_FAMILY, "pow_i32", _I32, _pow)
 
@@ -130,6 +132,12 @@ def require_nonzero_i32(x: i32p, count: i64, thread: i64, threads: i64) -> i32:
 
 @kernel
 def require_nonzero_i64(x: i64p, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    return _DIVISION_BY_ZERO if _has(x, 0, start, stop) else _OK
+
+
+@kernel
+def require_nonzero_i16(x: i16p, count: i64, thread: i64, threads: i64) -> i32:
     start, stop = span(count, thread, threads)
     return _DIVISION_BY_ZERO if _has(x, 0, start, stop) else _OK
 

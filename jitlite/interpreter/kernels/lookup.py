@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p
+from jitlite.interpreter.kernels.abi import Status, i8p, i16p, i32, i64, inline, kernel, span, u8p, u16p
 from jitlite.interpreter.kernels.broadcast import binary, parts
 from jitlite.interpreter.kernels.intrinsics import advance
 from jitlite.interpreter.kernels.narrow import BYTES, Table, at_most, both, flipped, load_bytes, look_up, splat_byte, store_bytes, table_at
@@ -51,6 +51,23 @@ def lookup_8_16(x: u8p, y: i16p, table: i16p, count: i64, thread: i64, threads: 
     start, stop = span(count, thread, threads)
     for i in range(start, stop):
         y[i] = table[x[i]]
+
+
+@kernel
+def lookup_16(x: u16p, y: i16p, table: i16p, count: i64, thread: i64, threads: i64) -> None:
+    """Writes table[x]; the table has 65536 entries, which the bit patterns of 16-bit numbers index. y may be x."""
+    start, stop = span(count, thread, threads)
+    for i in range(start, stop):
+        y[i] = table[x[i]]
+
+
+@kernel
+def require_at_least_i16(x: i16p, least: i64, count: i64, thread: i64, threads: i64) -> i32:
+    start, stop = span(count, thread, threads)
+    lowest = 32767
+    for i in range(start, stop):
+        lowest = min(lowest, x[i])
+    return _BAD_VALUE if lowest < least else _OK
 
 
 @kernel
