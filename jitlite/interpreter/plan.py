@@ -249,7 +249,8 @@ class Planner(Record, frozen=False):
         if options is None and spec.options is not None:
             options = spec.options()
         outputs = tuple(self.tensor(index) for index in op.outputs)
-        return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options))
+        between = tuple(self.tensor(index) for index in op.intermediates if index >= 0)
+        return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between)
 
     def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
         """Adds an operator's steps; True when its output shapes are known only behind it."""

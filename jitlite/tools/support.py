@@ -68,7 +68,8 @@ class _Subgraph:
             return [None] * len(op.outputs)
         declared = [self._declared(index) for index in op.outputs]
         options = options_of(op) or (spec.options() if spec.options is not None else None)
-        call = Call(spec, options, inputs, tuple(declared), code.version, where, bytes(op.custom_options))
+        between = tuple(self._declared(index) for index in op.intermediates if index >= 0)
+        call = Call(spec, options, inputs, tuple(declared), code.version, where, bytes(op.custom_options), between)
         outputs = [replace(info, shape=tuple(shape)) for info, (shape, _) in zip(declared, infer(call))]
         call = replace(call, outputs=tuple(outputs))
         if spec.value is not None:

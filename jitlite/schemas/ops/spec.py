@@ -73,7 +73,7 @@ class Call(Record):
     """One operator with its operands, as shape inference, version rules and binding see it.
 
     `outputs` holds what the file declares of the results (types and quantization; its shapes are only a hint); it is empty while a
-    converter is still building the operator.
+    converter is still building the operator. `intermediates` are tensors the file gives an operator for results of its own.
     """
 
     spec: "OpSpec"
@@ -83,6 +83,7 @@ class Call(Record):
     version: int = 1
     where: str = ""
     custom_options: bytes = b""
+    intermediates: tuple[TensorInfo, ...] = ()
 
     def input(self, index: int) -> TensorInfo:
         """The operand, which must be present; InvalidModelError names it otherwise."""

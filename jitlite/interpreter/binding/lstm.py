@@ -1,0 +1,108 @@
+"""Bindings of LSTM: one step of the plan runs the whole sequence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jitlite.interpreter.binding.lstm_q8 import constant_value, integer_lstm, stacked
+from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels
+from jitlite.schemas.ops.lstm import GATES, UNIDIRECTIONAL_SEQUENCE_LSTM, LstmSizes, lstm_cell, lstm_sizes
+from jitlite.schemas.ops.spec import Call, TensorInfo
+from jitlite.schemas.tables import ActivationFunctionType
+
+K = kernels("lstm")
+
+_ABSENT = np.zeros(16, np.float32)
+_ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH")
+
+Cell = Mapping[str, TensorInfo | None]
+
+
+def activation_code(call: Call, activation: ActivationFunctionType) -> int:
+    """The number kernels know an activation by; UnsupportedError for those they have not."""
+    if activation.name not in _ACTIVATIONS:
+        raise call.unsupported(f"activations {', '.join(_ACTIVATIONS)} are supported, found {activation.name}")
+    return int(activation)
+
+
+def _present(found: TensorInfo | None) -> Argument:
+    return _ABSENT if found is None else found
+
+
+def _scale(found: TensorInfo | None, is_hybrid: bool) -> float:
+    return found.scale if is_hybrid and found is not None else 1.0
+
+
+def _peepholes(call: Call, cell: Cell, s: LstmSizes) -> NDArray[Any]:
+    """Peephole weights as float32, of the gates that have some."""
+    names = [f"cell_to_{gate}_weights" for gate in ("input", "forget", "output")]
+    rows = np.zeros((len(names), s.n_cell), np.float32)
+    for row, found in zip(rows, (cell[name] for name in names)):
+        if found is not None:
+            value = constant_value(call, found)
+            row[...] = value.view(np.int8).astype(np.float32) * np.float32(found.scale) if s.is_hybrid else value
+    return rows
+
+
+def _recurrent(call: Call, group: Sequence[TensorInfo | None], s: LstmSizes, dtype: type) -> NDArray[Any]:
+    """Recurrent weights of all gates; diagonals stand at the beginning of where matrices would."""
+    rows: NDArray[Any] = np.zeros((len(group), s.n_cell * s.n_output), dtype)
+    for row, found in zip(rows, group):
+        if found is not None:
+            row[: found.size] = constant_value(call, found).reshape(-1).view(dtype)
+    return rows
+
+
+def float_lstm(
+    call: Call, cell: Cell, s: LstmSizes, aux: tuple[TensorInfo | None, Cell], y: tuple[TensorInfo, int, int], order: tuple[bool, bool]
+) -> Step:
+    """The step of a cell on float32 numbers.
+
+    `aux` is an auxiliary input with its weights, `y` the output, its row length and where results start in a row, `order` whether the
+    sequence is time-major and whether it runs backwards.
+    """
+    (second, aux_weights), (output, row, offset), (time_major, backwards) = aux, y, order
+    n_aux = 0 if second is None else second.shape[-1]
+    by_batch, by_step = (1, s.batches) if time_major else (s.steps, 1)
+    names = ["input_to_{}_weights", "aux_{}_weights", "recurrent_to_{}_weights"]
+    weights = [[{**cell, **aux_weights}.get(name.format(gate)) for gate in GATES] for name in names]
+    scales = [_scale(found, s.is_hybrid) for group in weights for found in group]
+    present = [cell[name] is not None for name in ("cell_to_output_weights", "forget_layer_norm", "projection_weights", "projection_bias")]
+    diagonal = [found is not None and found.rank == 1 for found in weights[2]]
+    settings = [s.batches, s.steps, s.n_input, n_aux, s.n_output, s.n_cell, by_batch, by_step, by_batch * row, by_step * row, offset]
+    settings += [activation_code(call, call.options.fused_activation_function), backwards, call.options.asymmetric_quantize_inputs]
+    settings += [cell["input_to_input_weights"] is None, *present, *diagonal]
+    dtype = np.int8 if s.is_hybrid else np.float32
+    return K.step(
+        "lstm_f32_q8w" if s.is_hybrid else "lstm_f32",
+        x=call.input(0),
+        aux=_present(second),
+        y=output,
+        w=stacked(call, weights[0], (s.n_cell, s.n_input), dtype),
+        a=stacked(call, weights[1], (s.n_cell, n_aux), dtype),
+        r=_recurrent(call, weights[2], s, dtype),
+        p=_peepholes(call, cell, s),
+        norm=stacked(call, [cell[f"{gate}_layer_norm"] for gate in GATES], (s.n_cell,), np.float32),
+        bias=stacked(call, [cell[f"{gate}_gate_bias"] for gate in GATES], (s.n_cell,), np.float32),
+        projection=_present(cell["projection_weights"]),
+        projection_bias=_present(cell["projection_bias"]),
+        hidden=_present(cell["output_state"]),
+        cell=_present(cell["cell_state"]),
+        scales=np.array([*scales, _scale(cell["projection_weights"], s.is_hybrid)], np.float32),
+        s=np.array(settings, np.int64),
+        reals=Scratch(20 * s.n_cell * s.batches),
+        bytes=Scratch((s.n_input + n_aux + s.n_output + s.n_cell) * s.batches),
+        cell_clip=call.options.cell_clip,
+        projection_clip=call.options.proj_clip,
+    )
+
+
+@binds(UNIDIRECTIONAL_SEQUENCE_LSTM)
+def unidirectional_sequence_lstm(call: Call) -> Step:
+    cell, time_major = lstm_cell(call), call.options.time_major
+    s = lstm_sizes(call, cell, time_major)
+    if s.is_integer:
+        return integer_lstm(call, cell, s, time_major)
+    return float_lstm(call, cell, s, (None, {}), (call.outputs[0], s.n_output, 0), (time_major, False))

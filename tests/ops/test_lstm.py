@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+
+import jitlite.interpreter.binding.lstm  # noqa: F401 - fills the registry
+from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.lstm import CELL_OPERANDS, GATES, UNIDIRECTIONAL_SEQUENCE_LSTM
+from jitlite.schemas.ops.spec import Call, infer
+from jitlite.schemas.tables import ActivationFunctionType, TensorType, UnidirectionalSequenceLSTMOptions
+from tests.ops.oracle import operand, result
+from tests.ops.recurrent import check_runs, variable
+
+T = TensorType
+A = ActivationFunctionType
+ALL = {"coupled": True, "peephole": True, "normal": True, "projected": True, "biased": True}
+
+
+def cell(kind, batches, n_input, n_cell, n_output, *, seed=0, coupled=False, peephole=False, normal=False, projected=False, **more):
+    """The operands of a cell by name, but for its input: constants with random values, and variables."""
+    rng = np.random.default_rng(seed)
+
+    def matrix(*shape, scale=0.01):
+        if kind == "float":
+            return operand(T.FLOAT32, shape, value=rng.uniform(-1, 1, shape))
+        return operand(T.INT8, shape, scale, value=rng.integers(-127, 128, shape))
+
+    def vector(size, scale=None, low=-1.0):
+        if kind == "int8":
+            return operand(T.INT32, (size,), value=rng.integers(-3000, 3000, size))
+        return operand(T.FLOAT32, (size,), value=rng.uniform(low, 1, size))
+
+    def narrow_vector(scale):
+        return operand(T.INT16, (n_cell,), scale, value=rng.integers(-20000, 20000, n_cell))
+
+    found = {}
+    for number, gate in enumerate(GATES):
+        if gate == "input" and coupled:
+            continue
+        found[f"input_to_{gate}_weights"] = matrix(n_cell, n_input, scale=0.01 + 0.001 * number)
+        diagonal = more.get("diagonal", False)
+        found[f"recurrent_to_{gate}_weights"] = matrix(n_cell) if diagonal else matrix(n_cell, n_output, scale=0.008)
+        found[f"{gate}_gate_bias"] = vector(n_cell)
+        if peephole and gate != "cell":
+            found[f"cell_to_{gate}_weights"] = narrow_vector(3e-5) if kind == "int8" else matrix(n_cell)
+        if normal:
+            found[f"{gate}_layer_norm"] = narrow_vector(3e-5) if kind == "int8" else vector(n_cell, low=0.1)
+    if projected:
+        found["projection_weights"] = matrix(n_output, n_cell)
+        if more.get("biased"):
+            found["projection_bias"] = vector(n_output)
+    is_integer = kind == "int8"
+    found["output_state"] = variable(T.INT8, (batches, n_output), 0.008, 3) if is_integer else variable(T.FLOAT32, (batches, n_output))
+    found["cell_state"] = variable(T.INT16, (batches, n_cell), 2.0**-11) if is_integer else variable(T.FLOAT32, (batches, n_cell))
+    return found
+
+
+def operands(found, x):
+    names = CELL_OPERANDS if any("layer_norm" in name for name in found) else CELL_OPERANDS[:20]
+    return [x if name == "input" else found.get(name) for name in names]
+
+
+def between(kind, normal):
+    if kind != "int8":
+        return (), ()
+    gates = [(2.0**-12 * (number + 3) / 4, 0) for number in range(4)] if normal else [(1.0, 0)] * 4
+    return [*[T.INT16] * 4, T.INT8], [*gates, (0.0078125, -5)]
+
+
+CELLS = [
+    {},
+    {"coupled": True},
+    {"peephole": True},
+    {"normal": True},
+    {"projected": True},
+    {"projected": True, "biased": True},
+    {"coupled": True, "peephole": True, "normal": True},
+    ALL,
+]
+
+
+@pytest.mark.parametrize("kind", ["float", "hybrid", "int8"])
+@pytest.mark.parametrize("time_major", [False, True])
+@pytest.mark.parametrize("parts", CELLS)
+def test_cells(kind, time_major, parts):
+    batches, steps, n_input, n_cell = 3, 5, 37, 20
+    n_output = 7 if parts.get("projected") and not (kind == "int8" and parts.get("peephole")) else n_cell
+    shape = (steps, batches, n_input) if time_major else (batches, steps, n_input)
+    x = operand(T.INT8, shape, 0.02, 5, low=-128, high=127) if kind == "int8" else operand(T.FLOAT32, shape)
+    y = result(T.INT8, 0.008, 3) if kind == "int8" else result(T.FLOAT32)
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, time_major=time_major)
+    inputs = operands(cell(kind, batches, n_input, n_cell, n_output, **parts), x)
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [y], between=between(kind, parts.get("normal")))
+
+
+@pytest.mark.parametrize("kind", ["float", "hybrid", "int8"])
+@pytest.mark.parametrize(("cell_clip", "proj_clip"), [(0.5, 0.0), (0.0, 0.3), (1.5, 0.2)])
+def test_clips(kind, cell_clip, proj_clip):
+    x = operand(T.INT8, (2, 4, 9), 0.02, 5, low=-128, high=127) if kind == "int8" else operand(T.FLOAT32, (2, 4, 9))
+    y = result(T.INT8, 0.008, 3) if kind == "int8" else result(T.FLOAT32)
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, cell_clip=cell_clip, proj_clip=proj_clip)
+    inputs = operands(cell(kind, 2, 9, 8, 5, projected=True), x)
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [y], between=between(kind, False))
+
+
+@pytest.mark.parametrize("activation", [A.NONE, A.RELU, A.RELU_N1_TO_1, A.RELU6, A.TANH])
+def test_activations(activation):
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=activation)
+    inputs = operands(cell("float", 1, 6, 17, 17), operand(T.FLOAT32, (1, 3, 6)))
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)])
+
+
+@pytest.mark.parametrize("parts", [{}, {"projected": True, "biased": True}])
+def test_asymmetric_inputs(parts):
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, asymmetric_quantize_inputs=True)
+    inputs = operands(cell("hybrid", 2, 40, 12, 12, **parts), operand(T.FLOAT32, (2, 4, 40)))
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)], low=-1.0, high=3.0)
+
+
+def test_diagonal_recurrence():
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, diagonal_recurrent_tensors=True)
+    inputs = operands(cell("float", 2, 6, 17, 17, diagonal=True), operand(T.FLOAT32, (2, 3, 6)))
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)])
+
+
+def broken(x=(2, 3, 6), drop=(), extra=None, options=None, **parts):
+    found = cell("float", 2, 6, 8, 8, **parts) | (extra or {})
+    inputs = operands({name: item for name, item in found.items() if name not in drop}, operand(T.FLOAT32, x))
+    infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
+    return infer(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, options or UnidirectionalSequenceLSTMOptions(), infos))
+
+
+FLOATS = operand(T.FLOAT32, (9,))
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ({"x": (2, 6)}, "an input of rank 3 is required, found 2"),
+        ({"x": (2, 3, 7)}, "operand 'input_to_input_weights' of shape"),
+        ({"drop": ("recurrent_to_input_weights",)}, "both or neither of the input gate's weights"),
+        ({"drop": ("input_gate_bias",)}, "an input gate's bias with its weights"),
+        ({"extra": {"forget_gate_bias": FLOATS}}, "operand 'forget_gate_bias' of shape"),
+        ({"extra": {"projection_bias": operand(T.FLOAT32, (8,))}}, "a projection's weights with its bias"),
+        ({"peephole": True, "drop": ("cell_to_forget_weights",)}, "peephole weights of all gates or none"),
+        ({"normal": True, "drop": ("cell_layer_norm",)}, "layer norm coefficients of all gates or none"),
+        ({"extra": {"cell_state": operand(T.FLOAT32, (2, 8))}}, "operand 'cell_state' that is a variable"),
+        ({"extra": {"cell_state": variable(T.FLOAT32, (3, 8))}}, "operand 'cell_state' of 16 elements is required, found 24"),
+        ({"options": UnidirectionalSequenceLSTMOptions(cell_clip=-1.0)}, "cell_clip of at least 0"),
+    ],
+)
+def test_broken_rules_are_refused(case, message):
+    with pytest.raises(InvalidModelError, match=message):
+        broken(**case)
+
+
+def test_other_inputs_are_not_supported():
+    found = cell("float", 2, 6, 8, 8)
+    infos = tuple(
+        None if item is None else item.info(index) for index, item in enumerate(operands(found, operand(T.INT16, (2, 3, 6), 0.1)))
+    )
+    with pytest.raises(UnsupportedError, match="inputs of type FLOAT32 or INT8 are supported, found INT16"):
+        infer(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTMOptions(), infos))
+
+
+@pytest.mark.parametrize(("kind", "asymmetric", "version"), [("float", False, 1), ("hybrid", False, 2), ("hybrid", True, 3)])
+def test_versions(kind, asymmetric, version):
+    inputs = operands(cell(kind, 2, 6, 8, 8), operand(T.FLOAT32, (2, 3, 6)))
+    infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
+    options = UnidirectionalSequenceLSTMOptions(asymmetric_quantize_inputs=asymmetric)
+    assert UNIDIRECTIONAL_SEQUENCE_LSTM.version(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, options, infos)) == version
