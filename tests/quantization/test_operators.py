@@ -12,6 +12,7 @@ from jitlite.schemas.tables import (
     BatchMatMulOptions,
     ConcatenationOptions,
     DepthToSpaceOptions,
+    DynamicUpdateSliceOptions,
     GatherOptions,
     GeluOptions,
     L2NormOptions,
@@ -298,9 +299,17 @@ def test_concatenation_of_constants():
     assert_close(build.done(*y), 30)
 
 
+def test_dynamic_update_slice():
+    build = ModelBuilder()
+    x, update = build.input("x", (4, 6)), build.constant("update", np.float32([[9.0, -2.0], [0.5, 3.0]]))
+    starts = build.constant("starts", ints(1, 3))
+    y = build.op(B.DYNAMIC_UPDATE_SLICE, [x, update, starts], [build.tensor("y", (4, 6))], DynamicUpdateSliceOptions())
+    assert_close(build.done(*y), 30)
+
+
 def test_every_operator_with_an_int8_form_is_tested():
     named = {code.name for code in (*UNARY, *POSITIVE, *BINARY, *WITH_INTEGERS)}
     named |= {"SLICE", "STRIDED_SLICE", "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "SPLIT", "SPLIT_V", "UNPACK", "PACK", "PADV2", "FILL"}
-    named |= {"SELECT_V2", "TOPK_V2", "BATCH_MATMUL", "TRANSPOSE_CONV", "CONCATENATION", *QUANTIZED_ELSEWHERE}
+    named |= {"SELECT_V2", "TOPK_V2", "BATCH_MATMUL", "TRANSPOSE_CONV", "CONCATENATION", "DYNAMIC_UPDATE_SLICE", *QUANTIZED_ELSEWHERE}
     quantizable = {spec.name for spec in load_specs().values() if spec.quant.kind in (QuantKind.FREE, QuantKind.SAME, QuantKind.FIXED)}
     assert quantizable - named <= {"SELECT"}, "SELECT is SELECT_V2 without broadcasting"

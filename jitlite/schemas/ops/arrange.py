@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from jitlite.schemas.ops.operands import bounded, require_rank, require_same_type, require_shape, require_type
-from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, define
+from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import (
     BucketizeOptions,
     BuiltinOperator,
@@ -75,7 +75,6 @@ REVERSE_SEQUENCE = define(
         inputs=("input", "seq_lengths"),
         infer=_reversed,
         options=ReverseSequenceOptions,
-        quant=Quant(QuantKind.SAME, activations=(0,)),
     )
 )
 
