@@ -1,12 +1,14 @@
 """Boxes by falling score, without those that overlap better ones, or with lower scores where they do."""
 
+from typing import Any
+
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import Status, f32, f32p, i32, i32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.transcendental import exp
 from jitlite.interpreter.kernels.vectors import splat, store
 
-_ZERO = np.float32(0)
+_ZERO: Any = np.float32(0)
 _OK = int(Status.OK)
 _BAD_VALUE = int(Status.BAD_VALUE)
 
@@ -19,11 +21,10 @@ def _overlap(boxes: f32p, a: i64, b: i64) -> f32:
     b_top, b_bottom = min(boxes[4 * b], boxes[4 * b + 2]), max(boxes[4 * b], boxes[4 * b + 2])
     b_left, b_right = min(boxes[4 * b + 1], boxes[4 * b + 3]), max(boxes[4 * b + 1], boxes[4 * b + 3])
     a_area, b_area = (a_bottom - a_top) * (a_right - a_left), (b_bottom - b_top) * (b_right - b_left)
-    if a_area <= _ZERO or b_area <= _ZERO:
-        return _ZERO
-    height = max(min(a_bottom, b_bottom) - max(a_top, b_top), _ZERO)
-    width = max(min(a_right, b_right) - max(a_left, b_left), _ZERO)
-    return height * width / (a_area + b_area - height * width)
+    height: f32 = max(min(a_bottom, b_bottom) - max(a_top, b_top), _ZERO)
+    width: f32 = max(min(a_right, b_right) - max(a_left, b_left), _ZERO)
+    overlap: f32 = height * width / (a_area + b_area - height * width)
+    return _ZERO if a_area <= _ZERO or b_area <= _ZERO else overlap
 
 
 @inline
