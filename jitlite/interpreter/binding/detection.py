@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.partial_sort import largest
 from jitlite.interpreter.binding.registry import HostStep, binds
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.detection import TFLITE_DETECTION_POSTPROCESS, DetectionOptions, detection_options
@@ -72,7 +73,8 @@ def _fast(boxes: Array, scores: Array, options: DetectionOptions) -> tuple[Indic
     best = scores.max(axis=1) if len(scores) else np.zeros(0, np.float32)
     chosen = _selected(boxes, best, options, options.max_detections)
     classes = np.full((len(chosen), options.max_classes_per_detection), -1)
-    classes[:, :count] = np.argsort(-scores[chosen], axis=1, kind="stable")[:, :count]
+    for place, box in enumerate(chosen):
+        classes[place, :count] = int(scores[box].argmax()) if count == 1 else largest(scores[box].tolist(), count)
     return np.repeat(chosen, options.max_classes_per_detection), classes.reshape(-1), len(chosen)
 
 
