@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import PLANS, HostStep, Nested, Run, Step, kernels
-from jitlite.interpreter.plan import Planner, Stage
+from jitlite.interpreter.plan import ControlPlanner, PlannedStep, Planner, Stage
 from jitlite.interpreter.state import pending_info
 from jitlite.schemas.dtypes import byte_size, tensor_type
 from jitlite.schemas.errors import ExecutionError
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 K = kernels("executor")
 
 
-def plan_control(options: ProgramOptions) -> Callable[[Planner, Call], tuple[Call, list[Step] | HostStep]]:
+Planned = tuple[Call, Sequence[Step | PlannedStep] | HostStep]
+"""A call with its outputs as they turn out, and its steps."""
+
+
+def plan_control(options: ProgramOptions) -> ControlPlanner:
     """The function that plans IF and WHILE, and other operators that are not `is_bound`, for a program with these options."""
 
-    def plan(planner: Planner, call: Call) -> tuple[Call, list[Step] | HostStep]:
+    def plan(planner: Planner, call: Call) -> Planned:
         own = PLANS.get(call.spec)
         if own is not None:
             return own(planner, call, options)
@@ -49,7 +53,7 @@ def _subgraphs(call: Call) -> tuple[int, int]:
     return call.options.cond_subgraph_index, call.options.body_subgraph_index
 
 
-class _Inlined:
+class Inlined:
     """A subgraph planned as part of another's step: its steps with inputs and outputs, on tensor numbers of its own.
 
     Where it `borrows`, it reads its arguments where they lie, and knows the values of constant ones; otherwise it has copies of them.
@@ -97,14 +101,14 @@ def _same(left: Sequence[TensorInfo], right: Sequence[TensorInfo]) -> bool:
 
 def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(1, len(call.inputs))]
-    taken, other = (_Inlined(planner, index, call, arguments, True) for index in _subgraphs(call))
+    taken, other = (Inlined(planner, index, call, arguments, True) for index in _subgraphs(call))
     if not (taken.is_native and other.is_native and _same(taken.outputs, other.outputs)):
         return None
     call.require(len(taken.outputs) == len(call.outputs), f"{len(call.outputs)} branch outputs are required, found {len(taken.outputs)}")
     for info, found in zip(call.outputs, taken.outputs):
         call.require(info.type is found.type, f"branch outputs of type {info.type.name} are required, found {found.type.name}")
     _require_same_handles(call, taken.outputs, other.outputs)
-    results = tuple(_result(info, found) for info, found in zip(call.outputs, taken.outputs))
+    results = tuple(result_like(info, found) for info, found in zip(call.outputs, taken.outputs))
     first, second = taken.steps(arguments, results), other.steps(arguments, results)
     step = K.step(
         "run_branch",
@@ -121,8 +125,8 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
 def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(len(call.inputs))]
     _require_condition(planner, call)
-    state = tuple(_result(info, argument) for info, argument in zip(call.outputs, arguments))
-    test, body = (_Inlined(planner, index, call, arguments, False) for index in _subgraphs(call))
+    state = tuple(result_like(info, argument) for info, argument in zip(call.outputs, arguments))
+    test, body = (Inlined(planner, index, call, arguments, False) for index in _subgraphs(call))
     if not (test.is_native and body.is_native and _same(body.outputs, state)):
         return None
     call.require(test.outputs[0].size == 1, f"a condition with one element is required, found shape {test.outputs[0].shape}")
@@ -141,7 +145,7 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
     return replace(call, outputs=state), [*_copies(arguments, state), step]
 
 
-def _result(info: TensorInfo, found: TensorInfo) -> TensorInfo:
+def result_like(info: TensorInfo, found: TensorInfo) -> TensorInfo:
     """An operator's output with the shape found for it, and the value if it is a handle."""
     return replace(info, shape=found.shape, value=found.value if found.type is TensorType.RESOURCE else None)
 
@@ -161,40 +165,42 @@ def _require_condition(planner: Planner, call: Call) -> None:
     call.require(types == [TensorType.BOOL.name], f"one output of type BOOL is required of the condition, found {types}")
 
 
+def run_subgraph(planner: Planner, index: int, arrays: Sequence[NDArray[Any]], options: ProgramOptions) -> list[NDArray[Any]]:
+    """The results of a subgraph, run as a program of its own that is planned for these arrays."""
+    from jitlite.interpreter.program import Program
+
+    graph = planner.model.subgraphs[index]
+    own = replace(planner, subgraph=index, base=0)
+    infos: Mapping[int, TensorInfo] = {
+        number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
+        for number, array in zip(graph.inputs, arrays)
+    }
+    program = Program(planner.model, index, infos, options)
+    for number, array in zip(graph.inputs, arrays):
+        target = program.array(number)
+        assert target is not None
+        target[...] = array
+    program.run()
+    return [np.array(program.array(number)) for number in graph.outputs]
+
+
 def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
     """Runs the subgraphs as programs of their own, planned for the shapes each run brings."""
     first, second = _subgraphs(call)
 
-    def run_subgraph(index: int, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        from jitlite.interpreter.program import Program
-
-        graph = planner.model.subgraphs[index]
-        own = replace(planner, subgraph=index, base=0)
-        infos: Mapping[int, TensorInfo] = {
-            number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
-            for number, array in zip(graph.inputs, arrays)
-        }
-        program = Program(planner.model, index, infos, options)
-        for number, array in zip(graph.inputs, arrays):
-            target = program.array(number)
-            assert target is not None
-            target[...] = array
-        program.run()
-        return [np.array(program.array(number)) for number in graph.outputs]
-
     def run_if(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         condition, *rest = [array for array in arrays if array is not None]
-        return run_subgraph(first if condition.reshape(-1)[0] else second, rest)
+        return run_subgraph(planner, first if condition.reshape(-1)[0] else second, rest, options)
 
     def run_while(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         state = [array for array in arrays if array is not None]
         for _ in range(options.loop_budget):
-            (condition,) = run_subgraph(first, state)
+            (condition,) = run_subgraph(planner, first, state, options)
             if condition.size != 1:
                 raise ExecutionError(f"{call.where}: a condition with one element is required, found shape {condition.shape}")
             if not condition.item():
                 return state
-            state = run_subgraph(second, state)
+            state = run_subgraph(planner, second, state, options)
         raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
 
     return HostStep(run_if if call.spec is IF else run_while, shapes_known=False)
@@ -207,7 +213,7 @@ def call_once(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Ca
     graph = planner.model.subgraphs[number]
     found = len(graph.inputs), len(graph.outputs)
     call.require(found == (0, 0), f"a subgraph without inputs and outputs is required, found {found[0]} and {found[1]}")
-    inner = _Inlined(planner, number, call, (), True)
+    inner = Inlined(planner, number, call, (), True)
     if not inner.is_native:
         return call, _host_once(planner, number, options)
     pending = pending_info(number)

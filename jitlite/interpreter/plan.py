@@ -30,6 +30,7 @@ FOLD_LIMIT_BYTES = 1 << 28
 """Results of operators on constants are computed while planning as long as those still needed are no larger; the rest is run."""
 
 
+_MOST_INLINED = 1 << 16
 _MOST_ELEMENTS = INTEGER_RANGE[TensorType.INT32][1]
 
 
@@ -89,11 +90,14 @@ class Slots:
     """Hands out tensor numbers: the main subgraph's are its tensor indices, nested subgraphs get ranges behind them."""
 
     def __init__(self, first: int) -> None:
-        self._next = first
+        self._first = self._next = first
 
     def take(self, count: int) -> int:
+        """The first of `count` new numbers; UnsupportedError for subgraphs that call each other so often that there would be too many."""
         first = self._next
         self._next += count
+        if self._next - self._first > _MOST_INLINED:
+            raise UnsupportedError(f"calls of subgraphs: at most {_MOST_INLINED} tensors in all of them are supported, found more")
         return first
 
 
@@ -109,7 +113,7 @@ def operator_kinds(model: Model) -> list[tuple[BuiltinOperator, str]]:
 
 
 Folder = Callable[[Sequence[Step], Sequence[TensorInfo]], list[NDArray[Any]]]
-ControlPlanner = Callable[["Planner", Call], "tuple[Call, list[Step] | HostStep]"]
+ControlPlanner = Callable[["Planner", Call], "tuple[Call, Sequence[Step | PlannedStep] | HostStep]"]
 
 
 class Planner(Record, frozen=False):
@@ -345,11 +349,15 @@ class Planner(Record, frozen=False):
             call = replace(call, outputs=self._resolved(call, operator.infer(call)))
         return self._add(stage, node, call, HostStep(operator.run, shapes_known=operator.infer is not None))
 
-    def _add(self, stage: Stage, node: int, call: Call, steps: list[Step] | HostStep) -> bool:
+    def _add(self, stage: Stage, node: int, call: Call, steps: Sequence[Step | PlannedStep] | HostStep) -> bool:
+        """Adds an operator's steps, or those of a subgraph as they are; True when its output shapes are known only behind it."""
         label = self.label(self.graph.operators[node])
         planned = [steps] if isinstance(steps, HostStep) else steps
         inputs = call.inputs if isinstance(steps, HostStep) else ()
-        stage.steps += [PlannedStep(node, label, step, inputs, call.outputs) for step in planned]
+        stage.steps += [
+            replace(step, node=node) if isinstance(step, PlannedStep) else PlannedStep(node, label, step, inputs, call.outputs)
+            for step in planned
+        ]
         for index, info in zip(self.graph.operators[node].outputs, call.outputs):
             stage.tensors[index] = info
         return isinstance(steps, HostStep) and not steps.shapes_known

@@ -7,7 +7,7 @@ import numpy as np
 from jitlite.schemas.dtypes import tensor_type
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import OpSpec
-from jitlite.schemas.tables import Buffer, BuiltinOperator, Model, Operator, OperatorCode, SubGraph, Tensor, TensorType
+from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, BuiltinOperator, Model, Operator, OperatorCode, SubGraph, Tensor, TensorType
 from jitlite.schemas.write import write_model
 
 
@@ -41,9 +41,10 @@ class GraphBuilder:
             else new_operator_code(spec.code, 1)
         )
         self.model.operator_codes.append(code)
-        self.graph.operators.append(
-            Operator(opcode_index=len(self.model.operator_codes) - 1, inputs=inputs, outputs=outputs, builtin_options=options)
-        )
+        field = "builtin_options_2" if type(options) in BUILTIN_OPTIONS_2.values() else "builtin_options"
+        op = Operator(opcode_index=len(self.model.operator_codes) - 1, inputs=inputs, outputs=outputs)
+        setattr(op, field, options)
+        self.graph.operators.append(op)
         return outputs[0]
 
     def finish(self, *outputs: int) -> None:

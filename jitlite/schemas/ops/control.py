@@ -1,7 +1,7 @@
-"""Control flow: IF and WHILE, whose branches, condition and body are other subgraphs of the model."""
+"""Control flow: IF, WHILE, STABLEHLO_CASE and STABLEHLO_COMPOSITE, whose parts are other subgraphs of the model."""
 
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
-from jitlite.schemas.tables import BuiltinOperator, IfOptions, TensorType, WhileOptions
+from jitlite.schemas.tables import BuiltinOperator, IfOptions, StablehloCaseOptions, StableHLOCompositeOptions, TensorType, WhileOptions
 
 
 def _branched(call: Call) -> list[tuple[Shape, TensorType]]:
@@ -46,6 +46,48 @@ WHILE = define(
         outputs=("results*",),
         infer=_looped,
         options=WhileOptions,
+        is_bound=False,
+    )
+)
+
+
+def _decomposed(call: Call) -> list[tuple[Shape, TensorType]]:
+    """The declared outputs, as for an IF."""
+    _require_subgraphs(call, call.options.decomposition_subgraph_index)
+    return [(output.shape, output.type) for output in call.outputs]
+
+
+STABLEHLO_COMPOSITE = define(
+    OpSpec(
+        "STABLEHLO_COMPOSITE",
+        BuiltinOperator.STABLEHLO_COMPOSITE,
+        inputs=("operands?*",),
+        outputs=("results*",),
+        infer=_decomposed,
+        options=StableHLOCompositeOptions,
+        is_bound=False,
+    )
+)
+
+
+def _chosen(call: Call) -> list[tuple[Shape, TensorType]]:
+    """The declared outputs, as for an IF."""
+    index, branches = call.input(0), call.options.branch_subgraph_indices
+    call.require(index.type is TensorType.INT32, f"an index of type INT32 is required, found {index.type.name}")
+    call.require(index.size == 1, f"an index with one element is required, found shape {index.shape}")
+    call.require(len(branches) > 0, "at least one branch is required, found none")
+    _require_subgraphs(call, *branches)
+    return [(output.shape, output.type) for output in call.outputs]
+
+
+STABLEHLO_CASE = define(
+    OpSpec(
+        "STABLEHLO_CASE",
+        BuiltinOperator.STABLEHLO_CASE,
+        inputs=("index", "operands?*"),
+        outputs=("results*",),
+        infer=_chosen,
+        options=StablehloCaseOptions,
         is_bound=False,
     )
 )
