@@ -27,7 +27,7 @@ def _real(values: Array, info: TensorInfo) -> Array:
 
 
 def _decoded(encoded: Array, anchors: Array, scales: Sequence[float]) -> Array:
-    """Corners [ymin, xmin, ymax, xmax] of boxes, [4, boxes]; arithmetic is float64 until centres and halves are rounded, as in the reference."""
+    """Corners [ymin, xmin, ymax, xmax] of boxes, [4, boxes]: in float64 until centres and halves are rounded, as in the reference."""
     boxes, places = encoded.T.astype(np.float64), anchors.T.astype(np.float64)
     divisors = np.array([np.float32(scale) for scale in scales], np.float64)[:, None]
     centres = (boxes[:2] / divisors[:2] * places[2:] + places[:2]).astype(np.float32)
