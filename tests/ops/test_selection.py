@@ -43,6 +43,13 @@ def test_unique(type, index, is_constant):
     check(UNIQUE, UniqueOptions(idx_out_type=index), inputs, outputs, feeds=[] if is_constant else [value])
 
 
+@pytest.mark.parametrize("values", [[1, np.nan, 0, np.nan, 2, -1], [np.nan, 1, 2, np.nan], [0.0, -0.0, np.inf, np.nan, -np.inf, np.nan]], ids=str)
+def test_unique_treats_nan_as_the_reference_does(values):
+    outputs = [result(T.FLOAT32, shape=(1,)), result(T.INT32, shape=(len(values),))]
+    feeds = [np.array(values, np.float32)]
+    check(UNIQUE, UniqueOptions(idx_out_type=T.INT32), [operand(T.FLOAT32, (len(values),))], outputs, feeds=feeds)
+
+
 def test_unique_of_nothing():
     outputs = [result(T.INT32, shape=(1,)), result(T.INT32, shape=(0,))]
     found = run(write_model(build(UNIQUE, UniqueOptions(), [operand(T.INT32, (0,))], outputs)), [np.zeros(0, np.int32)])

@@ -27,8 +27,13 @@ def _true_places(call: Call) -> list[tuple[Shape, TensorType]]:
 
 
 def unique_values(call: Call) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
-    """The different values of UNIQUE's operand as they occur first, and for each element which of them it is."""
+    """The different values of UNIQUE's operand as they occur first, and for each element which of them it is.
+
+    The reference looks elements up in a sorted map, where a NaN finds the least value so far, and where one that comes first is all there is.
+    """
     x = call.constant(0)
+    if x.dtype.kind == "f" and np.isnan(x).any():
+        x = np.full_like(x, x[0]) if np.isnan(x[0]) else np.where(np.isnan(x), np.fmin.accumulate(x), x)
     _, first, which = np.unique(x, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(order.size, np.int64)
