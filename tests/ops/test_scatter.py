@@ -185,9 +185,31 @@ def test_illegal_calls(spec, inputs, message):
         infer(Call(spec, options(spec), tuple(item.info(index) for index, item in enumerate(inputs))))
 
 
-def test_updates_of_packed_types_are_not_supported():
-    x = operand(T.INT4, (4,))
-    content = write_model(build(DYNAMIC_UPDATE_SLICE, None, [x, operand(T.INT4, (2,)), constant([1])], [like(x)]))
+def unpacked(data, shape):
+    return np.stack([data & 15, data >> 4], -1).reshape(-1)[: np.prod(shape)].reshape(shape)
+
+
+@pytest.mark.parametrize("index", [T.INT32, T.INT64])
+@pytest.mark.parametrize(("shape", "part"), [((5,), (2,)), ((4, 7), (2, 7)), ((4, 7), (3, 2)), ((3, 3), (3, 3)), ((2, 5, 3), (1, 2, 2))])
+@pytest.mark.parametrize("first", [-1, 0, 1, 9])
+def test_updates_of_4_bits(index, shape, part, first):
+    """LiteRT's interface cannot return tensors of 4 bits."""
+    rng = np.random.default_rng(0)
+    data = [rng.integers(0, 256, (np.prod(item) + 1) // 2).astype(np.uint8) for item in (shape, part)]
+    inputs = [operand(T.INT4, item, value=value) for item, value in zip((shape, part), data)]
+    starts = np.full(len(shape), first, "int32" if index is T.INT32 else "int64")
+    content = write_model(build(DYNAMIC_UPDATE_SLICE, None, [*inputs, operand(index, starts.shape)], [like(inputs[0])]))
+    expected = unpacked(data[0], shape)
+    box = tuple(slice(start, start + size) for start, size in zip(np.clip(first, 0, np.subtract(shape, part)), part))
+    expected[box] = unpacked(data[1], part)
+    for threads in (1, 3):
+        found = run(content, [starts], threads)[0]
+        assert (unpacked(found.view(np.uint8), shape) == expected).all()
+
+
+def test_updates_of_2_bits_are_not_supported():
+    x = operand(T.INT2, (4,))
+    content = write_model(build(DYNAMIC_UPDATE_SLICE, None, [x, operand(T.INT2, (2,)), constant([1])], [like(x)]))
     with pytest.raises(UnsupportedError, match="elements of whole bytes"):
         run(content, [])
 

@@ -43,7 +43,9 @@ def test_unique(type, index, is_constant):
     check(UNIQUE, UniqueOptions(idx_out_type=index), inputs, outputs, feeds=[] if is_constant else [value])
 
 
-@pytest.mark.parametrize("values", [[1, np.nan, 0, np.nan, 2, -1], [np.nan, 1, 2, np.nan], [0.0, -0.0, np.inf, np.nan, -np.inf, np.nan]], ids=str)
+@pytest.mark.parametrize(
+    "values", [[1, np.nan, 0, np.nan, 2, -1], [np.nan, 1, 2, np.nan], [0.0, -0.0, np.inf, np.nan, -np.inf, np.nan]], ids=str
+)
 def test_unique_treats_nan_as_the_reference_does(values):
     outputs = [result(T.FLOAT32, shape=(1,)), result(T.INT32, shape=(len(values),))]
     feeds = [np.array(values, np.float32)]

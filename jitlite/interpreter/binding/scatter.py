@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.arrays import computes
 from jitlite.interpreter.binding.boxes import BOXES, element_bytes, strides
 from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels
+from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.scatter import (
     DYNAMIC_UPDATE_SLICE,
@@ -120,13 +121,26 @@ def unsorted_segments(call: Call) -> HostStep:
 @binds(DYNAMIC_UPDATE_SLICE)
 def dynamic_update_slice(call: Call) -> Step:
     x, update, starts, y = call.input(0), call.input(1), call.input(2), call.outputs[0]
-    item_bytes = element_bytes(call, x)
+    suffix = "i32" if starts.type is TensorType.INT32 else "i64"
     partial = [axis for axis in range(x.rank) if update.shape[axis] != x.shape[axis]]
     if not partial:
-        return BOXES.copy_bytes(update, y, y.size * item_bytes)
-    depth = partial[-1] + 1
+        return BOXES.copy_bytes(update, y, byte_size(y.type, y.shape))
+    if x.type is TensorType.INT4:
+        return kernels("update").step(
+            f"update_nibbles_{suffix}",
+            x=x,
+            update=update,
+            starts=starts,
+            y=y,
+            rank=x.rank,
+            dims=np.array(x.shape, np.int64),
+            parts=np.array(update.shape, np.int64),
+            n_bytes=byte_size(y.type, y.shape),
+            count=update.size,
+        )
+    item_bytes, depth = element_bytes(call, x), partial[-1] + 1
     return kernels("update").step(
-        f"update_slice_{'i32' if starts.type is TensorType.INT32 else 'i64'}",
+        f"update_slice_{suffix}",
         x=x,
         update=update,
         starts=starts,

@@ -37,5 +37,26 @@ def _update_slice(
             copy_bytes(advance(x, at), advance(y, at), row_bytes)
 
 
+def _update_nibbles(
+    x: u8p, update: u8p, starts: ip, y: u8p, rank: i64, dims: i64p, parts: i64p, n_bytes: i64, count: i64, thread: i64, threads: i64
+) -> None:
+    """The same for elements of 4 bits, the first in the low half of a byte; `update` has `count` of them, y `n_bytes` bytes."""
+    if thread != 0:
+        return
+    copy_bytes(x, y, n_bytes)
+    for source in range(count):
+        rest, target, size = source, 0, 1
+        for back in range(rank):
+            d = rank - 1 - back
+            outer = rest // parts[d]
+            target += (rest - outer * parts[d] + min(max(starts[d], 0), dims[d] - parts[d])) * size
+            size *= dims[d]
+            rest = outer
+        value = (update[source // 2] >> (source % 2 * 4)) & 15
+        shift = target % 2 * 4
+        y[target // 2] = (y[target // 2] & (240 >> shift)) | (value << shift)
+
+
 for _suffix, _pointer in INDICES.items():
+    specialise(_update_nibbles, f"update_nibbles_{_suffix}", {ip: _pointer})
     specialise(_update_slice, f"update_slice_{_suffix}", {ip: _pointer})

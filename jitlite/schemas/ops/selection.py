@@ -29,7 +29,7 @@ def _true_places(call: Call) -> list[tuple[Shape, TensorType]]:
 def unique_values(call: Call) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
     """The different values of UNIQUE's operand as they occur first, and for each element which of them it is.
 
-    The reference looks elements up in a sorted map, where a NaN finds the least value so far, and where one that comes first is all there is.
+    The reference looks elements up in a sorted map: a NaN finds the least value so far, and one that comes first is all there is.
     """
     x = call.constant(0)
     if x.dtype.kind == "f" and np.isnan(x).any():
