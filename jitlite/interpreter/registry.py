@@ -23,6 +23,7 @@ FAMILIES = {
     "gather": "GATHER GATHER_ND ONE_HOT TOPK_V2",
     "lstm": "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "matmul": "BATCH_MATMUL FULLY_CONNECTED",
+    "mediapipe": "Convolution2DTransposeBias MaxPoolingWithArgmax2D MaxUnpooling2D",
     "normalization": "FAKE_QUANT LOCAL_RESPONSE_NORMALIZATION",
     "pad": "BROADCAST_TO FILL MIRROR_PAD PAD PADV2 RANGE TILE",
     "pool": "AVERAGE_POOL_2D L2_POOL_2D MAX_POOL_2D",

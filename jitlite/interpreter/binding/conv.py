@@ -279,23 +279,28 @@ def _phases(x: TensorInfo, weight: TensorInfo, y: TensorInfo, options: object) -
             yield _Phase(Windows(*image, *window), taps, is_empty, (y_first, x_first), steps)
 
 
+def transposed_floats(
+    x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, options: object, clamp: dict[str, float]
+) -> list[Step]:
+    """Steps of a transposed convolution in float32; the options have strides and a padding."""
+    steps: list[Step] = []
+    for phase in _phases(x, weight, y, options):
+        s = phase.sizes(y, 4)
+        packing, w, packed_bias = _packed_f32(weight, bias, s, phase.taps)
+        steps += [*packing, float_step(x, y, w, packed_bias, s, clamp, batches_of(s))]
+    return steps
+
+
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
     if is_q16(x, weight, y):
         windows = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), call.options)
         return products_q16.convolution(call, "transpose_conv_qs16", x, weight, bias, windows)
-    phases = _phases(x, weight, y, call.options)
     if is_float(x, weight, y):
-        clamp = bounds(call.options.fused_activation_function)
-        steps: list[Step] = []
-        for phase in phases:
-            s = phase.sizes(y, 4)
-            packing, w, packed_bias = _packed_f32(weight, bias, s, phase.taps)
-            steps += [*packing, float_step(x, y, w, packed_bias, s, clamp, batches_of(s))]
-        return steps
+        return transposed_floats(x, weight, bias, y, call.options, bounds(call.options.fused_activation_function))
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
         require_constants(call, weight, bias)
-        made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in phases]
+        made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in _phases(x, weight, y, call.options)]
         return [_quantized_step(call, x, weight, bias, y, s, w, count) for w, s, count in made]
     raise no_kernel(call, "FLOAT32, INT8 and UINT8 with weights of the same type, INT16 with INT8 weights")
