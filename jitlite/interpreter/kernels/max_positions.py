@@ -1,16 +1,20 @@
 """Max pooling that keeps where each window's largest element was, and its inverse."""
 
+from typing import Any
+
 import numpy as np
 
 from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, kernel, span
 from jitlite.interpreter.kernels.requantize import wide
 from jitlite.interpreter.kernels.windows import taps_inside, unpack, window_at
 
-_LOWEST = np.float32(np.finfo(np.float32).min)
-_SLACK = np.float32(0.1)
+as_float32: Any = np.float32
+_LOWEST: Any = np.float32(np.finfo(np.float32).min)
+_SLACK: Any = np.float32(0.1)
 """What positions are larger than the numbers they stand for, so that these survive inexact arithmetic."""
-_ZERO = np.float32(0)
-_LEAST, _MOST = np.float32(-1), np.float32(1 << 30)
+_ZERO: Any = np.float32(0)
+_LEAST: Any = np.float32(-1)
+_MOST: Any = np.float32(1 << 30)
 
 
 @kernel
@@ -28,7 +32,7 @@ def max_pooling_with_argmax_2d_f32(x: f32p, y: f32p, positions: f32p, sizes: i64
                     if value > largest:
                         largest, position = value, ky * s.window_w + kx
             y[pixel * s.in_c + channel] = min(max(largest, low), high)
-            positions[pixel * s.in_c + channel] = np.float32(position) + _SLACK
+            positions[pixel * s.in_c + channel] = as_float32(position) + _SLACK
 
 
 @kernel
