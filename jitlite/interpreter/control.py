@@ -19,7 +19,7 @@ from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
 if TYPE_CHECKING:
-    from jitlite.interpreter.program import ProgramOptions
+    from jitlite.interpreter.program import Program, ProgramOptions
 
 K = kernels("executor")
 
@@ -165,42 +165,62 @@ def _require_condition(planner: Planner, call: Call) -> None:
     call.require(types == [TensorType.BOOL.name], f"one output of type BOOL is required of the condition, found {types}")
 
 
-def run_subgraph(planner: Planner, index: int, arrays: Sequence[NDArray[Any]], options: ProgramOptions) -> list[NDArray[Any]]:
-    """The results of a subgraph, run as a program of its own that is planned for these arrays."""
-    from jitlite.interpreter.program import Program
+class Subprograms:
+    """Runs subgraphs as programs of their own, planned for the arrays they get; of each the last program is kept.
 
-    graph = planner.model.subgraphs[index]
-    own = replace(planner, subgraph=index, base=0)
-    infos: Mapping[int, TensorInfo] = {
-        number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
-        for number, array in zip(graph.inputs, arrays)
-    }
-    program = Program(planner.model, index, infos, options)
-    for number, array in zip(graph.inputs, arrays):
-        target = program.array(number)
-        assert target is not None
-        target[...] = array
-    program.run()
-    return [np.array(program.array(number)) for number in graph.outputs]
+    So is what its operators remember from run to run.
+    """
+
+    def __init__(self, planner: Planner, options: ProgramOptions) -> None:
+        self._planner = planner
+        self._options = options
+        self._kept: dict[int, tuple[list[Any], Program]] = {}
+
+    def _program(self, index: int, arrays: Sequence[NDArray[Any]]) -> Program:
+        from jitlite.interpreter.program import Program
+
+        key = [(array.shape, array.dtype) for array in arrays]
+        kept = self._kept.get(index)
+        if kept is not None and kept[0] == key:
+            return kept[1]
+        own = replace(self._planner, subgraph=index, base=0)
+        infos: Mapping[int, TensorInfo] = {
+            number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
+            for number, array in zip(own.graph.inputs, arrays)
+        }
+        program = Program(own.model, index, infos, self._options)
+        self._kept[index] = key, program
+        return program
+
+    def run(self, index: int, arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The results of a subgraph."""
+        graph, program = self._planner.model.subgraphs[index], self._program(index, arrays)
+        for number, array in zip(graph.inputs, arrays):
+            target = program.array(number)
+            assert target is not None
+            target[...] = array
+        program.run()
+        return [np.array(program.array(number)) for number in graph.outputs]
 
 
 def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
     """Runs the subgraphs as programs of their own, planned for the shapes each run brings."""
     first, second = _subgraphs(call)
+    subprograms = Subprograms(planner, options)
 
     def run_if(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         condition, *rest = [array for array in arrays if array is not None]
-        return run_subgraph(planner, first if condition.reshape(-1)[0] else second, rest, options)
+        return subprograms.run(first if condition.reshape(-1)[0] else second, rest)
 
     def run_while(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         state = [array for array in arrays if array is not None]
         for _ in range(options.loop_budget):
-            (condition,) = run_subgraph(planner, first, state, options)
+            (condition,) = subprograms.run(first, state)
             if condition.size != 1:
                 raise ExecutionError(f"{call.where}: a condition with one element is required, found shape {condition.shape}")
             if not condition.item():
                 return state
-            state = run_subgraph(planner, second, state, options)
+            state = subprograms.run(second, state)
         raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
 
     return HostStep(run_if if call.spec is IF else run_while, shapes_known=False)

@@ -10,20 +10,25 @@ from ai_edge_litert.interpreter import OpResolverType
 from jitlite.interpreter import Interpreter
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.bitwise import RIGHT_SHIFT
+from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.concat import CONCATENATION
-from jitlite.schemas.ops.control import STABLEHLO_CASE, STABLEHLO_COMPOSITE
+from jitlite.schemas.ops.control import STABLEHLO_CASE, STABLEHLO_COMPOSITE, WHILE
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.random import RANDOM_UNIFORM
 from jitlite.schemas.ops.reshape import RESHAPE, SHAPE
 from jitlite.schemas.tables import (
     AddOptions,
     ConcatenationOptions,
+    LessOptions,
     MulOptions,
+    RandomOptions,
     ReshapeOptions,
     RightShiftOptions,
     ShapeOptions,
     StablehloCaseOptions,
     StableHLOCompositeOptions,
     TensorType,
+    WhileOptions,
 )
 from tests.interpreter.models import GraphBuilder, content, new_model
 
@@ -145,7 +150,7 @@ def broken(inputs: int = 2, result: TensorType = F32, options: Any = None) -> by
     ("model", "message"),
     [
         (broken(inputs=1), "2 operands for subgraph 1"),
-        (broken(result=I32), "outputs of the subgraph's types"),
+        (broken(result=I32), "the subgraph's type FLOAT32"),
         (broken(options=composite(0)), "never come back|above 0"),
         (broken(options=composite(9)), "subgraph below 2"),
     ],
@@ -153,6 +158,26 @@ def broken(inputs: int = 2, result: TensorType = F32, options: Any = None) -> by
 def test_broken_rules(model: bytes, message: str) -> None:
     with pytest.raises(InvalidModelError, match=message):
         Interpreter(model_content=model).allocate_tensors()
+
+
+def test_random_numbers_go_on_from_round_to_round() -> None:
+    """A loop that counts to 4 and adds random numbers, which no two rounds have in common."""
+    model = new_model()
+    g, test, body = GraphBuilder(model), GraphBuilder(model), GraphBuilder(model)
+    count, total = g.tensor((), I32), g.tensor((3,))
+    g.op(WHILE, [g.input((), I32), g.input((3,))], [count, total], WhileOptions(cond_subgraph_index=1, body_subgraph_index=2))
+    g.finish(total, count)
+    number = test.input((), I32)
+    test.input((3,))
+    test.finish(test.op(LESS, [number, test.constant(4, np.int32)], [test.tensor((), TensorType.BOOL)], LessOptions()))
+    number, numbers = body.input((), I32), body.input((3,))
+    following = body.op(ADD, [number, body.constant(1, np.int32)], [body.tensor((), I32)], AddOptions())
+    drawn = body.op(RANDOM_UNIFORM, [body.constant([3], np.int32)], [body.tensor((3,))], RandomOptions(seed=3, seed2=4))
+    body.finish(following, add(body, numbers, drawn, (3,)))
+    feeds = [np.array(0, np.int32), np.zeros(3, np.float32)]
+    expected = run(LiteRT(model_content=content(model), experimental_op_resolver_type=OpResolverType.BUILTIN_REF), feeds)
+    found = run(Interpreter(model_content=content(model)), feeds)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-6)
 
 
 def test_subgraphs_that_call_more_and_more() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.boxes import BOXES
 from jitlite.interpreter.binding.registry import HostStep, Step, plans
-from jitlite.interpreter.control import Inlined, Planned, result_like, run_subgraph
+from jitlite.interpreter.control import Inlined, Planned, Subprograms, result_like
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.control import STABLEHLO_CASE, STABLEHLO_COMPOSITE
 from jitlite.schemas.ops.spec import Call
@@ -33,10 +33,13 @@ def stablehlo_case(planner: Planner, call: Call, options: ProgramOptions) -> Pla
     branches, index = call.options.branch_subgraph_indices, call.input(0).value
     if index is not None:
         return _called(planner, call, _branch(branches, index), 1, options)
+    for branch in branches:
+        _inlined(planner, call, branch, 1)
+    subprograms = Subprograms(planner, options)
 
     def run(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         index, *rest = [array for array in arrays if array is not None]
-        return run_subgraph(planner, _branch(branches, index), rest, options)
+        return subprograms.run(_branch(branches, index), rest)
 
     return call, HostStep(run, shapes_known=False)
 
@@ -46,14 +49,20 @@ def _branch(branches: Sequence[int], index: NDArray[Any]) -> int:
     return branches[number] if 0 <= number < len(branches) else branches[-1]
 
 
-def _called(planner: Planner, call: Call, subgraph: int, first: int, options: ProgramOptions) -> Planned:
-    """The steps of a subgraph whose operands are those of the call from `first` on, or one that runs it as a program of its own."""
+def _inlined(planner: Planner, call: Call, subgraph: int, first: int) -> Inlined:
+    """The subgraph with the call's operands from `first` on, which must be those it takes; its results must be the call's."""
     arguments = [call.input(index) for index in range(first, len(call.inputs))]
     graph = planner.model.subgraphs[subgraph]
     call.require(len(graph.outputs) == len(call.outputs), f"{len(graph.outputs)} outputs are required, found {len(call.outputs)}")
-    types = [(info.type, graph.tensors[index].type) for info, index in zip(call.outputs, graph.outputs)]
-    call.require(all(one is other for one, other in types), f"outputs of the subgraph's types are required, found {types}")
-    inner = Inlined(planner, subgraph, call, arguments, True)
+    for info, index in zip(call.outputs, graph.outputs):
+        type = graph.tensors[index].type
+        call.require(info.type is type, f"output '{info.name}' of the subgraph's type {type.name} is required, found {info.type.name}")
+    return Inlined(planner, subgraph, call, arguments, True)
+
+
+def _called(planner: Planner, call: Call, subgraph: int, first: int, options: ProgramOptions) -> Planned:
+    """The steps of a subgraph whose operands are those of the call from `first` on, or one that runs it as a program of its own."""
+    graph, inner = planner.model.subgraphs[subgraph], _inlined(planner, call, subgraph, first)
     steps = [planned.step for planned in inner.stage.steps]
     if inner.stage.is_last and all(isinstance(step, Step) or step.shapes_known for step in steps):
         found = [inner.stage.tensors[index] for index in graph.outputs]
@@ -61,8 +70,9 @@ def _called(planner: Planner, call: Call, subgraph: int, first: int, options: Pr
         pairs = [(source, target) for source, target in zip(found, results) if target.type is not TensorType.RESOURCE]
         copies = [BOXES.copy_bytes(source, target, byte_size(target.type, target.shape)) for source, target in pairs]
         return replace(call, outputs=results), [*inner.stage.steps, *copies]
+    subprograms = Subprograms(planner, options)
 
     def run(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
-        return run_subgraph(planner, subgraph, [array for array in arrays[first:] if array is not None], options)
+        return subprograms.run(subgraph, [array for array in arrays[first:] if array is not None])
 
     return call, HostStep(run, shapes_known=False)
