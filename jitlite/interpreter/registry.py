@@ -21,7 +21,7 @@ FAMILIES = {
     "SQUARE SQUARED_DIFFERENCE SUB",
     "embedding": "EMBEDDING_LOOKUP EMBEDDING_LOOKUP_SPARSE",
     "gather": "GATHER GATHER_ND ONE_HOT TOPK_V2",
-    "lstm": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "lstm": "LSTM UNIDIRECTIONAL_SEQUENCE_LSTM",
     "matmul": "BATCH_MATMUL FULLY_CONNECTED",
     "mediapipe": "Convolution2DTransposeBias MaxPoolingWithArgmax2D MaxUnpooling2D",
     "normalization": "FAKE_QUANT LOCAL_RESPONSE_NORMALIZATION",

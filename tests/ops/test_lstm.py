@@ -3,9 +3,9 @@ import pytest
 
 import jitlite.interpreter.binding.lstm  # noqa: F401 - fills the registry
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.ops.lstm import CELL_OPERANDS, GATES, UNIDIRECTIONAL_SEQUENCE_LSTM
+from jitlite.schemas.ops.lstm import CELL_OPERANDS, GATES, LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM
 from jitlite.schemas.ops.spec import Call, infer
-from jitlite.schemas.tables import ActivationFunctionType, TensorType, UnidirectionalSequenceLSTMOptions
+from jitlite.schemas.tables import ActivationFunctionType, LSTMKernelType, LSTMOptions, TensorType, UnidirectionalSequenceLSTMOptions
 from tests.ops.oracle import operand, result
 from tests.ops.recurrent import check_runs, variable
 
@@ -167,3 +167,44 @@ def test_versions(kind, asymmetric, version):
     infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
     options = UnidirectionalSequenceLSTMOptions(asymmetric_quantize_inputs=asymmetric)
     assert UNIDIRECTIONAL_SEQUENCE_LSTM.version(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, options, infos)) == version
+
+
+@pytest.mark.parametrize("kind", ["float", "hybrid", "int8"])
+@pytest.mark.parametrize("parts", CELLS)
+def test_one_step(kind, parts):
+    n_output = 7 if parts.get("projected") and not (kind == "int8" and parts.get("peephole")) else 20
+    x = operand(T.INT8, (3, 37), 0.02, 5, low=-128, high=127) if kind == "int8" else operand(T.FLOAT32, (3, 37))
+    y = result(T.INT8, 0.008, 3) if kind == "int8" else result(T.FLOAT32)
+    options = LSTMOptions(fused_activation_function=A.TANH, cell_clip=2.0)
+    check_runs(LSTM, options, operands(cell(kind, 3, 37, 20, n_output, **parts), x), [y], between=between(kind, parts.get("normal")))
+
+
+def basic(type, batches, n_input, depth):
+    rng = np.random.default_rng(1)
+    shape, is_float = (4 * depth, n_input + depth), type is T.FLOAT32
+    if is_float:
+        w, bias = operand(type, shape, value=rng.uniform(-1, 1, shape)), operand(type, shape[:1], value=rng.uniform(-1, 1, shape[0]))
+        x, last, state = operand(type, (batches, n_input)), variable(type, (batches, depth)), variable(type, (batches, depth))
+    else:
+        w = operand(type, shape, 0.01, 117, value=rng.integers(0, 256, shape))
+        bias = operand(T.INT32, shape[:1], 0.01 / 128, value=rng.integers(-9000, 9000, shape[0]))
+        x, last = operand(type, (batches, n_input), 1 / 128, 128, low=0, high=255), variable(type, (batches, depth), 1 / 128, 128)
+        state = variable(T.INT16, (batches, depth), 2.0**-11)
+    wide = result(type) if is_float else result(T.INT16, 2.0**-11)
+    near = result(type) if is_float else result(type, 1 / 128, 128)
+    return [x, last, w, bias, state], [near, wide, near, result(type) if is_float else result(T.INT16, 2.0**-12)]
+
+
+@pytest.mark.parametrize("type", [T.FLOAT32, T.UINT8])
+@pytest.mark.parametrize("sizes", [(1, 2, 3), (3, 37, 20)])
+def test_basic_cells(type, sizes):
+    options = LSTMOptions(kernel_type=LSTMKernelType.BASIC, fused_activation_function=A.TANH)
+    check_runs(LSTM, options, *basic(type, *sizes))
+
+
+def test_full_cells_need_their_operands():
+    infos = tuple(item.info(0) if item is not None else None for item in operands(cell("float", 2, 6, 8, 8), operand(T.FLOAT32, (2, 6))))
+    with pytest.raises(InvalidModelError, match="operand 'forget_gate_bias' is required, found none"):
+        infer(Call(LSTM, LSTMOptions(), (*infos[:13], None, *infos[14:])))
+    with pytest.raises(InvalidModelError, match="5 operands are required, found 20"):
+        infer(Call(LSTM, LSTMOptions(kernel_type=LSTMKernelType.BASIC), infos))

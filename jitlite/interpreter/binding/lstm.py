@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.lstm_q8 import constant_value, integer_lstm, stacked
+from jitlite.interpreter.binding.lstm_q8 import constant_value, integer_lstm, logistic_table, stacked, tanh_table
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels
-from jitlite.schemas.ops.lstm import GATES, UNIDIRECTIONAL_SEQUENCE_LSTM, LstmSizes, lstm_cell, lstm_sizes
+from jitlite.schemas.affine import quantize_multiplier
+from jitlite.schemas.ops.lstm import GATES, LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM, LstmSizes, basic_sizes, lstm_cell, lstm_sizes
 from jitlite.schemas.ops.spec import Call, TensorInfo
-from jitlite.schemas.tables import ActivationFunctionType
+from jitlite.schemas.tables import ActivationFunctionType, LSTMKernelType, TensorType
 
 K = kernels("lstm")
 
@@ -96,6 +97,38 @@ def float_lstm(
         bytes=Scratch((s.n_input + n_aux + s.n_output + s.n_cell) * s.batches),
         cell_clip=call.options.cell_clip,
         projection_clip=call.options.proj_clip,
+    )
+
+
+@binds(LSTM)
+def lstm(call: Call) -> Step:
+    if call.options.kernel_type is LSTMKernelType.BASIC:
+        return _basic(call)
+    cell = lstm_cell(call)
+    s = lstm_sizes(call, cell, False)
+    if s.is_integer:
+        return integer_lstm(call, cell, s, False)
+    return float_lstm(call, cell, s, (None, {}), (call.outputs[0], s.n_output, 0), (False, False))
+
+
+def _basic(call: Call) -> Step:
+    x, last, w, bias, state = (call.input(index) for index in range(5))
+    s, (y, new_state, joined, sums) = basic_sizes(call), call.outputs
+    shared: dict[str, Argument] = {"x": x, "last": last, "w": w, "bias": bias, "state": state}
+    shared |= {"y": y, "new_state": new_state, "joined": joined, "sums": sums}
+    basic = kernels("lstm_basic")
+    if x.type is TensorType.FLOAT32:
+        return basic.step(
+            "lstm_basic_f32", **shared, batches=s.batches, n_input=s.n_input, depth=s.depth, reals=Scratch(16 * s.depth * s.batches)
+        )
+    call.require(new_state.scale == 2.0**-11, f"a state with scale {2.0**-11} is required, found {new_state.scale}")
+    settings = [s.batches, s.n_input, s.depth, w.zero_point, *quantize_multiplier(4096 * float(np.float32(bias.scale)))]
+    return basic.step(
+        "lstm_basic_qu8",
+        **shared,
+        s=np.array(settings, np.int64),
+        logistic=logistic_table(),
+        tanh=tanh_table(3),
     )
 
 

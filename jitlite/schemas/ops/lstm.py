@@ -1,10 +1,10 @@
-"""LSTM over one step or a sequence: UNIDIRECTIONAL_SEQUENCE_LSTM and LSTM."""
+"""LSTM over one step or a sequence: UNIDIRECTIONAL_SEQUENCE_LSTM and LSTM, which has a kind with operands of its own."""
 
 from typing import NamedTuple
 
-from jitlite.schemas.ops.operands import INT32_MAX
+from jitlite.schemas.ops.operands import INT32_MAX, require_rank, require_shape, require_type
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, TensorInfo, define
-from jitlite.schemas.tables import BuiltinOperator, TensorType, UnidirectionalSequenceLSTMOptions
+from jitlite.schemas.tables import BuiltinOperator, LSTMKernelType, LSTMOptions, TensorType, UnidirectionalSequenceLSTMOptions
 
 GATES = ("input", "forget", "cell", "output")
 _PEEPHOLES = ("input", "forget", "output")
@@ -164,5 +164,70 @@ UNIDIRECTIONAL_SEQUENCE_LSTM = define(
         options=UnidirectionalSequenceLSTMOptions,
         version=_sequence_version,
         max_version=3,
+    )
+)
+
+
+class BasicSizes(NamedTuple):
+    """Sizes of an LSTM of the basic kind."""
+
+    batches: int
+    n_input: int
+    depth: int
+
+
+_BASIC_FLOATS = (TensorType.FLOAT32,) * 5
+_BASIC_BYTES = (TensorType.UINT8, TensorType.UINT8, TensorType.UINT8, TensorType.INT32, TensorType.INT16)
+
+
+def basic_sizes(call: Call) -> BasicSizes:
+    """The sizes of an LSTM of the basic kind, after checking its operands."""
+    call.require(len(call.inputs) == 5, f"5 operands are required, found {len(call.inputs)}")
+    require_rank(call, 0, 2, 2)
+    require_rank(call, 1, 2, 2)
+    (batches, n_input), depth = call.input(0).shape, call.input(1).shape[1]
+    for index, type in enumerate(_BASIC_BYTES if call.input(0).type is TensorType.UINT8 else _BASIC_FLOATS):
+        require_type(call, index, (type,))
+    for index, shape in enumerate(((batches, depth), (4 * depth, n_input + depth), (4 * depth,), (batches, depth)), 1):
+        require_shape(call, index, shape)
+    for index in (1, 4):
+        if not call.input(index).is_variable:
+            raise call.unsupported(f"operands 1 and 4 that are variables are supported, found '{call.input(index).name}', which is not")
+    return BasicSizes(batches, n_input, depth)
+
+
+def _lstm(call: Call) -> list[tuple[Shape, TensorType]]:
+    x = call.input(0)
+    if call.options.kernel_type is LSTMKernelType.BASIC:
+        s = basic_sizes(call)
+        wide = TensorType.INT16 if x.type is TensorType.UINT8 else TensorType.FLOAT32
+        outer, total = (s.batches, s.depth), s.n_input + s.depth
+        return [(outer, x.type), (outer, wide), ((s.batches, total), x.type), ((s.batches, 4 * s.depth), wide)]
+    check_clips(call)
+    call.require(len(call.inputs) in (20, 24), f"20 or 24 operands are required, found {len(call.inputs)}")
+    cell = lstm_cell(call)
+    for name in CELL_OPERANDS:
+        call.require(name in _OPTIONAL or cell[name] is not None, f"operand '{name}' is required, found none")
+    call.require(x.rank == 2, f"an input of rank 2 is required, found {x.rank}")
+    sizes = lstm_sizes(call, cell, False)
+    return [((sizes.batches, sizes.n_output), x.type)]
+
+
+def _lstm_version(call: Call) -> int:
+    if call.options.kernel_type is LSTMKernelType.BASIC:
+        return 2
+    return (1, 3, 4)[_sequence_version(call) - 1]
+
+
+LSTM = define(
+    OpSpec(
+        "LSTM",
+        BuiltinOperator.LSTM,
+        inputs=("input", *(f"{name}?" for name in CELL_OPERANDS[1:])),
+        outputs=("results*",),
+        infer=_lstm,
+        options=LSTMOptions,
+        version=_lstm_version,
+        max_version=4,
     )
 )
