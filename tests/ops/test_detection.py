@@ -118,6 +118,11 @@ def test_several_classes_of_a_box():
     check(Detector(extra=6), {**OPTIONS, "max_classes_per_detection": 3})
 
 
+def test_classes_of_equal_scores_come_class_by_class():
+    for seed in range(5):
+        check(Detector(), {**OPTIONS, "use_regular_nms": True, "max_detections": 20}, seed, levels=3)
+
+
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 9])
 @pytest.mark.parametrize("classes", [2, 9, 20])
 def test_classes_of_equal_scores_come_in_the_order_of_the_reference(most, classes):
@@ -144,9 +149,17 @@ def test_boxes_turned_inside_out_fail_at_run_time():
     built = replace(detector.operands()[2], value=-detector.operands()[2].value)
     detector.operands = lambda: [*Detector().operands()[:2], built]
     content = model(detector, OPTIONS)
-    for runs in (run, reference):
-        with pytest.raises((ExecutionError, RuntimeError)):
-            runs(content, Detector().feeds())
+    with pytest.raises(ExecutionError, match="out of its range"):
+        run(content, Detector().feeds())
+    with pytest.raises(RuntimeError):
+        reference(content, Detector().feeds())
+
+
+@pytest.mark.parametrize("regular", [False, True])
+def test_no_boxes(regular):
+    detector = Detector(boxes=0)
+    found = run(model(detector, {**OPTIONS, "use_regular_nms": regular}), detector.feeds())
+    assert not any(item.any() for item in found)
 
 
 def test_a_detector_of_the_corpus(corpus):
