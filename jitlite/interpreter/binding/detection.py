@@ -1,7 +1,5 @@
 """The binding of TFLite_Detection_PostProcess: uint8 as numbers, boxes decoded, boxes selected."""
 
-import numpy as np
-
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels
 from jitlite.schemas.ops.detection import TFLITE_DETECTION_POSTPROCESS, detection_options
 from jitlite.schemas.ops.spec import Call, TensorInfo
@@ -25,7 +23,7 @@ def detection_postprocess(call: Call) -> list[Step]:
     inputs = [_real(call.input(index)) for index in range(3)]
     encoded, scores, anchors = (argument for _, argument in inputs)
     boxes = Scratch(16 * count)
-    scales = dict(zip(("y_scale", "x_scale", "h_scale", "w_scale"), map(float, np.float32(options.scales)), strict=True))
+    scales = dict(zip(("y_scale", "x_scale", "h_scale", "w_scale"), options.scales, strict=True))
     decode = K.step("decode_boxes", encoded=encoded, anchors=anchors, boxes=boxes, count=count, stride=stride, **scales)
     arguments: dict[str, Argument] = dict(zip(("y_boxes", "y_classes", "y_scores", "y_count"), call.outputs, strict=True))
     arguments |= {

@@ -7,6 +7,7 @@ import numpy as np
 from jitlite.interpreter.kernels.abi import Status, f32, f32p, f64, i32, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.intrinsics import advance
 
+_single: Any = np.float32
 _ZERO: Any = np.float32(0)
 _OK = int(Status.OK)
 _BAD_VALUE = int(Status.BAD_VALUE)
@@ -20,7 +21,7 @@ def real_u8(x: u8p, y: f32p, zero_point: f32, scale: f32, count: i64, thread: i6
     """Makes (x - zero point) · scale."""
     start, stop = span(count, thread, threads)
     for i in range(start, stop):
-        y[i] = (np.float32(x[i]) - zero_point) * scale
+        y[i] = (_single(x[i]) - zero_point) * scale
 
 
 @inline
@@ -59,10 +60,10 @@ def decode_boxes(
     for i in range(start, stop):
         e, a = stride * i, 4 * i
         height, width = _wide(anchors[a + 2]), _wide(anchors[a + 3])
-        y = np.float32(_wide(encoded[e]) / y_scale * height + _wide(anchors[a]))
-        x = np.float32(_wide(encoded[e + 1]) / x_scale * width + _wide(anchors[a + 1]))
-        half_h = np.float32(0.5 * _exp(_wide(encoded[e + 2]) / h_scale) * height)
-        half_w = np.float32(0.5 * _exp(_wide(encoded[e + 3]) / w_scale) * width)
+        y = _single(_wide(encoded[e]) / y_scale * height + _wide(anchors[a]))
+        x = _single(_wide(encoded[e + 1]) / x_scale * width + _wide(anchors[a + 1]))
+        half_h = _single(0.5 * _exp(_wide(encoded[e + 2]) / h_scale) * height)
+        half_w = _single(0.5 * _exp(_wide(encoded[e + 3]) / w_scale) * width)
         boxes[a], boxes[a + 1], boxes[a + 2], boxes[a + 3] = y - half_h, x - half_w, y + half_h, x + half_w
         if boxes[a] > boxes[a + 2] or boxes[a + 1] > boxes[a + 3]:
             return _BAD_VALUE
@@ -174,7 +175,7 @@ def _list(boxes: f32p, scores: f32p, at: i64, box: i64, number: i64, place: i64,
     """Writes one result."""
     for i in range(4):
         y_boxes[4 * place + i] = boxes[4 * box + i]
-    y_classes[place] = np.float32(number)
+    y_classes[place] = _single(number)
     y_scores[place] = scores[at]
 
 
@@ -224,7 +225,7 @@ def detect_by_box(
         _best_classes(scores, at, classes, ranks, ranked)
         for rank in range(ranks):
             _list(boxes, scores, at + ranked[rank], order[i], ranked[rank], i * listed + rank, y_boxes, y_classes, y_scores)
-    y_count[0] = np.float32(found)
+    y_count[0] = _single(found)
 
 
 @kernel
@@ -274,4 +275,4 @@ def detect_by_class(
         at = merged[i]
         box = at // stride
         _list(boxes, scores, at, box, at - box * stride - first, i, y_boxes, y_classes, y_scores)
-    y_count[0] = np.float32(total)
+    y_count[0] = _single(total)

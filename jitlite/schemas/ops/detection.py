@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from jitlite.schemas.flexbuffers import read_scalars
 from jitlite.schemas.ops.operands import bounded, require_rank, require_type
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
@@ -12,7 +14,7 @@ _MOST = 2**31 - 1
 
 
 class DetectionOptions(NamedTuple):
-    """The operator's options; `scales` divide the encoded y, x, h and w."""
+    """The operator's options; `scales`, float32 numbers, divide the encoded y, x, h and w."""
 
     max_detections: int
     max_classes_per_detection: int
@@ -31,6 +33,8 @@ def detection_options(call: Call) -> DetectionOptions:
     per_class = int(found.get("detections_per_class", _DETECTIONS_PER_CLASS))
     for name, value in (*counts.items(), ("detections_per_class", per_class)):
         call.require(0 < value <= _MOST, f"{name} of 1 to {_MOST} is required, found {value}")
+    with np.errstate(over="ignore"):
+        y, x, h, w = (float(np.float32(found.get(f"{name}_scale", 0))) for name in "yxhw")
     options = DetectionOptions(
         counts["max_detections"],
         counts["max_classes_per_detection"],
@@ -39,7 +43,7 @@ def detection_options(call: Call) -> DetectionOptions:
         float(found.get("nms_score_threshold", 0)),
         float(found.get("nms_iou_threshold", 0)),
         counts["num_classes"],
-        (float(found.get("y_scale", 0)), float(found.get("x_scale", 0)), float(found.get("h_scale", 0)), float(found.get("w_scale", 0))),
+        (y, x, h, w),
     )
     call.require(0 < options.iou_threshold <= 1, f"nms_iou_threshold in (0, 1] is required, found {options.iou_threshold}")
     return options
