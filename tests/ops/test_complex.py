@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jitlite.interpreter.binding import complex as binding
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.complex import ATAN2, COMPLEX_ABS, IMAG, REAL, RFFT2D
 from jitlite.schemas.ops.spec import Call, NeedsValue, infer
@@ -28,6 +29,12 @@ T = TensorType
 def test_rfft2d(shape, lengths):
     x = operand(T.FLOAT32, shape, low=-2, high=2)
     check(RFFT2D, Rfft2dOptions(), [x, constant(lengths)], [result(T.COMPLEX64)], tolerance=2e-6, floor=10.0)
+
+
+def test_rfft2d_of_many_matrices(monkeypatch):
+    monkeypatch.setattr(binding, "_CHUNK", 40)
+    x = operand(T.FLOAT32, (7, 4, 4), low=-2, high=2)
+    check(RFFT2D, Rfft2dOptions(), [x, constant((4, 4))], [result(T.COMPLEX64)], tolerance=2e-6, floor=10.0)
 
 
 def test_rfft2d_lengths_at_run_time():

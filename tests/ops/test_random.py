@@ -5,6 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
+from jitlite.interpreter.binding import random
 from jitlite.interpreter.interpreter import Interpreter
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.random import MULTINOMIAL, RANDOM_STANDARD_NORMAL, RANDOM_UNIFORM, STABLEHLO_RNG_BIT_GENERATOR
@@ -40,6 +41,21 @@ def test_multinomial_without_finite_logits():
     logits = np.array([[-np.inf, 0, np.nan, 1, np.inf], [np.inf] * 5], np.float32)
     inputs = [operand(T.FLOAT32, (2, 5)), constant(50)]
     check(MULTINOMIAL, RandomOptions(seed=12, seed2=34), inputs, [result(T.INT64)], feeds=[logits])
+
+
+def test_many_numbers(monkeypatch):
+    """What is made in several chunks, the last of them not a whole one."""
+    monkeypatch.setattr(random, "_CHUNK", 5)
+    seeds = RandomOptions(seed=2, seed2=-9)
+    check(RANDOM_STANDARD_NORMAL, seeds, [constant([67])], [result(T.FLOAT32)], tolerance=1e-6, floor=1)
+    check(MULTINOMIAL, seeds, [operand(T.FLOAT32, (3, 6), low=-2, high=2), constant(13)], [result(T.INT32)])
+    for algorithm in (RngAlgorithm.PHILOX, RngAlgorithm.THREEFRY):
+        options, outputs = (
+            StablehloRngBitGeneratorOptions(algorithm=algorithm),
+            [result(T.UINT64, shape=(2,)), result(T.UINT32, shape=(67,))],
+        )
+        feeds = [np.array([7, 2**64 - 8], np.uint64)]
+        check(STABLEHLO_RNG_BIT_GENERATOR, options, [operand(T.UINT64, (2,))], outputs, feeds=feeds)
 
 
 @pytest.mark.parametrize("spec", [RANDOM_UNIFORM, RANDOM_STANDARD_NORMAL, MULTINOMIAL])

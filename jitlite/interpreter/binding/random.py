@@ -21,6 +21,8 @@ Words = NDArray[np.uint32]
 _WORD = (1 << 64) - 1
 _SAMPLE_SKIP = 2 * 256
 """Counters MULTINOMIAL moves on by for each of its samples, whatever it used."""
+_CHUNK = 1 << 16
+"""Blocks of words, or samples, made at a time."""
 _LEAST_UNIFORM = np.float32(1e-7)
 
 
@@ -34,9 +36,10 @@ class _Generator:
         self._key = seed & _WORD
         self._counter = (seed2 & _WORD) << 64
 
-    def blocks(self, count: int) -> Words:
-        """The next `count` blocks of four words, without moving on."""
-        low, high = self._counter & _WORD, self._counter >> 64
+    def blocks(self, first: int, count: int) -> Words:
+        """The `count` blocks of four words from the next one's `first` follower on, without moving on."""
+        counter = self._counter + first
+        low, high = counter & _WORD, counter >> 64 & _WORD
         lows = np.uint64(low) + np.arange(count, dtype=np.uint64)
         highs = np.where(lows < np.uint64(low), np.uint64((high + 1) & _WORD), np.uint64(high))
         return philox(self._key, lows, highs)
@@ -66,7 +69,10 @@ def _fill(call: Call, floats: Callable[[Words], Array]) -> HostStep:
     blocks = -(-output.size // 4)
 
     def run(operands: Sequence[Array | None]) -> list[Array]:
-        numbers = floats(generator.blocks(blocks)).reshape(-1)[: output.size]
+        numbers = np.zeros(output.size, np.float32)
+        for first in range(0, blocks, _CHUNK):
+            part = numbers[4 * first : 4 * (first + _CHUNK)]
+            part[...] = floats(generator.blocks(first, min(_CHUNK, blocks - first))).reshape(-1)[: len(part)]
         generator.skip(blocks)
         return [numbers.reshape(output.shape)]
 
@@ -93,17 +99,25 @@ def multinomial(call: Call) -> HostStep:
     def run(operands: Sequence[Array | None]) -> list[Array]:
         logits = operands[0]
         assert logits is not None
-        words = generator.blocks(-(-output.size // 2)).reshape(-1, 2)[: output.size].astype(np.uint64)
-        generator.skip(batch * (-(-samples // 4) * 4) * _SAMPLE_SKIP)
-        bits = (words[:, 0] & np.uint64(0xFFFFF)) << np.uint64(32) | words[:, 1] | np.uint64(1023 << 52)
-        places = (bits.view(np.float64) - 1).reshape(batch, samples)
         drawn = np.zeros(output.shape, dtype)
         for row in range(batch):
             totals = _totals(logits[row])
-            drawn[row] = np.searchsorted(totals, places[row] * totals[-1], side="right")
+            for first in range(0, samples, _CHUNK):
+                part = drawn[row, first : first + _CHUNK]
+                places = _doubles(generator, row * samples + first, len(part)) * totals[-1]
+                part[...] = np.searchsorted(totals, places, side="right")
+        generator.skip(batch * (-(-samples // 4) * 4) * _SAMPLE_SKIP)
         return [drawn]
 
     return HostStep(run)
+
+
+def _doubles(generator: _Generator, first: int, count: int) -> Array:
+    """Numbers in [0, 1), of which a block of words makes two."""
+    block = first // 2
+    words = generator.blocks(block, -(-(first + count) // 2) - block).reshape(-1, 2)[first % 2 :][:count].astype(np.uint64)
+    bits = (words[:, 0] & np.uint64(0xFFFFF)) << np.uint64(32) | words[:, 1] | np.uint64(1023 << 52)
+    return bits.view(np.float64) - 1
 
 
 def _totals(logits: Array) -> Array:
@@ -120,19 +134,22 @@ def rng_bit_generator(call: Call) -> HostStep:
     dtype = numpy_dtype(output.type)
     is_threefry = call.options.algorithm is RngAlgorithm.THREEFRY
     words = output.size * dtype.itemsize // 4
-    blocks = -(-words // (2 if is_threefry else 4))
+    per_block = 2 if is_threefry else 4
+    blocks = -(-words // per_block)
 
     def run(operands: Sequence[Array | None]) -> list[Array]:
         state = operands[0]
         assert state is not None
         key, counter = int(state[0]), int(state[1])
-        lows = np.uint64(counter) + np.arange(blocks, dtype=np.uint64)
-        if is_threefry:
-            bits = threefry(key, lows)
-        else:
-            bits = philox(key, lows, np.full(blocks, state[2] if len(state) == 3 else state[0], np.uint64))
+        high = int(state[2] if len(state) == 3 else state[0])
+        bits = np.zeros(blocks * per_block, np.uint32)
+        for first in range(0, blocks, _CHUNK):
+            count = min(_CHUNK, blocks - first)
+            lows = np.uint64(counter + first & _WORD) + np.arange(count, dtype=np.uint64)
+            found = threefry(key, lows) if is_threefry else philox(key, lows, np.full(count, high, np.uint64))
+            bits[first * per_block : (first + count) * per_block] = found.reshape(-1)
         following = state.copy()
         following[1] = np.uint64((counter + blocks) & _WORD)
-        return [following, bits.reshape(-1)[:words].view(dtype).reshape(output.shape)]
+        return [following, bits[:words].view(dtype).reshape(output.shape)]
 
     return HostStep(run)
