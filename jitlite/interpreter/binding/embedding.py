@@ -1,4 +1,4 @@
-"""Bindings of EMBEDDING_LOOKUP (the kernel of GATHER; tables of other types than the result in NumPy) and EMBEDDING_LOOKUP_SPARSE."""
+"""Bindings of EMBEDDING_LOOKUP (with the kernel of GATHER where types agree) and EMBEDDING_LOOKUP_SPARSE."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.arrays import computes
 from jitlite.interpreter.binding.boxes import element_bytes
-from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels
+from jitlite.interpreter.binding.registry import Argument, HostStep, Step, binds, kernels
 from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.embedding import EMBEDDING_LOOKUP, EMBEDDING_LOOKUP_SPARSE, is_hybrid
@@ -48,24 +48,30 @@ def embedding_lookup(call: Call) -> Step | HostStep:
     )
 
 
-def _dequantized(call: Call) -> HostStep:
+def _dequantized(call: Call) -> Step | HostStep:
     """Rows times their scale. Bytes are signed, also where the table calls them UINT8: the reference reads them so."""
-    table, y = call.input(1), call.outputs[0]
+    lookup, table, y = call.input(0), call.input(1), call.outputs[0]
     assert table.quantization is not None
+    rows, columns, bits = table.shape[0], prod(table.shape[1:]), _PACKED_BITS.get(table.type)
+    scales = np.broadcast_to(np.array(table.quantization.scale, np.float32), rows).copy()
+    if y.type is not TensorType.FLOAT32:
+        return _narrow(call, scales, bits)
+    arguments: dict[str, Argument] = {"lookup": lookup, "table": table, "scales": scales, "y": y}
+    arguments |= {"count": lookup.size, "rows": rows, "columns": columns}
+    if bits is None:
+        return kernels("embedding").step("dequantize_rows_i8", **arguments)
+    return kernels("embedding").step("dequantize_rows_packed", **arguments, bits=bits)
+
+
+def _narrow(call: Call, scales: Array, bits: int | None) -> HostStep:
+    """Rows as float16."""
+    table, y = call.input(1), call.outputs[0]
     rows, columns, dtype = table.shape[0], prod(table.shape[1:]), numpy_dtype(y.type)
-    scales = np.broadcast_to(np.array(table.quantization.scale, np.float32), rows)
-    bits = _PACKED_BITS.get(table.type)
-    packed = table.value
-    if bits is not None and packed is None:
-        raise call.unsupported(f"constant tables of type {table.type.name} are supported, found one known at run time only")
 
     def look_up(operands: Sequence[Array]) -> Array:
-        chosen = operands[0].astype(np.int64)
+        chosen, data = operands[0].astype(np.int64), operands[1].reshape(-1).view(np.uint8)
         _require_inside(call, chosen, rows)
-        if bits is not None and packed is not None:
-            values = _unpacked(packed.reshape(-1).view(np.uint8), chosen, columns, bits)
-        else:
-            values = operands[1].reshape(rows, columns)[chosen].view(np.int8)
+        values = data.reshape(rows, columns)[chosen].view(np.int8) if bits is None else _unpacked(data, chosen, columns, bits)
         result: Array = (values.astype(np.float32) * scales[chosen, None]).astype(dtype)
         return result.reshape(y.shape)
 
