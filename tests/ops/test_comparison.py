@@ -163,12 +163,11 @@ def test_broken_rules_are_named(spec, inputs, outputs, message):
         infer(call(spec, None, inputs, outputs))
 
 
-@pytest.mark.parametrize("type", [T.FLOAT16, T.INT16], ids=name)
-def test_types_without_kernels_name_those_that_have_one(type):
-    inputs = [operand(type, (4,))] * 2
-    content = write_model(build(ops.LESS, None, inputs, [result(BOOL)]))
-    with pytest.raises(UnsupportedError, match=f"FLOAT32.*found .*{type.name}"):
-        run(content, [np.zeros(4, numpy_dtype(type))] * 2)
+def test_types_without_kernels_name_those_that_have_one():
+    inputs = [operand(T.STRING, (4,))] * 2
+    content = write_model(build(ops.EQUAL, None, inputs, [result(BOOL)]))
+    with pytest.raises(UnsupportedError, match="FLOAT32.*found .*STRING"):
+        run(content, [np.zeros(4, np.object_)] * 2)
 
 
 VERSIONS = [

@@ -392,7 +392,7 @@ def test_a_fused_activation_that_is_no_clamp_is_unsupported():
 
 @pytest.mark.parametrize(
     ("spec", "type", "scale"),
-    [(ops.ADD, T.FLOAT16, None), (ops.ADD, T.INT16, None), (ops.MINIMUM, T.FLOAT16, None), (ops.NEG, T.FLOAT16, None)],
+    [(ops.ADD, T.INT16, None), (ops.MINIMUM, T.BFLOAT16, None), (ops.NEG, T.BFLOAT16, None), (ops.FLOOR, T.BFLOAT16, None)],
     ids=lambda item: getattr(item, "name", None),
 )
 def test_types_without_kernels_name_those_that_have_one(spec, type, scale):

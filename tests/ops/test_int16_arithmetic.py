@@ -4,15 +4,21 @@ import numpy as np
 import pytest
 
 from jitlite.schemas.errors import ExecutionError, UnsupportedError
-from jitlite.schemas.ops import activation, elementwise
+from jitlite.schemas.ops import activation, comparison, elementwise
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     AddOptions,
+    EqualOptions,
     FloorDivOptions,
     FloorModOptions,
+    GreaterEqualOptions,
+    GreaterOptions,
+    LessEqualOptions,
+    LessOptions,
     MaximumMinimumOptions,
     MulOptions,
     NegOptions,
+    NotEqualOptions,
     SubOptions,
     TensorType,
 )
@@ -97,3 +103,29 @@ def test_division_by_zero():
 
 def test_negation():
     check(elementwise.NEG, NegOptions(), [operand(T.INT16, (300,), low=-32767, high=32767)], [result(T.INT16)])
+
+
+COMPARISONS = [
+    (comparison.EQUAL, EqualOptions),
+    (comparison.NOT_EQUAL, NotEqualOptions),
+    (comparison.LESS, LessOptions),
+    (comparison.LESS_EQUAL, LessEqualOptions),
+    (comparison.GREATER, GreaterOptions),
+    (comparison.GREATER_EQUAL, GreaterEqualOptions),
+]
+
+
+@pytest.mark.parametrize(("spec", "options"), COMPARISONS, ids=lambda item: getattr(item, "name", None))
+@pytest.mark.parametrize(("a", "b"), SHAPES)
+@pytest.mark.parametrize("scales", [(None, None), (0.5, 0.25), (0.01, 0.01), (2**-15, 2**-14)])
+def test_comparisons(spec, options, a, b, scales):
+    if spec is comparison.NOT_EQUAL and scales == (None, None):
+        pytest.skip("LiteRT leaves the result as it finds it")
+    operands = [operand(T.INT16, shape, scale, low=-40, high=40) for shape, scale in zip((a, b), scales)]
+    check(spec, options(), operands, [result(T.BOOL)], resolver=OPTIMIZED)
+
+
+def test_plain_integers_that_are_not_equal():
+    content = write_model(build(comparison.NOT_EQUAL, NotEqualOptions(), [short((3,))] * 2, [result(T.BOOL)]))
+    (found,) = run(content, [np.array([1, 2, -3], np.int16), np.array([1, 3, -3], np.int16)])
+    assert found.tolist() == [False, True, False]

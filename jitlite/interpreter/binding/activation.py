@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
+from jitlite.interpreter.binding.half_floats import through_float32
 from jitlite.interpreter.binding.registry import BINDINGS, Argument, Bound, Step, binds, fuses, kernels, no_kernel
 from jitlite.schemas.affine import activation_bounds, multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE
@@ -152,6 +153,7 @@ def _logistic(x: lookup.Floats) -> lookup.Floats:
 
 
 @binds(LOGISTIC)
+@through_float32
 def logistic(call: Call) -> Step:
     if call.input(0).type is T.INT16:
         return interpolation.logistic(call.input(0), call.outputs[0])
@@ -178,6 +180,7 @@ def gate(first: Call, second: Call) -> Step | None:
 
 
 @binds(TANH)
+@through_float32
 def tanh(call: Call) -> Step:
     if call.input(0).type is T.INT16:
         return interpolation.tanh(call.input(0), call.outputs[0])
@@ -185,6 +188,7 @@ def tanh(call: Call) -> Step:
 
 
 @binds(GELU)
+@through_float32
 def gelu(call: Call) -> Step:
     if call.options.approximate:
         return _real(call, "gelu_tanh", _gelu_tanh)
@@ -274,6 +278,7 @@ def _flip(x: TensorInfo) -> int:
 
 
 @binds(SOFTMAX)
+@through_float32
 def softmax(call: Call) -> Step:
     x, y, beta = call.input(0), call.outputs[0], float(np.float32(call.options.beta))
     if x.type is T.FLOAT32:

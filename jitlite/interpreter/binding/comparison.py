@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.broadcast import walk
+from jitlite.interpreter.binding.half_floats import through_float32
 from jitlite.interpreter.binding.registry import Argument, Step, binds, kernels, no_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
@@ -25,10 +26,10 @@ from jitlite.schemas.ops.comparison import (
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, TensorInfo
 from jitlite.schemas.tables import TensorType
 
-K = kernels("comparison")
+K, SHORT = kernels("comparison"), kernels("elementwise_i16")
 T = TensorType
 
-_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.BOOL: "u8"}
+_SUFFIXES = {T.FLOAT32: "f32", T.INT32: "i32", T.INT64: "i64", T.INT16: "i16", T.BOOL: "u8"}
 _LEFT_SHIFT = 8
 
 
@@ -60,11 +61,19 @@ def _bind_comparison(spec: OpSpec, *, less: int = 0, equal: int = 0, negate: int
         operands: dict[str, Argument] = {"a": a, "b": b, "y": y, "walk": walk(y.shape, a.shape, b.shape)}
         if a.type in lookup.EIGHT_BITS:
             return lookup.K.step("within_8", **operands, settings=_intervals(a, b, less, equal, negate))
+        if a.type is T.INT16 and a.is_quantized and not less:
+            return SHORT.step("equal_qs16", **operands, settings=_scaling(a, b, negate))
         if a.type not in _SUFFIXES:
-            raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8 and BOOL")
+            raise no_kernel(call, "FLOAT32, FLOAT16, INT32, INT64, INT16, INT8, UINT8 and BOOL")
         return K.step(f"compare_{_SUFFIXES[a.type]}", **operands, settings=np.array([less, equal, negate], np.int64))
 
-    binds(spec)(bind)
+    binds(spec)(through_float32(bind))
+
+
+def _scaling(a: TensorInfo, b: TensorInfo, negate: int) -> NDArray[np.int64]:
+    """Settings of `equal_qs16`: the reference scales operands of EQUAL and NOT_EQUAL before it compares them, and no others."""
+    multipliers = (quantize_multiplier(float(lookup.scale_of(info))) for info in (a, b))
+    return np.array([_LEFT_SHIFT, *(word for multiplier in multipliers for word in multiplier), negate], np.int64)
 
 
 _bind_comparison(EQUAL, equal=1)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
 from jitlite.interpreter.binding.broadcast import ARITHMETIC, FLOATS, walk
 from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
+from jitlite.interpreter.binding.half_floats import through_float32
 from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import activation_bounds, quantize_multiplier
@@ -96,11 +97,13 @@ def _require_nonzero(b: TensorInfo, zero_point: int = 0) -> Step:
 
 
 @binds(ADD)
+@through_float32
 def add(call: Call) -> Step:
     return _sum(call, "add", 1)
 
 
 @binds(SUB)
+@through_float32
 def sub(call: Call) -> Step:
     return _sum(call, "sub", -1)
 
@@ -116,6 +119,7 @@ def _sum(call: Call, kernel: str, sign: int) -> Step:
 
 
 @binds(MUL)
+@through_float32
 def mul(call: Call) -> Step:
     if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64, T.UINT32):
         return _step(call, "mul", _bounds(call))
@@ -164,11 +168,13 @@ def power(call: Call) -> list[Step]:
 
 
 @binds(MINIMUM)
+@through_float32
 def minimum(call: Call) -> Step:
     return _extremum(call, "minimum")
 
 
 @binds(MAXIMUM)
+@through_float32
 def maximum(call: Call) -> Step:
     return _extremum(call, "maximum")
 
@@ -221,7 +227,7 @@ def _bind_unary(spec: OpSpec, kernel: str) -> None:
             raise no_kernel(call, "FLOAT32")
         return UNARY.step(f"{kernel}_f32", x=x, y=call.outputs[0], count=x.size)
 
-    binds(spec)(bind)
+    binds(spec)(through_float32(bind))
 
 
 for _spec in (SQUARE, SIN, COS, FLOOR, CEIL, ROUND):
@@ -242,6 +248,7 @@ def sign(call: Call) -> Step:
 
 
 @binds(NEG)
+@through_float32
 def neg(call: Call) -> Step:
     x = call.input(0)
     if x.type is T.INT8:

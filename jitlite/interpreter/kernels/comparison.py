@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import f32p, i32p, i64, i64p, inline, span, u8p
+from jitlite.interpreter.kernels.abi import f32p, i16p, i32p, i64, i64p, inline, span, u8p
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elements import by_element_size, xp
 from jitlite.interpreter.kernels.requantize import wide
@@ -46,6 +46,7 @@ def _compare_vectors(a: Vector, b: Vector, relation: Any) -> Vector:
 broadcast(_FAMILY, "compare_f32", (f32p, f32p, u8p, i64p), strip_of(_compare_vectors, _masks))
 broadcast(_FAMILY, "compare_i32", (i32p, i32p, u8p, i64p), strip_of(_compare_vectors, _masks))
 binary(_FAMILY, "compare_i64", (i64p, i64p, u8p, i64p), _compare, _relation)
+binary(_FAMILY, "compare_i16", (i16p, i16p, u8p, i64p), _compare, _relation)
 binary(_FAMILY, "compare_u8", (u8p, u8p, u8p, i64p), _compare, _relation)
 
 

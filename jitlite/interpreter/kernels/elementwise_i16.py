@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jitlite.interpreter.kernels.abi import i8p, i16p, i64p, inline
+from jitlite.interpreter.kernels.abi import i8p, i16p, i64p, inline, u8p
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elementwise_int import floor_div, floor_mod, maximum, minimum
 from jitlite.interpreter.kernels.fixed_point import rounding_divide
@@ -77,6 +77,24 @@ def _prelu(x: Any, alpha: Any, settings: Any) -> Any:
 
 
 binary(_FAMILY, "prelu_qs16", (i16p, i8p, i16p, i64p), _prelu, _prelu_settings)
+
+
+@inline
+def _equal_settings(settings: i64p) -> Any:
+    """Settings [left shift, multiplier of a, the same of b, whether the result is negated]."""
+    a_side, b_side = (narrow(settings[1]), narrow(settings[2])), (narrow(settings[3]), narrow(settings[4]))
+    return wide(settings[0]), a_side, b_side, settings[5]
+
+
+@inline
+def _equal(a: Any, b: Any, settings: Any) -> Any:
+    shift, a_side, b_side, negate = settings
+    scaled_a = multiply_by_quantized_multiplier(narrow(wide(a) << shift), a_side[0], a_side[1])
+    scaled_b = multiply_by_quantized_multiplier(narrow(wide(b) << shift), b_side[0], b_side[1])
+    return wide(scaled_a == scaled_b) ^ negate
+
+
+binary(_FAMILY, "equal_qs16", (i16p, i16p, u8p, i64p), _equal, _equal_settings)
 
 
 @inline
