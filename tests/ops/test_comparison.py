@@ -166,7 +166,7 @@ def test_broken_rules_are_named(spec, inputs, outputs, message):
 def test_types_without_kernels_name_those_that_have_one():
     inputs = [operand(T.STRING, (4,))] * 2
     content = write_model(build(ops.EQUAL, None, inputs, [result(BOOL)]))
-    with pytest.raises(UnsupportedError, match="FLOAT32.*found .*STRING"):
+    with pytest.raises(UnsupportedError, match=r"FLOAT32.*found .*STRING"):
         run(content, [np.zeros(4, np.object_)] * 2)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.concat  # noqa: F401 - fills the registry
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V
 from jitlite.schemas.ops.spec import Call, infer
 from jitlite.schemas.tables import ActivationFunctionType, ConcatenationOptions, SplitOptions, SplitVOptions, TensorType
@@ -143,10 +143,9 @@ def test_uint8_operands_of_other_scales_are_requantized(scales, zero_points, out
     check(CONCATENATION, ConcatenationOptions(axis=1), inputs, [operand(T.UINT8, UNKNOWN, scales[0], zero_points[0])], feeds=feeds)
 
 
-def test_int16_operands_of_another_scale_are_not_supported():
+def test_int16_operands_of_another_scale_are_copied_as_they_are():
     inputs = [operand(T.INT16, (2,), scale, 0) for scale in (0.5, 0.25)]
-    with pytest.raises(UnsupportedError, match="scale and zero point of the output"):
-        check(CONCATENATION, ConcatenationOptions(axis=0), inputs, [operand(T.INT16, UNKNOWN, 0.5, 0)])
+    check(CONCATENATION, ConcatenationOptions(axis=0), inputs, [operand(T.INT16, UNKNOWN, 0.5, 0)])
 
 
 @pytest.mark.parametrize(

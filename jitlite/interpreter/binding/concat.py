@@ -23,11 +23,8 @@ def concatenation(call: Call) -> list[Step]:
         run, step = x.shape[axis] * inner, y.shape[axis] * inner
         if _alike(x, y):
             steps.append(BOXES.copy(x, y, [Loop(outer, run, step), Loop(run, 1, 1)], item_bytes, (0, offset)))
-        elif x.type is TensorType.UINT8:
-            steps.append(lookup.lookup_runs(x, y, _requantized(x, y), run, step, offset))
         else:
-            found = f"{(x.scale, x.zero_point)} and {(y.scale, y.zero_point)}"
-            raise call.unsupported(f"INT16 operands with the scale and zero point of the output are supported, found {found}")
+            steps.append(lookup.lookup_runs(x, y, _requantized(x, y), run, step, offset))
         offset += run
     return steps
 
@@ -40,7 +37,8 @@ def _requantized(x: TensorInfo, y: TensorInfo) -> lookup.Integers:
 
 
 def _alike(x: TensorInfo, y: TensorInfo) -> bool:
-    if x.type not in (TensorType.UINT8, TensorType.INT16) or not (x.is_quantized and y.is_quantized):
+    """True where elements are copied as they are: the reference requantizes no type but UINT8, whatever the scales."""
+    if x.type is not TensorType.UINT8 or not (x.is_quantized and y.is_quantized):
         return True
     return (x.scale, x.zero_point) == (y.scale, y.zero_point)
 
