@@ -1,4 +1,4 @@
-"""Bindings of the operators that write by index: DYNAMIC_UPDATE_SLICE has a kernel, the others, which models have few of, are in NumPy."""
+"""Bindings of the operators that write by index. SPARSE_TO_DENSE and the rarer reductions of segments are in NumPy."""
 
 from collections.abc import Sequence
 from math import prod
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.arrays import computes
 from jitlite.interpreter.binding.boxes import BOXES, element_bytes, strides
-from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels
+from jitlite.interpreter.binding.registry import Argument, HostStep, Step, binds, kernels
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.scatter import (
@@ -27,9 +27,9 @@ from jitlite.schemas.ops.spec import Call, OpSpec, Shape
 from jitlite.schemas.tables import TensorType
 
 Array = NDArray[Any]
+K = kernels("scatter")
 
 _REDUCTIONS: dict[OpSpec, tuple[np.ufunc, np.ufunc]] = {
-    UNSORTED_SEGMENT_SUM: (np.add, np.add),
     UNSORTED_SEGMENT_PROD: (np.multiply, np.multiply),
     UNSORTED_SEGMENT_MAX: (np.maximum, np.fmax),
     UNSORTED_SEGMENT_MIN: (np.minimum, np.fmin),
@@ -39,8 +39,8 @@ _REDUCTIONS: dict[OpSpec, tuple[np.ufunc, np.ufunc]] = {
 
 def _start(spec: OpSpec, dtype: np.dtype[Any]) -> float | int:
     """What segments hold before the first of their elements."""
-    if spec in (UNSORTED_SEGMENT_SUM, UNSORTED_SEGMENT_PROD):
-        return int(spec is UNSORTED_SEGMENT_PROD)
+    if spec is UNSORTED_SEGMENT_PROD:
+        return 1
     limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     return limits.min if spec is UNSORTED_SEGMENT_MAX else limits.max
 
@@ -59,17 +59,24 @@ def _places(call: Call, indices: Array, shape: Shape) -> Array:
 
 
 @binds(SCATTER_ND)
-def scatter_nd(call: Call) -> HostStep:
-    shape, depth = call.outputs[0].shape, call.input(0).shape[-1]
-    count, slices, run = prod(call.input(0).shape[:-1]), prod(shape[:depth]), prod(shape[depth:])
-
-    def scatter(operands: Sequence[Array]) -> Array:
-        indices, updates = operands[:2]
-        result = np.zeros((slices, run), updates.dtype)
-        np.add.at(result, _places(call, indices.reshape(count, depth), shape[:depth]), updates.reshape(count, run))
-        return result.reshape(shape)
-
-    return computes(scatter)
+def scatter_nd(call: Call) -> Step:
+    indices, updates, y = call.input(0), call.input(1), call.outputs[0]
+    depth = indices.shape[-1]
+    arguments: dict[str, Argument] = {
+        "indices": indices,
+        "updates": updates,
+        "y": y,
+        "count": prod(indices.shape[:-1]),
+        "slices": prod(y.shape[:depth]),
+        "run": prod(y.shape[depth:]),
+        "depth": depth,
+        "bounds": np.array([*y.shape[:depth], 0], np.int64),
+        "strides": np.array([*strides(y.shape[:depth]), 0], np.int64),
+    }
+    if y.type is TensorType.BOOL:
+        return K.step("scatter_or", **arguments)
+    suffix = "f32" if y.type is TensorType.FLOAT32 else f"x{8 * element_bytes(call, y)}"
+    return K.step(f"scatter_add_{suffix}", **arguments, skips_negative=0)
 
 
 @binds(SPARSE_TO_DENSE)
@@ -87,19 +94,24 @@ def sparse_to_dense(call: Call) -> HostStep:
 
 
 @binds(SEGMENT_SUM)
-def segment_sum(call: Call) -> HostStep:
-    shape, run = call.outputs[0].shape, segment_size(call)
-    ids = call.constant(1).astype(np.int64)
-
-    def add(operands: Sequence[Array]) -> Array:
-        result = np.zeros((shape[0], run), operands[0].dtype)
-        np.add.at(result, ids, operands[0].reshape(ids.size, run))
-        return result.reshape(shape)
-
-    return computes(add)
-
-
 @binds(UNSORTED_SEGMENT_SUM)
+def segment_sums(call: Call) -> Step:
+    x, ids, y = call.input(0), call.input(1), call.outputs[0]
+    return K.step(
+        "scatter_add_f32" if x.type is TensorType.FLOAT32 else "scatter_add_x32",
+        indices=ids,
+        updates=x,
+        y=y,
+        count=ids.size,
+        slices=y.shape[0],
+        run=segment_size(call),
+        depth=1,
+        bounds=np.array(y.shape[:1], np.int64),
+        strides=np.ones(1, np.int64),
+        skips_negative=int(call.spec is UNSORTED_SEGMENT_SUM),
+    )
+
+
 @binds(UNSORTED_SEGMENT_PROD)
 @binds(UNSORTED_SEGMENT_MAX)
 @binds(UNSORTED_SEGMENT_MIN)
