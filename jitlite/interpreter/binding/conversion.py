@@ -15,7 +15,7 @@ from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("conversion")
-RARE = {"cast": kernels("cast"), "q8": kernels("conversion_q8")}
+RARE = {"cast": kernels("cast"), "q8": kernels("conversion_q8"), "packed": kernels("packed")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
@@ -31,6 +31,8 @@ _DIRECT = {
 """Casts that one kernel does besides those from and to INT64 and FLOAT64."""
 
 
+_BITS = {T.INT2: 2, T.INT4: 4, T.UINT4: 4}
+"""The types of which several elements share a byte."""
 _BYTES = {T.INT8: "qs8", T.UINT8: "qu8"}
 _LEAST_SCALE, _GREATEST_SCALE = 2.0**-100, 2.0**100
 _FLOAT_MAX = float(np.finfo(np.float32).max)
@@ -53,6 +55,9 @@ def _path(source: TensorType, target: TensorType) -> list[TensorType]:
 @binds(CAST)
 def cast(call: Call) -> list[Step]:
     x, y = call.input(0), call.outputs[0]
+    if x.type in _BITS and y.type is T.FLOAT32:
+        unpacking, numbers = _unpacked(x)
+        return [unpacking, RARE["cast"].step("cast_i8_f32", x=numbers, y=y, count=x.size)]
     if x.type not in _SUFFIXES or y.type not in _SUFFIXES:
         raise no_kernel(call, ", ".join(member.name for member in _SUFFIXES))
     path = _path(x.type, y.type)
@@ -68,6 +73,17 @@ def cast(call: Call) -> list[Step]:
     return steps
 
 
+def _unpacked(x: TensorInfo) -> tuple[Step, Scratch]:
+    """The step that makes bytes of a packed tensor's elements, and where these lie."""
+    bytes_of_x = Scratch(x.size)
+    is_signed = int(x.type is not T.UINT4)
+    return RARE["packed"].step("unpack_bits", x=x, y=bytes_of_x, count=x.size, bits=_BITS[x.type], is_signed=is_signed), bytes_of_x
+
+
+def _packing(held: Scratch, y: TensorInfo) -> Step:
+    return RARE["packed"].step("pack_bits", x=held, y=y, count=y.size, bits=_BITS[y.type])
+
+
 def _channels(info: TensorInfo) -> dict[str, Argument]:
     """Arguments that describe a grid: the channel of element i is (i / inner) mod channels."""
     assert info.quantization is not None
@@ -80,10 +96,15 @@ def _channels(info: TensorInfo) -> dict[str, Argument]:
 
 
 @binds(QUANTIZE)
-def quantize(call: Call) -> Step:
+def quantize(call: Call) -> Step | list[Step]:
     x, y = call.input(0), call.outputs[0]
+    if x.type is T.FLOAT32 and y.type in (T.INT4, T.UINT4) and not is_per_channel(y):
+        held, (low, high) = Scratch(x.size), (-8, 7) if y.type is T.INT4 else (0, 15)
+        return [K.step("quantize_f32_i8", x=x, y=held, **_channels(y), low=low, high=high), _packing(held, y)]
     if y.type not in (T.INT8, T.UINT8, T.INT16, T.INT32):
-        raise no_kernel(call, "FLOAT32, INT8, UINT8, INT16 and INT32 (to INT8, UINT8, INT16 and INT32)")
+        raise no_kernel(
+            call, "FLOAT32 (to INT8, UINT8, INT16, INT4 and UINT4), INT8, UINT8, INT16 and INT32 (to INT8, UINT8, INT16 and INT32)"
+        )
     low, high = INTEGER_RANGE[y.type]
     if x.type is T.FLOAT32:
         if y.type in _BYTES and not is_per_channel(y):
@@ -123,12 +144,15 @@ def _quantize_to_bytes(x: TensorInfo, y: TensorInfo) -> Step:
 
 
 @binds(DEQUANTIZE)
-def dequantize(call: Call) -> Step:
+def dequantize(call: Call) -> Step | list[Step]:
     x, y = call.input(0), call.outputs[0]
+    if x.type in _BITS:
+        unpacking, held = _unpacked(x)
+        return [unpacking, K.step("dequantize_i8_f32", x=held, y=y, **_channels(x))]
     if x.type is T.FLOAT16:
         return K.step("dequantize_f16_f32", x=x, y=y, count=x.size)
     if x.type not in (T.INT8, T.UINT8, T.INT16):
-        raise no_kernel(call, "INT8, UINT8, INT16, FLOAT16")
+        raise no_kernel(call, "INT2, INT4, UINT4, INT8, UINT8, INT16, FLOAT16")
     if x.type in _BYTES and not is_per_channel(x):
         scale = float(lookup.scale_of(x))
         return RARE["q8"].step(f"dequantize_{_BYTES[x.type]}", x=x, y=y, count=x.size, scale=scale, zero_point=x.zero_point)
