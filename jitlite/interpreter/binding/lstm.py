@@ -78,7 +78,7 @@ def float_lstm(
     dtype = np.int8 if s.is_hybrid else np.float32
     return K.step(
         "lstm_f32_q8w" if s.is_hybrid else "lstm_f32",
-        x=call.input(0),
+        x=_present(cell["input"]),
         aux=_present(second),
         y=output,
         w=stacked(call, weights[0], (s.n_cell, s.n_input), dtype),

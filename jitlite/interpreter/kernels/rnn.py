@@ -22,36 +22,47 @@ from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multipl
 def _make_rnn(name: str, weights: Any, add_product: Any, make: Any) -> None:
     def rnn(
         x: f32p,
+        aux: f32p,
         w: xp,
+        a: xp,
         r: xp,
         bias: f32p,
         hidden: f32p,
         y: f32p,
         s: i64p,
         w_scale: f32,
+        a_scale: f32,
         r_scale: f32,
         reals: f32p,
         bytes: i8p,
         thread: i64,
         threads: i64,
     ) -> None:
-        """Settings [batches, steps, inputs, units, rows from batch to batch and from step to step, activation, asymmetric]."""
-        n_input, units, is_asymmetric = s[2], s[3], s[7]
+        """Settings [batches, steps, inputs, units, rows from batch to batch and from step to step, activation, asymmetric], then
+
+        [auxiliary inputs, backwards, length of results' rows, where results start in them].
+        """
+        n_input, units, is_asymmetric, n_aux = s[2], s[3], s[7], s[8]
         begin, end = span(s[0], thread, threads)
         for b in range(begin, end):
-            q, sums, h = advance(bytes, b * max(n_input, units)), advance(reals, b * units), advance(hidden, b * units)
-            for t in range(s[1]):
+            q, sums, h = advance(bytes, b * max(n_input, max(n_aux, units))), advance(reals, b * units), advance(hidden, b * units)
+            for step in range(s[1]):
+                t = s[1] - 1 - step if s[9] != 0 else step
                 row = b * s[4] + t * s[5]
                 xs = advance(x, row * n_input)
                 for i in range(units):
                     sums[i] = bias[i]
                 scale, zero_point = make(xs, q, n_input, is_asymmetric)
                 add_product(sums, w, units, n_input, xs, q, scale * w_scale, zero_point)
+                if n_aux > 0:
+                    auxs = advance(aux, row * n_aux)
+                    scale, zero_point = make(auxs, q, n_aux, is_asymmetric)
+                    add_product(sums, a, units, n_aux, auxs, q, scale * a_scale, zero_point)
                 scale, zero_point = make(h, q, units, is_asymmetric)
                 add_product(sums, r, units, units, h, q, scale * r_scale, zero_point)
                 activate(sums, h, units, s[6])
                 for i in range(units):
-                    y[row * units + i] = h[i]
+                    y[row * s[10] + s[11] + i] = h[i]
 
     specialise(rnn, name, {xp: weights})
 

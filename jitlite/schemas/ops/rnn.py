@@ -19,20 +19,20 @@ class RnnSizes(NamedTuple):
     n_units: int
 
 
-def rnn_sizes(call: Call) -> RnnSizes:
-    """The sizes of an RNN, after checking that its operands fit together."""
-    x, time_major = call.input(0), getattr(call.options, "time_major", False)
-    require_type(call, 0, (TensorType.FLOAT32,))
-    require_type(call, 1, _WEIGHTS)
-    require_rank(call, 1, 2, 2)
-    n_units, n_input = call.input(1).shape[0], x.shape[-1]
-    steps, batches = (1, x.shape[0]) if x.rank == 2 else x.shape[:2] if time_major else (x.shape[1], x.shape[0])
-    require_shape(call, 1, (n_units, n_input))
-    require_type(call, 2, (call.input(1).type,))
-    require_shape(call, 2, (n_units, n_units))
-    require_type(call, 3, (TensorType.FLOAT32,))
-    require_shape(call, 3, (n_units,))
-    require_state(call, 4, (batches, n_units), TensorType.FLOAT32)
+def rnn_sizes(call: Call, x: int = 0, first: int = 1) -> RnnSizes:
+    """The sizes of an RNN, after checking that its operands fit together: `x` is its input, `first` its first weight."""
+    given, time_major = call.input(x), getattr(call.options, "time_major", False)
+    require_type(call, x, (TensorType.FLOAT32,))
+    require_type(call, first, _WEIGHTS)
+    require_rank(call, first, 2, 2)
+    n_units, n_input = call.input(first).shape[0], given.shape[-1]
+    steps, batches = (1, given.shape[0]) if given.rank == 2 else given.shape[:2] if time_major else (given.shape[1], given.shape[0])
+    require_shape(call, first, (n_units, n_input))
+    require_type(call, first + 1, (call.input(first).type,))
+    require_shape(call, first + 1, (n_units, n_units))
+    require_type(call, first + 2, (TensorType.FLOAT32,))
+    require_shape(call, first + 2, (n_units,))
+    require_state(call, first + 3, (batches, n_units), TensorType.FLOAT32)
     return RnnSizes(batches, steps, n_input, n_units)
 
 
