@@ -318,3 +318,11 @@ def test_axes_known_at_run_time():
 )
 def test_versions(spec, type, version):
     assert spec.version(Call(spec, None, (operand(type, (2,)).info(0),))) == version
+
+
+@pytest.mark.parametrize("spec", [SUM, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("axis", [0, 1, [0, 1]])
+def test_truth_values(spec, axis):
+    x = operand(T.BOOL, (4, 3))
+    feeds = [np.array([[1, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], np.bool_)]
+    check(spec, ReducerOptions(), [x, constant(axis)], [result(T.BOOL)], feeds=feeds)

@@ -163,3 +163,9 @@ def test_resize_asks_for_its_size():
 )
 def test_versions(spec, options, type, version):
     assert spec.version(call(spec, options, [operand(type, (1, 4, 4, 2), 0.1), SIZE])) == version
+
+
+@pytest.mark.parametrize("type", [T.FLOAT16, T.UINT16, T.UINT32, T.BOOL])
+def test_nearest_neighbours_of_any_type(type):
+    x = operand(type, (1, 3, 4, 2), low=0)
+    check(RESIZE_NEAREST_NEIGHBOR, ResizeNearestNeighborOptions(), [x, constant([5, 3])], [result(type)])

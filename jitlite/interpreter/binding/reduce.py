@@ -36,6 +36,8 @@ _COMPARED = {TensorType.FLOAT32: "f32", TensorType.INT8: "i8", TensorType.UINT8:
 _FLIPS = {TensorType.INT8: 128, TensorType.UINT8: 0, TensorType.BOOL: 0}
 """What makes patterns of bytes ascend."""
 _NAMES = {SUM: "sum", MEAN: "mean", REDUCE_PROD: "prod", REDUCE_MAX: "max", REDUCE_MIN: "min", REDUCE_ANY: "max", REDUCE_ALL: "min"}
+_TRUTHS = {SUM: "max", REDUCE_PROD: "min"}
+"""What sums and products of truth values are."""
 _NEUTRAL = {SUM: 0, REDUCE_PROD: 1, REDUCE_ANY: False, REDUCE_ALL: True}
 _LARGEST_PROD_SHIFT = 7
 
@@ -94,7 +96,8 @@ def reduce(call: Call) -> Step:
     if x.size == 0:
         return _of_nothing(call)
     name, loops = _NAMES[call.spec], _loops(x.shape, reduced_axes(call))
-    if call.spec in (REDUCE_ANY, REDUCE_ALL):
+    if x.type is TensorType.BOOL and call.spec is not MEAN:
+        name = _TRUTHS.get(call.spec, name)
         return kernels("reduce_q8").step(f"{name}_qu8", x=x, y=y, **loops)
     if x.type in _QUANTIZED:
         return _quantized(call, name, loops)

@@ -9,7 +9,15 @@ from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, defi
 from jitlite.schemas.tables import BuiltinOperator, ResizeBilinearOptions, ResizeNearestNeighborOptions, TensorType
 
 _BILINEAR_TYPES = (TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8, TensorType.INT16)
-_NEAREST_TYPES = (*_BILINEAR_TYPES, TensorType.INT32)
+_NEAREST_TYPES = (
+    *_BILINEAR_TYPES,
+    TensorType.INT32,
+    TensorType.UINT32,
+    TensorType.UINT16,
+    TensorType.FLOAT16,
+    TensorType.BFLOAT16,
+    TensorType.BOOL,
+)
 
 MAX_INTEGER_SIDE = 2**20
 """Largest height and width of a quantized bilinear result; its coordinates have 10 fractional bits in int32."""
