@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.lstm  # noqa: F401 - fills the registry
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
@@ -158,6 +160,29 @@ def test_other_inputs_are_not_supported():
         None if item is None else item.info(index) for index, item in enumerate(operands(found, operand(T.INT16, (2, 3, 6), 0.1)))
     )
     with pytest.raises(UnsupportedError, match="inputs of type FLOAT32 or INT8 are supported, found INT16"):
+        infer(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTMOptions(), infos))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    kind=st.sampled_from(["float", "int8"]),
+    outer=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    n_input=st.integers(1, 70),
+    n_cell=st.integers(1, 40),
+    time_major=st.booleans(),
+)
+def test_any_sizes(kind, outer, n_input, n_cell, time_major):
+    x = operand(T.INT8, (*outer, n_input), 0.02, 5, low=-128, high=127) if kind == "int8" else operand(T.FLOAT32, (*outer, n_input))
+    y = result(T.INT8, 0.008, 3) if kind == "int8" else result(T.FLOAT32)
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, time_major=time_major)
+    inputs = operands(cell(kind, outer[1 if time_major else 0], n_input, n_cell, n_cell), x)
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [y], between=between(kind, False), runs=2)
+
+
+def test_cells_without_cells_are_refused():
+    inputs = operands(cell("float", 2, 6, 0, 0), operand(T.FLOAT32, (2, 3, 6)))
+    infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
+    with pytest.raises(InvalidModelError, match="cells and outputs are required, found 0 and 0"):
         infer(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTMOptions(), infos))
 
 

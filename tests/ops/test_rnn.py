@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.rnn  # noqa: F401 - fills the registry
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
@@ -74,6 +76,17 @@ def test_svdf(kind, asymmetric, sizes):
     y = result(T.INT8, 0.01, 3) if kind == "int8" else result(T.FLOAT32)
     options = SVDFOptions(rank=sizes[3], fused_activation_function=A.RELU, asymmetric_quantize_inputs=asymmetric)
     check_runs(SVDF, options, svdf(kind, *sizes), [y], runs=6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    kind=st.sampled_from(["float", "int8"]),
+    sizes=st.tuples(st.integers(1, 4), st.integers(1, 70), st.integers(1, 9), st.integers(1, 3), st.integers(1, 20), st.booleans()),
+)
+def test_any_sizes_of_svdf(kind, sizes):
+    y = result(T.INT8, 0.01, 3) if kind == "int8" else result(T.FLOAT32)
+    options = SVDFOptions(rank=sizes[3], fused_activation_function=A.RELU)
+    check_runs(SVDF, options, svdf(kind, *sizes), [y], runs=3)
 
 
 def found(spec, options, inputs):

@@ -60,6 +60,7 @@ def lstm_sizes(call: Call, cell: dict[str, TensorInfo | None], time_major: bool)
     outer = (1, x.shape[0]) if x.rank == 2 else x.shape[:2] if time_major else (x.shape[1], x.shape[0])
     is_integer, is_hybrid = x.type is TensorType.INT8, x.type is TensorType.FLOAT32 and weights.type in _WEIGHT_BYTES
     sizes = LstmSizes(outer[1], outer[0], x.shape[-1], weights.shape[0], recurrent.shape[-1], is_hybrid, is_integer)
+    call.require(min(sizes.n_cell, sizes.n_output) > 0, f"cells and outputs are required, found {sizes.n_cell} and {sizes.n_output}")
     if not is_integer and x.type is not TensorType.FLOAT32:
         raise call.unsupported(f"inputs of type FLOAT32 or INT8 are supported, found {x.type.name}")
     _check_weights(call, cell, sizes, weights.type)
