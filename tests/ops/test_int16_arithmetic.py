@@ -8,6 +8,7 @@ from jitlite.schemas.ops import activation, comparison, elementwise
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     AddOptions,
+    DivOptions,
     EqualOptions,
     FloorDivOptions,
     FloorModOptions,
@@ -129,3 +130,15 @@ def test_plain_integers_that_are_not_equal():
     content = write_model(build(comparison.NOT_EQUAL, NotEqualOptions(), [short((3,))] * 2, [result(T.BOOL)]))
     (found,) = run(content, [np.array([1, 2, -3], np.int16), np.array([1, 3, -3], np.int16)])
     assert found.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("scales", [(0.001, 0.001, 0.002), (0.003, 0.01, 0.0002)])
+@pytest.mark.parametrize(("a", "b"), SHAPES)
+def test_quotients(scales, a, b):
+    """Of dividends and divisors for which LiteRT shifts by 31 bits at most: it leaves open what further shifts give."""
+    for fused in FUSED:
+        for low, high in ((1, 255), (-255, -1)):
+            divisor = operand(T.INT16, b, scales[1], low=low, high=high)
+            settings = DivOptions(fused_activation_function=fused)
+            dividend = operand(T.INT16, a, scales[0], low=300, high=32767)
+            check(elementwise.DIV, settings, [dividend, divisor], [result(T.INT16, scales[2])])

@@ -139,7 +139,9 @@ def div(call: Call) -> list[Step]:
         return [_require_nonzero(b), _step(call, "div", _bounds(call))]
     if b.type in elementwise_q8.SUFFIXES:
         return [_require_nonzero(b, b.zero_point), lookup.lookup_pair(call.input(0), b, call.outputs[0], _quotients(call))]
-    raise no_kernel(call, "FLOAT32, INT32, INT8, UINT8")
+    if b.type is T.INT16:
+        return [_require_nonzero(b), elementwise_q16.quotient(call)]
+    raise no_kernel(call, "FLOAT32, INT32, INT8, UINT8, INT16")
 
 
 def _quotients(call: Call) -> lookup.Integers:

@@ -59,6 +59,13 @@ def product(call: Call) -> Step:
     return _step(call, "product_qs16", [*quantize_multiplier(real), *_limits(call)])
 
 
+def quotient(call: Call) -> Step:
+    """DIV; a divisor of 0 gives anything."""
+    a, b, y = call.input(0), call.input(1), call.outputs[0]
+    real = float(lookup.scale_of(a) / (lookup.scale_of(b) * lookup.scale_of(y)))
+    return _step(call, "quotient_qs16", [*quantize_multiplier(real), *_limits(call)])
+
+
 def prelu(call: Call) -> Step:
     x, alpha, y = call.input(0), call.input(1), call.outputs[0]
     rising = quantize_multiplier(float(lookup.scale_of(x) / lookup.scale_of(y)))

@@ -5,7 +5,7 @@ from typing import Any
 from jitlite.interpreter.kernels.abi import i8p, i16p, i64p, inline, u8p
 from jitlite.interpreter.kernels.broadcast import binary
 from jitlite.interpreter.kernels.elementwise_int import floor_div, floor_mod, maximum, minimum
-from jitlite.interpreter.kernels.fixed_point import rounding_divide
+from jitlite.interpreter.kernels.fixed_point import leading_zeros, product, reciprocal, rounding_divide
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize, wide
 
 _FAMILY = __name__
@@ -95,6 +95,21 @@ def _equal(a: Any, b: Any, settings: Any) -> Any:
 
 
 binary(_FAMILY, "equal_qs16", (i16p, i16p, u8p, i64p), _equal, _equal_settings)
+
+
+@inline
+def _quotient(a: Any, b: Any, settings: Any) -> Any:
+    """A fixed-point reciprocal of the divisor times the dividend shifted left as far as it goes."""
+    mantissa, shift, low, high = settings
+    dividend = -wide(a) if b < 0 else wide(a)
+    inverse, exponent = reciprocal(-wide(b) if b < 0 else wide(b), 31)
+    bits = -dividend - 1 if dividend < 0 else dividend
+    headroom = leading_zeros(bits) - 1 if bits > 0 else wide(31)
+    found = product(product(dividend << headroom, inverse), mantissa)
+    return min(max(rounding_divide(found, min(max(exponent + headroom - shift, 0), 62)), low), high)
+
+
+binary(_FAMILY, "quotient_qs16", _QUANTIZED, _quotient, _product_settings)
 
 
 @inline
