@@ -87,19 +87,8 @@ def _is_outer(walk: i64p, start: i64) -> bool:
     return steps == (2, 1) or steps == (1, 2)
 
 
-def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
-    """The same for all rows of a part, as `broadcast.parts` wants it. Rows shorter than a vector are laid out one behind the other first.
-
-    Elements are bytes.
-    """
-    long_rows = row_by_row(vector_row(width, compute, put))
-
-    @forced
-    def lay_out(target: Any, at: int, x: Any, x_at: int, step: int, count: int) -> None:
-        if step == 0:
-            store_bytes(target, at, splat_byte(wide(x[x_at])))
-        else:
-            copy_few(target, at, x, x_at, count)
+def _outer_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
+    """A function of rows of which `_is_outer` is true."""
 
     @inline
     def outer_rows(a: Any, b: Any, y: Any, walk: i64p, at: i64, stop: i64, settings: Any) -> int:
@@ -120,6 +109,23 @@ def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
                 put(y, at + i, compute(a_some, i, b_some, i, settings))
             at, a_line, b_line = at + BYTES, a_line + rows * walk[6], b_line + rows * walk[7]
         return at
+
+    return outer_rows
+
+
+def vector_part(width: int, compute: Vectors, put: Vectors) -> Vectors:
+    """The same for all rows of a part, as `broadcast.parts` wants it. Rows shorter than a vector are laid out one behind the other first.
+
+    Elements are bytes.
+    """
+    long_rows, outer_rows = row_by_row(vector_row(width, compute, put)), _outer_part(width, compute, put)
+
+    @forced
+    def lay_out(target: Any, at: int, x: Any, x_at: int, step: int, count: int) -> None:
+        if step == 0:
+            store_bytes(target, at, splat_byte(wide(x[x_at])))
+        else:
+            copy_few(target, at, x, x_at, count)
 
     @inline
     def short_rows(a: Any, b: Any, y: Any, walk: i64p, start: i64, stop: i64, settings: Any) -> None:

@@ -304,6 +304,5 @@ DENSIFY = define(
         inputs=("input",),
         infer=_densified,
         options=DensifyOptions,
-        quant=Quant(QuantKind.SAME),
     )
 )
