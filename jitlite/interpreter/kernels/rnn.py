@@ -10,11 +10,9 @@ from jitlite.interpreter.kernels.recurrence import (
     add_product_f32,
     add_product_q8,
     dot,
-    dot_bytes,
     no_numbers,
     quantize,
     real,
-    sum_bytes,
 )
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize, wide
 
@@ -128,14 +126,16 @@ def svdf_qs8(x: i8p, w: i8p, times: i16p, bias: i32p, state: i16p, y: i8p, s: i6
     for b in range(begin, end):
         xs = advance(x, b * n_input)
         for u in range(units):
-            total = wide(bias[u]) if s[11] != 0 else wide(0)
+            total = narrow(bias[u]) if s[11] != 0 else narrow(0)
             for i in range(u * rank, (u + 1) * rank):
                 weights, past = advance(w, i * n_input), advance(state, (b * units * rank + i) * memory)
-                made = narrow(dot_bytes(weights, xs, n_input) - s[5] * sum_bytes(weights, n_input))
+                made, zero_point, recent = narrow(0), narrow(s[5]), advance(times, i * memory)
+                for k in range(n_input):
+                    made = narrow(made + narrow(narrow(weights[k]) * narrow(narrow(xs[k]) - zero_point)))
                 for m in range(memory - 1):
                     past[m] = past[m + 1]
                 scaled = wide(multiply_by_quantized_multiplier(made, narrow(s[7]), narrow(s[8])))
                 past[memory - 1] = min(max(scaled, -32768), 32767)
                 for m in range(memory):
-                    total += wide(past[m]) * wide(times[i * memory + m])
-            y[b * units + u] = requantize(narrow(total), narrow(s[9]), narrow(s[10]), narrow(s[6]), narrow(-128), narrow(127))
+                    total = narrow(total + narrow(narrow(past[m]) * narrow(recent[m])))
+            y[b * units + u] = requantize(total, narrow(s[9]), narrow(s[10]), narrow(s[6]), narrow(-128), narrow(127))
