@@ -31,7 +31,7 @@ def test_shape_at_run_time():
 
 
 @pytest.mark.parametrize("type", [T.INT32, T.INT64])
-@pytest.mark.parametrize(("batch", "classes", "samples"), [(1, 1, 1), (1, 5, 100), (3, 40, 7), (2, 3, 1)])
+@pytest.mark.parametrize(("batch", "classes", "samples"), [(1, 1, 1), (1, 5, 100), (3, 40, 7), (5000, 3, 3), (2, 3, 1)])
 def test_multinomial(type, batch, classes, samples):
     logits = operand(T.FLOAT32, (batch, classes), low=-5, high=5)
     check(MULTINOMIAL, RandomOptions(seed=12, seed2=34), [logits, constant(samples)], [result(type)])

@@ -100,16 +100,26 @@ def multinomial(call: Call) -> HostStep:
         logits = operands[0]
         assert logits is not None
         drawn = np.zeros(output.shape, dtype)
-        for row in range(batch):
-            totals = _totals(logits[row])
-            for first in range(0, samples, _CHUNK):
-                part = drawn[row, first : first + _CHUNK]
-                places = _doubles(generator, row * samples + first, len(part)) * totals[-1]
-                part[...] = np.searchsorted(totals, places, side="right")
+        together = max(1, _CHUNK // max(1, samples * logits.shape[1]))
+        for row in range(0, batch, together):
+            _draw(generator, logits[row : row + together], drawn[row : row + together], row * samples)
         generator.skip(batch * (-(-samples // 4) * 4) * _SAMPLE_SKIP)
         return [drawn]
 
     return HostStep(run)
+
+
+def _draw(generator: _Generator, logits: Array, drawn: Array, first: int) -> None:
+    """Draws classes by rows of logits; `first` counts the samples before. Many short rows are drawn at once, a long one in parts."""
+    rows, samples = drawn.shape
+    totals = _totals(logits)
+    if rows > 1:
+        places = _doubles(generator, first, drawn.size).reshape(drawn.shape) * totals[:, -1:]
+        drawn[...] = (totals[:, None, :] <= places[:, :, None]).sum(axis=-1)
+        return
+    for start in range(0, samples, _CHUNK):
+        part = drawn[0, start : start + _CHUNK]
+        part[...] = np.searchsorted(totals[0], _doubles(generator, first + start, len(part)) * totals[0, -1], side="right")
 
 
 def _doubles(generator: _Generator, first: int, count: int) -> Array:
@@ -121,11 +131,11 @@ def _doubles(generator: _Generator, first: int, count: int) -> Array:
 
 
 def _totals(logits: Array) -> Array:
-    """Running sums of exp(logit - greatest logit); logits that are not finite have probability 0."""
+    """Running sums along rows of exp(logit - greatest logit); logits that are not finite have probability 0."""
     finite = np.isfinite(logits)
-    most = logits[finite].max() if finite.any() else np.float32(0)
-    weights = np.where(finite, np.exp(np.where(finite, logits, most).astype(np.float64) - np.float64(most)), 0.0)
-    return np.cumsum(weights)
+    numbers = np.where(finite, logits, np.finfo(np.float32).min)
+    differences = np.where(finite, numbers.astype(np.float64) - numbers.max(axis=-1, keepdims=True).astype(np.float64), 0.0)
+    return np.cumsum(np.where(finite, np.exp(differences), 0.0), axis=-1)
 
 
 @binds(STABLEHLO_RNG_BIT_GENERATOR)
