@@ -70,11 +70,6 @@ def bias_or_zeros(bias: TensorInfo | None, channels: int, dtype: type[np.generic
     return bias.value.reshape(-1).astype(dtype, copy=False)
 
 
-def wrapped(values: Array) -> Array:
-    """Int64 values modulo 2^32 as int32, as int32 sums wrap."""
-    return values.astype(np.int64).astype(np.uint32).view(np.int32)
-
-
 def scales(info: TensorInfo, channels: int) -> NDArray[np.float64]:
     """A tensor's scales, one an output channel, as the float32 numbers the file holds."""
     assert info.quantization is not None

@@ -100,9 +100,6 @@ stack_i32 = _stack(types.int32)
 stack_i64 = _stack(types.int64)
 """The same for int64."""
 
-stack_i8 = _stack(types.int8)
-"""The same for int8."""
-
 
 def _vectors(builder: Any, kind: Tile, tile: Any) -> list[Any]:
     return [builder.extract_value(tile, number) for number in range(kind.rows * kind.panels)]
