@@ -108,6 +108,46 @@ def last_of(x: Numbers, at: int, count: int, step: int) -> Vector:
     return load_part(x, at, count - at) if step != 0 else load(x, 0)
 
 
+def _chosen_loop(result: Function, first: int, stop: int) -> Function:
+    """A function of a strip's whole vectors that chooses among the loops of operations [first, stop); each has its number as a constant."""
+
+    @forced
+    def loop(a: Numbers, b: Numbers, y: Numbers, count: int, a_step: int, b_step: int, low: Vector, high: Vector) -> None:
+        for at in range(0, count, LANES):
+            store(y, at, result(first, load(a, at * a_step), load(b, at * b_step), low, high))
+
+    others = _chosen_loop(result, first + 1, stop) if first + 1 < stop else None
+
+    @forced
+    def choose(operation: int, a: Numbers, b: Numbers, y: Numbers, count: int, a_step: int, b_step: int, low: Vector, high: Vector) -> None:
+        if others is None or operation == first:
+            loop(a, b, y, count, a_step, b_step, low, high)
+        else:
+            others(operation, a, b, y, count, a_step, b_step, low, high)
+
+    return choose
+
+
+def by_number(result: Function, operations: int, number: Any) -> Function:
+    """A strip for `broadcast` of so many operations: settings [low, high, operation], the bounds as of NumPy type `number`.
+
+    `result(operation, a, b, low, high)` gives an operation's vectors.
+    """
+    whole_vectors = _chosen_loop(result, 0, operations)
+
+    @inline
+    def strip(a: Numbers, b: Numbers, y: Numbers, count: int, a_step: int, b_step: int, settings: Any) -> None:
+        apart()
+        low, high, operation = splat(number(settings[0])), splat(number(settings[1])), int(settings[2])
+        whole = count // LANES * LANES
+        whole_vectors(operation, a, b, y, whole, a_step, b_step, low, high)
+        if whole < count:
+            first, second = last_of(a, whole, count, a_step), last_of(b, whole, count, b_step)
+            store_part(y, whole, result(operation, first, second, low, high), count - whole)
+
+    return strip
+
+
 def _long_rows(strip: Function) -> Function:
     @inline
     def long_rows(a: Numbers, b: Numbers, y: Numbers, walk: i64p, settings: Any, at: int, stop: int) -> None:
