@@ -18,6 +18,7 @@ from jitlite.interpreter.sharing import sharing
 from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.model import operator_name
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import map_file, read_mapped, read_model
 from jitlite.schemas.sparsity import constant_data
@@ -242,8 +243,8 @@ class Interpreter:
 
     `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
     processor the process may use; None and -1 stand for one. `custom_operators` maps custom operator names to `PythonOperator`s.
-    `arena_limit_bytes` bounds the tensor memory of each planned stage. JitliteError for a model that is damaged or asks for something
-    unsupported.
+    `arena_limit_bytes` bounds the tensor memory of each planned stage. The other `experimental_` options are LiteRT's settings of its own
+    delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something unsupported.
     """
 
     def __init__(
@@ -254,6 +255,11 @@ class Interpreter:
         num_threads: int | None = None,
         experimental_op_resolver_type: OpResolverType = OpResolverType.AUTO,
         experimental_preserve_all_tensors: bool = False,
+        experimental_disable_delegate_clustering: bool = False,
+        experimental_default_delegate_latest_features: bool = False,
+        experimental_compress_quantization_zero_points: bool = False,
+        experimental_disable_delegate_node_fusion: bool = False,
+        experimental_force_delegate_node_profiling: bool = False,
         *,
         custom_operators: Mapping[str, PythonOperator] | None = None,
         arena_limit_bytes: int = 2 << 30,
@@ -294,9 +300,37 @@ class Interpreter:
         """Details of each output, as for inputs."""
         return [self._main.details(index) for index in self._main.graph.outputs]
 
-    def get_tensor_details(self) -> list[dict[str, Any]]:
-        """Details of each tensor of the main subgraph."""
-        return [self._main.details(index) for index in range(len(self._main.graph.tensors))]
+    def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
+        """Details of each tensor of a subgraph, the main one unless said otherwise."""
+        session = self._session(subgraph_index)
+        return [session.details(index) for index in range(len(session.graph.tensors))]
+
+    def _get_ops_details(self) -> list[dict[str, Any]]:
+        """Index, name, tensors and their types of each operator of the main subgraph: LiteRT's undocumented but much used call."""
+        tensors = self._main.graph.tensors
+        return [
+            {
+                "index": index,
+                "op_name": operator_name(self._model, op),
+                "inputs": np.array(op.inputs, np.int32),
+                "outputs": np.array(op.outputs, np.int32),
+                "operand_types": [_element_type(tensors[item]) if item >= 0 else None for item in op.inputs],
+                "result_types": [_element_type(tensors[item]) for item in op.outputs],
+            }
+            for index, op in enumerate(self._main.graph.operators)
+        ]
+
+    def num_subgraphs(self) -> int:
+        """Number of subgraphs of the model."""
+        return len(self._model.subgraphs)
+
+    def _session(self, subgraph_index: int) -> SubgraphSession:
+        """The session of a subgraph, made when it is first asked for; ValueError for a subgraph that does not exist."""
+        if not 0 <= subgraph_index < len(self._model.subgraphs):
+            raise ValueError(f"subgraph_index: below {len(self._model.subgraphs)} is required, found {subgraph_index}")
+        if subgraph_index not in self._sessions:
+            self._sessions[subgraph_index] = SubgraphSession(self._model, subgraph_index, self._options, self._plans)
+        return self._sessions[subgraph_index]
 
     def set_tensor(self, tensor_index: int, value: Any) -> None:
         """Copies `value` into an input; ValueError unless dtype and shape are the tensor's own."""
@@ -304,10 +338,11 @@ class Interpreter:
             self._main.set(tensor_index, value)
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> NDArray[Any]:
-        """A copy of a tensor's value. Intermediate values last only with `experimental_preserve_all_tensors`."""
-        if subgraph_index != 0:
-            raise UnsupportedError(f"get_tensor: subgraph 0 is supported, found {subgraph_index}")
-        return self._main.view(tensor_index).copy()
+        """A copy of a tensor's value. Intermediate values last only with `experimental_preserve_all_tensors`.
+
+        Subgraphs besides the main one hold values once a signature runs them; what control flow computes inside is not kept.
+        """
+        return self._session(subgraph_index).view(tensor_index).copy()
 
     def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
         """A function that returns the tensor's own memory as an array; it stays valid until the next allocation."""
@@ -358,7 +393,4 @@ class Interpreter:
         if signature_key not in signatures:
             raise ValueError(f"signature_key: one of {sorted(signatures)} is required, found {signature_key!r}")
         signature = signatures[signature_key]
-        number = signature.subgraph_index
-        if number not in self._sessions:
-            self._sessions[number] = SubgraphSession(self._model, number, self._options, self._plans)
-        return SignatureRunner(signature, self._sessions[number])
+        return SignatureRunner(signature, self._session(signature.subgraph_index))

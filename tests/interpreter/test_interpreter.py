@@ -1,5 +1,8 @@
 """The public class against LiteRT's: same names, same details, same behaviour."""
 
+import copy
+import inspect
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
@@ -8,6 +11,7 @@ from ai_edge_litert.interpreter import OpResolverType as LiteRTResolver
 from jitlite.interpreter import Interpreter, OpResolverType
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.read import read_model
 from jitlite.schemas.tables import AddOptions, MulOptions, SignatureDef, TensorMap
 from tests.interpreter.models import GraphBuilder, content, new_model
 
@@ -57,6 +61,36 @@ def test_details_are_litert_s(corpus, name):
         for left, right in zip(mine, other):
             assert_same_details(left, right)
     assert ours.get_signature_list() == theirs.get_signature_list()
+    assert ours.num_subgraphs() == theirs.num_subgraphs()
+    for mine, other in zip(ours._get_ops_details(), theirs._get_ops_details(), strict=True):
+        assert_same_details(mine, other)
+
+
+def test_the_constructor_takes_what_litert_s_takes():
+    ours, theirs = (inspect.signature(made.__init__).parameters for made in (Interpreter, LiteRT))
+    for (name, mine), (wanted, other) in zip(ours.items(), theirs.items(), strict=False):
+        assert name == wanted
+        assert str(mine.default) == str(other.default)
+
+
+def test_other_subgraphs_tensors_can_be_read():
+    model = read_model(two_input_model())
+    model.subgraphs.append(copy.deepcopy(model.subgraphs[0]))
+    second = copy.deepcopy(model.signature_defs[0])
+    second.signature_key, second.subgraph_index = "second", 1
+    model.signature_defs.append(second)
+    results = []
+    for made in (Interpreter, LiteRT):
+        interpreter = made(model_content=content(model))
+        runner = interpreter.get_signature_runner("second")
+        runner(left=np.full((1, 3), 2, np.float32), right=np.ones((1, 3), np.float32))
+        index = runner.get_output_details()["result"]["index"]
+        results.append(interpreter.get_tensor(index, 1))
+        assert [detail["name"] for detail in interpreter.get_tensor_details(1)[: index + 1]]
+    np.testing.assert_array_equal(*results)
+    with pytest.raises(ValueError, match="subgraph_index: below 2 is required, found 2"):
+        interpreter = Interpreter(model_content=content(model))
+        interpreter.get_tensor(0, 2)
 
 
 def script(make):
