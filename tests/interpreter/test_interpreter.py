@@ -88,8 +88,8 @@ def test_other_subgraphs_tensors_can_be_read():
         results.append(interpreter.get_tensor(index, 1))
         assert [detail["name"] for detail in interpreter.get_tensor_details(1)[: index + 1]]
     np.testing.assert_array_equal(*results)
+    interpreter = Interpreter(model_content=content(model))
     with pytest.raises(ValueError, match="subgraph_index: below 2 is required, found 2"):
-        interpreter = Interpreter(model_content=content(model))
         interpreter.get_tensor(0, 2)
 
 

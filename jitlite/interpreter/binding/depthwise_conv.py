@@ -30,12 +30,12 @@ from jitlite.interpreter.binding.panels import (
     scales,
     widened,
 )
-from jitlite.interpreter.binding.products import shared_multiplier
+from jitlite.interpreter.binding.products import product_ranges, shared_multiplier
 from jitlite.interpreter.binding.products_q16 import is_q16
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, fuses, kernels, no_kernel
-from jitlite.interpreter.binding.rounding import Int32s, certify_quantized, sum_ranges
+from jitlite.interpreter.binding.rounding import Int32s, certify_quantized
 from jitlite.interpreter.binding.windows import Windows, sliding
-from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
+from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import replace
@@ -164,9 +164,8 @@ def _quantized_steps(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tensor
     is_signed = x.type is TensorType.INT8
     mantissas, shifts = (multipliers if is_signed else shared_multiplier)(x, weight, y, s.out_c)
     biases = bias_or_zeros(bias, s.out_c, np.int32)
-    low, high = INTEGER_RANGE[x.type]
     assert weight.value is not None
-    ranges = sum_ranges(weight.value, 3, biases, low - x.zero_point, high - x.zero_point, _zero_point(weight))
+    ranges = product_ranges(weight.value, biases, x, _zero_point(weight), axis=3)
     line = certify_quantized(mantissas, shifts, clamp, ranges)
     s = _along_width(s)
     channels = max(s.out_c, LEAST_CHANNELS)

@@ -183,20 +183,13 @@ def fully_connected(call: Call) -> Bound:
     p = Product(x.size // depth, units, depth, first, first, 1, 1)
     if is_float(x, w, y):
         return _float_product(x, w, bias, y, p, bounds(activation))
-    if is_int8(x, w, y) and is_constant(bias):
+    if (is_int8(x, w, y) or (is_uint8(x, w, y) and is_constant(w))) and is_constant(bias):
         clamp, biases = limits(y, activation), bias_or_zeros(bias, units, np.int32)
         packing, right = _right(w, p)
         ranges = product_ranges(w.value, biases, x, w.zero_point) if is_constant(w) and w.value is not None else None
         rounding = real_rounding(real_multipliers(x, w, y, units), clamp, ranges)
         s = p.sizes(1)
         return [*packing, quantized_step(x, y, right, biases, rounding, clamp, s, p.batches())]
-    if is_uint8(x, w, y) and is_constant(w, bias):
-        assert w.value is not None
-        clamp, biases = limits(y, activation), bias_or_zeros(bias, units, np.int32)
-        ranges = product_ranges(w.value, biases, x, w.zero_point)
-        rounding = fixed_point_rounding(*shared_multiplier(x, w, y, units), clamp, ranges)
-        packing, right = _right(w, p)
-        return quantized_step(x, y, right, biases, rounding, clamp, p.sizes(1), p.batches())
     if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
     if is_q16(x, w, y):

@@ -248,11 +248,11 @@ def packed_right(weights: Array, zero_point: int, s: Sizes) -> Right:
     return Right(*pack_s8(by_run(own, s), s.groups), offset)
 
 
-def product_ranges(weights: Array, biases: NDArray[np.integer], x: TensorInfo, zero_point: int) -> NDArray[np.int64]:
-    """What sums of each channel can be, for constant weights."""
+def product_ranges(weights: Array, biases: NDArray[np.integer], x: TensorInfo, zero_point: int, axis: int = 0) -> NDArray[np.int64]:
+    """What sums of each channel can be, for constant weights whose channels lie along `axis`."""
     low, high = INTEGER_RANGE[x.type]
     own, offset = signed(weights, zero_point)
-    return sum_ranges(own, 0, biases, low - x.zero_point, high - x.zero_point, offset)
+    return sum_ranges(own, axis, biases, low - x.zero_point, high - x.zero_point, offset)
 
 
 def _readable(x: TensorInfo) -> Argument:

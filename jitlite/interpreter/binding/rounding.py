@@ -42,6 +42,7 @@ def sum_ranges(weights: NDArray[np.int8], axis: int, biases: NDArray[np.integer]
 
     `zero_point` is subtracted from the weights. Sums of int32 wrap, so the range is all of int32 where it could be left.
     """
+    assert weights.dtype == np.int8, weights.dtype
     positive, negative = np.empty((2, weights.shape[axis]), np.int64)
     call_kernel(
         "certify",
