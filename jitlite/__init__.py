@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jitlite.interpreter import Interpreter
+    from jitlite.interpreter import Interpreter, custom_kernel, custom_operator
     from jitlite.quantization import Recipe
     from jitlite.schemas.errors import JitliteError
     from jitlite.tools.api import benchmark, compare, convert, load, quantize, save
@@ -18,12 +18,26 @@ _ON_DEMAND = {
     "benchmark": "jitlite.tools.api",
     "compare": "jitlite.tools.api",
     "convert": "jitlite.tools.api",
+    "custom_kernel": "jitlite.interpreter.custom",
+    "custom_operator": "jitlite.interpreter.custom",
     "load": "jitlite.tools.api",
     "quantize": "jitlite.tools.api",
     "save": "jitlite.tools.api",
 }
 
-__all__ = ["Interpreter", "JitliteError", "Recipe", "benchmark", "compare", "convert", "load", "quantize", "save"]
+__all__ = [
+    "Interpreter",
+    "JitliteError",
+    "Recipe",
+    "benchmark",
+    "compare",
+    "convert",
+    "custom_kernel",
+    "custom_operator",
+    "load",
+    "quantize",
+    "save",
+]
 
 
 def __getattr__(name: str) -> Any:

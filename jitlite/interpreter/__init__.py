@@ -1,6 +1,6 @@
 """Runs .tflite models with compiled kernels; LiteRT's names, NumPy and the standard library only."""
 
+from jitlite.interpreter.custom import CustomOperator, custom_kernel, custom_operator
 from jitlite.interpreter.interpreter import Interpreter, OpResolverType, SignatureRunner
-from jitlite.interpreter.plan import PythonOperator
 
-__all__ = ["Interpreter", "OpResolverType", "PythonOperator", "SignatureRunner"]
+__all__ = ["CustomOperator", "Interpreter", "OpResolverType", "SignatureRunner", "custom_kernel", "custom_operator"]

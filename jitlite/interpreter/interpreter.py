@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.custom import CustomOperator, chosen_operators
 from jitlite.interpreter.kernels.team_blocks import NO_TEAM
-from jitlite.interpreter.plan import PythonOperator
+from jitlite.interpreter.plan import operator_kinds
 from jitlite.interpreter.plan_cache import KeptPlans
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import sharing
@@ -22,7 +23,7 @@ from jitlite.schemas.model import operator_name
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import map_file, read_mapped, read_model
 from jitlite.schemas.sparsity import constant_data
-from jitlite.schemas.tables import Model, SignatureDef, Tensor, TensorType
+from jitlite.schemas.tables import BuiltinOperator, Model, SignatureDef, Tensor, TensorType
 from jitlite.schemas.verify import verify
 
 
@@ -226,15 +227,20 @@ class SignatureRunner:
 
 
 def _opened(
-    path: str | os.PathLike[str] | None, content: bytes | bytearray | memoryview | None, keeps_plans: bool
+    path: str | os.PathLike[str] | None, content: bytes | bytearray | memoryview | None, custom: Mapping[str, Any] | None
 ) -> tuple[Model, KeptPlans]:
-    """A model, verified, and the plans kept of it; those were made of the same model after it had been verified."""
+    """A model, verified, and the plans kept of it; those were made of the same model after it had been verified.
+
+    None are kept where the model has any of the `custom` operators, or without these.
+    """
     if path is None:
         assert content is not None
         return verify(read_model(content)), KeptPlans(None)
     file = map_file(path)
-    plans = KeptPlans(file if keeps_plans else None)
-    model, main = read_mapped(file), plans.of(0)
+    model = read_mapped(file)
+    has_custom = custom is None or any(name in custom for builtin, name in operator_kinds(model) if builtin is BuiltinOperator.CUSTOM)
+    plans = KeptPlans(None if has_custom else file)
+    main = plans.of(0)
     return model if main is not None and main.is_kept else verify(model), plans
 
 
@@ -242,9 +248,11 @@ class Interpreter:
     """Runs a .tflite model.
 
     `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
-    processor the process may use; None and -1 stand for one. `custom_operators` maps custom operator names to `PythonOperator`s.
-    `arena_limit_bytes` bounds the tensor memory of each planned stage. The other `experimental_` options are LiteRT's settings of its own
-    delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something unsupported.
+    processor the process may use; None and -1 stand for one. `custom_operators` are operators that `custom_operator` and `custom_kernel`
+    made, or a mapping of names to them; those registered are known without (docs/custom-operators.md). `custom_op_registerers` is LiteRT's
+    name for the same. `arena_limit_bytes` bounds the tensor memory of each planned stage. The other `experimental_` options are LiteRT's
+    settings of its own delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something
+    unsupported.
     """
 
     def __init__(
@@ -261,7 +269,8 @@ class Interpreter:
         experimental_disable_delegate_node_fusion: bool = False,
         experimental_force_delegate_node_profiling: bool = False,
         *,
-        custom_operators: Mapping[str, PythonOperator] | None = None,
+        custom_operators: Mapping[str, Any] | Iterable[CustomOperator] | None = None,
+        custom_op_registerers: Iterable[CustomOperator] | None = None,
         arena_limit_bytes: int = 2 << 30,
     ) -> None:
         if (model_path is None) == (model_content is None):
@@ -270,10 +279,10 @@ class Interpreter:
             raise ValueError(f"num_threads: -1 or at least 1 is required, found {num_threads!r}")
         if experimental_delegates:
             raise UnsupportedError("experimental_delegates: delegates are not supported yet")
-        keeps_plans = not custom_operators and not experimental_preserve_all_tensors
-        self._model, self._plans = _opened(model_path, model_content, keeps_plans)
+        custom = chosen_operators(custom_operators if custom_op_registerers is None else custom_op_registerers)
+        self._model, self._plans = _opened(model_path, model_content, None if experimental_preserve_all_tensors else custom)
         options = ProgramOptions(
-            custom=dict(custom_operators or {}),
+            custom=custom,
             arena_limit_bytes=arena_limit_bytes,
             preserve_all=experimental_preserve_all_tensors,
             sharing=sharing(max(1, num_threads or 1)),

@@ -7,7 +7,7 @@ shapes are not known; the next stage is planned when that value is there. An ord
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, Step
+from jitlite.interpreter.custom import CustomOperator, custom_call
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
@@ -32,17 +33,6 @@ FOLD_LIMIT_BYTES = 1 << 28
 
 _MOST_INLINED = 1 << 16
 _MOST_ELEMENTS = INTEGER_RANGE[TensorType.INT32][1]
-
-
-class PythonOperator(Record):
-    """A custom operator written in Python.
-
-    `run` takes the input arrays (None for an absent operand) and returns the output arrays. `infer` gives the output shapes and types from
-    a Call; without it they are those of the returned arrays.
-    """
-
-    run: Callable[[Sequence[NDArray[Any] | None]], Sequence[NDArray[Any]]]
-    infer: Callable[[Call], Sequence[tuple[tuple[int, ...], TensorType]]] | None = None
 
 
 class PlannedStep(Record):
@@ -127,7 +117,7 @@ class Planner(Record, frozen=False):
     model: Model
     subgraph: int
     slots: Slots
-    custom: Mapping[str, PythonOperator]
+    custom: Mapping[str, CustomOperator]
     fold: Folder
     control: ControlPlanner
     kinds: Sequence[tuple[BuiltinOperator, str]]
@@ -216,9 +206,30 @@ class Planner(Record, frozen=False):
             self._bind_waiting(stage)
         except UnsupportedError as error:
             unsupported.append(error)
-        if unsupported:
-            raise UnsupportedError("\n".join(dict.fromkeys(str(error) for error in unsupported)))
+        if unsupported or start == 0:
+            self._report([*unsupported, *(self._unknown(range(stage.stop, len(self.graph.operators))) if not stage.is_last else ())])
         return stage
+
+    def _unknown(self, nodes: Sequence[int]) -> Iterator[UnsupportedError]:
+        """The errors for those of the operators, which are not planned yet, that nobody knows."""
+        for node in nodes:
+            try:
+                if self._custom(self.graph.operators[node]) is None:
+                    self._known_spec(node)
+            except UnsupportedError as error:
+                yield error
+
+    def _report(self, errors: Sequence[UnsupportedError]) -> None:
+        """Raises all errors as one; custom operators that nobody knows are named at its start."""
+        if not errors:
+            return
+        lines = list(dict.fromkeys(str(error) for error in errors))
+        custom = sorted({name for builtin, name in self.kinds if builtin is BuiltinOperator.CUSTOM and name not in self.custom})
+        missing = [printable(name) for name in custom if find_spec(BuiltinOperator.CUSTOM, name) is None]
+        if missing:
+            lines.append(f"custom operators {', '.join(missing)} are required in custom_operators (docs/custom-operators.md), found none")
+        cause = errors[0] if len(lines) == 1 else None
+        raise UnsupportedError("\n".join(lines)) from (cause.__cause__ if cause is not None else None)
 
     def _release(self, stage: Stage, read: Sequence[int]) -> None:
         """Forgets the values of folded tensors that no further operator reads: steps hold what they need, packed or as it is."""
@@ -232,15 +243,20 @@ class Planner(Record, frozen=False):
             stage.tensors[index] = self.tensor(index)
         stage.stop = node + 1
 
+    def _known_spec(self, node: int) -> OpSpec:
+        """An operator's spec; UnsupportedError for operators and versions that are not known."""
+        op = self.graph.operators[node]
+        spec, version = self.spec(op), self.model.operator_codes[op.opcode_index].version
+        if spec is not None and version <= spec.max_version:
+            return spec
+        known = "" if spec is None else f"; versions up to {spec.max_version} are supported"
+        raise UnsupportedError(f"{self.where(node)}: operator {printable(self.label(op))} version {version} is not supported{known}")
+
     def _call(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> Call:
         op = self.graph.operators[node]
         code = self.model.operator_codes[op.opcode_index]
-        spec = self.spec(op)
-        if spec is None or code.version > spec.max_version:
-            known = "" if spec is None else f"; versions up to {spec.max_version} are supported"
-            raise UnsupportedError(
-                f"{self.where(node)}: operator {printable(self.label(op))} version {code.version} is not supported{known}"
-            )
+        custom = self._custom(op)
+        spec = None if custom is not None else self._known_spec(node)
         inputs = []
         for index in op.inputs:
             info = stage.tensors.get(index) if index >= 0 else None
@@ -249,19 +265,23 @@ class Planner(Record, frozen=False):
             if info is not None and values is not None and index in values:
                 info = replace(info, value=values[index])
             inputs.append(info)
+        outputs = tuple(self.tensor(index) for index in op.outputs)
+        if spec is None:
+            fields = {"version": code.version, "where": self.where(node), "custom_options": bytes(op.custom_options)}
+            return custom_call(self.label(op), inputs=tuple(inputs), outputs=outputs, **fields)
         options = op.builtin_options or op.builtin_options_2
         if options is None and spec.options is not None:
             options = spec.options()
-        outputs = tuple(self.tensor(index) for index in op.outputs)
         between = tuple(self.tensor(index) for index in op.intermediates if index >= 0)
         return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between)
 
     def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
         """Adds an operator's steps; True when its output shapes are known only behind it."""
         op = self.graph.operators[node]
-        if self.label(op) in self.custom and self.kinds[op.opcode_index][0] is BuiltinOperator.CUSTOM:
-            return self._plan_custom(stage, node)
         call = self._call(stage, node, values)
+        custom = self._custom(op)
+        if custom is not None:
+            return self._plan_custom(stage, node, custom, call)
         call = replace(call, outputs=self._resolved(call, infer(call)))
         if call.spec.value is not None:
             stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
@@ -337,17 +357,18 @@ class Planner(Record, frozen=False):
             outputs.append(replace(info, shape=tuple(shape)))
         return tuple(outputs)
 
-    def _plan_custom(self, stage: Stage, node: int) -> bool:
+    def _custom(self, op: Operator) -> CustomOperator | None:
+        """The operator in Python that a user brought for this one."""
+        builtin, name = self.kinds[op.opcode_index]
+        return self.custom.get(name) if builtin is BuiltinOperator.CUSTOM else None
+
+    def _plan_custom(self, stage: Stage, node: int, custom: CustomOperator, call: Call) -> bool:
         self._bind_waiting(stage)
-        op = self.graph.operators[node]
-        operator = self.custom[self.label(op)]
-        spec = OpSpec(self.label(op), BuiltinOperator.CUSTOM, ("input*",), lambda call: [], outputs=("output*",))
-        inputs = tuple(stage.tensors[index] if index >= 0 else None for index in op.inputs)
-        outputs = tuple(self.tensor(index) for index in op.outputs)
-        call = Call(spec, None, inputs, outputs, 1, self.where(node), bytes(op.custom_options))
-        if operator.infer is not None:
-            call = replace(call, outputs=self._resolved(call, operator.infer(call)))
-        return self._add(stage, node, call, HostStep(operator.run, shapes_known=operator.infer is not None))
+        call, results = custom.resolve(call)
+        if results is not None:
+            call = replace(call, outputs=self._resolved(call, results))
+        step = custom.step(call)
+        return self._add(stage, node, call, [step] if isinstance(step, Step) else step)
 
     def _add(self, stage: Stage, node: int, call: Call, steps: Sequence[Step | PlannedStep] | HostStep) -> bool:
         """Adds an operator's steps, or those of a subgraph as they are; True when its output shapes are known only behind it."""

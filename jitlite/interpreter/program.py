@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.registry import HostStep, Step
 from jitlite.interpreter.codegen.immediate import run_kernel
 from jitlite.interpreter.control import plan_control
+from jitlite.interpreter.custom import CustomOperator
 from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
-from jitlite.interpreter.plan import PlannedStep, Planner, PythonOperator, Slots, Stage, operator_kinds
+from jitlite.interpreter.plan import PlannedStep, Planner, Slots, Stage, operator_kinds
 from jitlite.interpreter.plan_cache import PlanCache
 from jitlite.interpreter.registry import load_bindings
 from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, StageRunner
@@ -33,7 +34,7 @@ class ProgramOptions(Record):
     `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables; without one the program has its own.
     """
 
-    custom: Mapping[str, PythonOperator] = MappingProxyType({})
+    custom: Mapping[str, CustomOperator] = MappingProxyType({})
     arena_limit_bytes: int = 2 << 30
     loop_budget: int = 1_000_000
     preserve_all: bool = False

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Run, Scratch, Step
-from jitlite.interpreter.codegen.library import load, loaded
+from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Run, Scratch, Step, UserStep
+from jitlite.interpreter.codegen.library import Library, load, loaded
 from jitlite.interpreter.kernels.team_blocks import RUN_WORDS
 from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
@@ -39,7 +39,7 @@ class TableBuilder:
         self._scratches = scratches
         self._sharing = sharing
         self._kept: list[Any] = []
-        self.labels: dict[int, PlannedStep] = {}
+        self.labels: dict[int, tuple[PlannedStep, Step]] = {}
         self._tables: list[NDArray[np.int64]] = []
         self._run = np.zeros(RUN_WORDS, np.int64)
 
@@ -56,7 +56,7 @@ class TableBuilder:
         """The step table, rows of (kernel address, argument block address, parts)."""
         rows = np.zeros((len(steps), 3), np.int64)
         for row, (step, owner) in enumerate(zip(steps, owners, strict=True)):
-            library = loaded(step.family)
+            library = _library(step)
             declared = library.parameters.get(step.kernel)
             assert declared is not None, f"{step.family}.{step.kernel}: no such kernel"
             names = [name for name, _ in declared]
@@ -66,7 +66,7 @@ class TableBuilder:
                 block[i] = self._word(step.arguments[name], storage, owner)
             self._kept.append(block)
             rows[row] = library.addresses[step.kernel], block.ctypes.data, self._parts(step)
-            self.labels[block.ctypes.data] = owner
+            self.labels[block.ctypes.data] = owner, step
         self._tables.append(rows)
         return rows
 
@@ -101,10 +101,16 @@ def _nested(step: Step) -> list[Nested]:
     return [argument for argument in step.arguments.values() if isinstance(argument, Nested)]
 
 
+def _library(step: Step) -> Library | Any:
+    """Where a step's kernel is."""
+    return step.library if isinstance(step, UserStep) else loaded(step.family)
+
+
 def _families(steps: Sequence[Step]) -> Iterator[str]:
     """The kernel families of steps and of those nested in them."""
     for step in steps:
-        yield step.family
+        if not isinstance(step, UserStep):
+            yield step.family
         for argument in _nested(step):
             yield from _families(argument.steps)
 
@@ -176,15 +182,27 @@ class StageRunner:
 
     def failure(self, segment: NativeSegment, status: int) -> ExecutionError:
         """The error for a segment's status; names the operator."""
-        planned = self._builder.labels.get(segment.table.take_failed())
-        where = f"operator {planned.node} ({planned.label})" if planned is not None else "a nested operator"
+        planned, step = self._builder.labels.get(segment.table.take_failed(), (None, None))
+        where = _where(planned) if planned is not None else "a nested operator"
+        if isinstance(step, UserStep):
+            return self._raised(where, step)
         return ExecutionError(f"{where}: {STATUS_TEXT.get(status, f'status 0 is required, found {status}')}")
+
+    def _raised(self, where: str, step: UserStep) -> ExecutionError:
+        """The error for a user's kernel that raised an exception, with that as its cause."""
+        cause = step.library.exception([self._memory.array(x) for x in step.arguments.values() if isinstance(x, TensorInfo)], step.options)
+        error = ExecutionError(f"{where}: the custom kernel failed{f': {cause!r}' if cause is not None else ''}")
+        error.__cause__ = cause
+        return error
 
     def _run_host(self, planned: PlannedStep) -> None:
         assert isinstance(planned.step, HostStep)
-        where = f"operator {planned.node} ({planned.label})"
+        where = _where(planned)
         inputs = [None if info is None else self._memory.array(info) for info in planned.inputs]
         try:
+            if planned.step.write is not None:
+                planned.step.write(inputs, [self._memory.array(info) for info in planned.outputs])
+                return
             results = tuple(planned.step.run(inputs))
         except JitliteError:
             raise
@@ -205,6 +223,10 @@ class StageRunner:
         if result.shape != info.shape:
             raise ExecutionError(f"{where}: output '{info.name}' of shape {info.shape} is required, found {result.shape}")
         self._memory.array(info)[...] = result
+
+
+def _where(planned: PlannedStep) -> str:
+    return f"operator {planned.node} ({planned.label})"
 
 
 def _tensor_bytes(step: Step) -> int:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jitlite.interpreter import Interpreter, PythonOperator
+from jitlite.interpreter import CustomOperator, Interpreter
 from jitlite.schemas.ops.activation import RELU
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT
 from jitlite.schemas.ops.elementwise import ADD, NEG
@@ -27,7 +27,7 @@ from jitlite.schemas.tables import (
 from tests.interpreter.models import GraphBuilder, content, new_model
 
 NONE = ActivationFunctionType.NONE
-TWICE = {"Twice": PythonOperator(lambda arrays: [2 * arrays[0]], lambda call: [(call.input(0).shape, call.input(0).type)])}
+TWICE = [CustomOperator("Twice", lambda x: 2 * x, lambda call: [call.input(0)])]
 
 
 class Rows(GraphBuilder):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jitlite.interpreter import Interpreter, PythonOperator, plan_cache
+from jitlite.interpreter import Interpreter, plan_cache
 from jitlite.interpreter.plan import Planner
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.elementwise import ADD
@@ -156,7 +156,6 @@ def test_plans_for_other_uses_are_not_kept(folder, path):
     resized.resize_tensor_input(0, (3, 64))
     run(resized, np.repeat(X, 3, 0))
     run(Interpreter(path, experimental_preserve_all_tensors=True))
-    run(Interpreter(path, custom_operators={"anything": PythonOperator(lambda arrays: arrays)}))
     run(Interpreter(model_content=dense_model()))
     assert list(folder.iterdir()) == []
 

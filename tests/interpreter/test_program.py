@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
-from jitlite.interpreter import Interpreter, PythonOperator
+from jitlite.interpreter import CustomOperator, Interpreter
 from jitlite.interpreter.binding.registry import Nested
 from jitlite.interpreter.segments import HostSegment, NativeSegment
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
@@ -57,7 +57,7 @@ def python_step_model() -> bytes:
 @pytest.mark.parametrize("knows_shapes", [True, False])
 def test_a_python_step_between_native_steps(knows_shapes):
     infer = (lambda call: [(call.input(0).shape, call.input(0).type)]) if knows_shapes else None
-    cumulate = PythonOperator(lambda arrays: [np.cumsum(arrays[0])], infer)
+    cumulate = CustomOperator("Cumulate", np.cumsum, infer)
     interpreter = Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": cumulate})
     x = np.array([1, 2, 3, 4], np.float32)
     for scale in (1, 2, 3):
@@ -66,7 +66,7 @@ def test_a_python_step_between_native_steps(knows_shapes):
 
 
 def test_segments_around_a_python_step():
-    cumulate = PythonOperator(lambda arrays: [np.cumsum(arrays[0])], lambda call: [(call.input(0).shape, call.input(0).type)])
+    cumulate = CustomOperator("Cumulate", np.cumsum, lambda call: [call.input(0)])
     interpreter = Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": cumulate})
     interpreter.allocate_tensors()
     segments = interpreter._main.program._first.runner.segments
@@ -74,27 +74,27 @@ def test_segments_around_a_python_step():
 
 
 def test_a_python_step_that_fails_is_named():
-    broken = PythonOperator(lambda arrays: [arrays[0][9]])
+    broken = CustomOperator("Cumulate", lambda x: x[9])
     with pytest.raises(ExecutionError, match=r"operator 1 \(Cumulate\): the Python operator failed: IndexError"):
         run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": broken}), np.zeros(4, np.float32))
 
 
 def test_a_python_step_that_returns_nothing_is_named():
-    with pytest.raises(ExecutionError, match=r"operator 1 \(Cumulate\): the Python operator failed: TypeError"):
+    with pytest.raises(ExecutionError, match=r"operator 1 \(Cumulate\): 1 output arrays are required, found 0"):
         run(
-            Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": PythonOperator(lambda arrays: None)}),
+            Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": CustomOperator("Cumulate", lambda x: ())}),
             np.zeros(4, np.float32),
         )
 
 
 def test_a_python_step_whose_inference_miscounts_is_refused():
-    operator = PythonOperator(lambda arrays: [arrays[0]], lambda call: [])
-    with pytest.raises(InvalidModelError, match=r"Cumulate.*0 outputs are required, found 1"):
+    operator = CustomOperator("Cumulate", lambda x: x, lambda call: [])
+    with pytest.raises(InvalidModelError, match=r"Cumulate.*1 outputs of infer are required, found 0"):
         Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": operator}).allocate_tensors()
 
 
 def test_a_python_step_of_another_dtype_is_refused():
-    wrong = PythonOperator(lambda arrays: [np.zeros(4, np.int32)])
+    wrong = CustomOperator("Cumulate", lambda x: np.zeros(4, np.int32))
     with pytest.raises(ExecutionError, match="float32 is required, found int32"):
         run(Interpreter(model_content=python_step_model(), custom_operators={"Cumulate": wrong}), np.zeros(4, np.float32))
 

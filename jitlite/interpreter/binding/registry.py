@@ -46,14 +46,23 @@ class Step(Record):
     arguments: dict[str, Argument]
 
 
+class UserStep(Step):
+    """A call of a kernel that a user's function was compiled to; `library` has it, `options` are those of the call."""
+
+    library: Any
+    options: Sequence[Any]
+
+
 class HostStep(Record):
     """An operator that runs in Python: arrays of its inputs (None for an absent operand) in, arrays of its outputs out.
 
-    With `shapes_known` the outputs have the shapes inference gave; otherwise the arrays returned decide.
+    With `shapes_known` the outputs have the shapes inference gave; otherwise the arrays returned decide. With `write` it is called instead
+    of `run`, with the inputs and the outputs' own memory.
     """
 
     run: Callable[[Sequence[NDArray[Any] | None]], Sequence[NDArray[Any]]]
     shapes_known: bool = True
+    write: Callable[[Sequence[NDArray[Any] | None], Sequence[NDArray[Any]]], None] | None = None
 
 
 Bound = Step | HostStep | Sequence[Step]
