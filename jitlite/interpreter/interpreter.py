@@ -247,6 +247,7 @@ def _opened(
 class Interpreter:
     """Runs a .tflite model.
 
+    Several interpreters may run at once in several threads; one interpreter serves one thread at a time.
     `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
     processor the process may use; None and -1 stand for one. `custom_operators` are operators that `custom_operator` and `custom_kernel`
     made, or a mapping of names to them; those registered are known without (docs/custom-operators.md). `custom_op_registerers` is LiteRT's
@@ -291,6 +292,9 @@ class Interpreter:
         self._options = options
         self._main = SubgraphSession(self._model, 0, options, self._plans)
         self._sessions = {0: self._main}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("an Interpreter cannot be pickled or copied: make another one from the same file")
 
     @property
     def model(self) -> Model:
