@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,7 @@ def plan_control(options: ProgramOptions) -> ControlPlanner:
                 f"a subgraph index below {len(planner.model.subgraphs)} is required, found {index}",
             )
         planned = _plan_if(planner, call) if call.spec is IF else _plan_while(planner, call, options.loop_budget)
-        return planned or (call, _host(planner, call, options))
+        return planned or _host(planner, call, options)
 
     return plan
 
@@ -76,8 +76,10 @@ class Inlined:
             else:
                 self.inputs.append(replace(declared, shape=argument.shape, value=None))
         self.stage: Stage = inner.first_stage(dict(zip(graph.inputs, self.inputs)))
-        self.is_native = self.stage.is_last and all(isinstance(planned.step, Step) for planned in self.stage.steps)
-        self.outputs = [self.stage.tensors[index] for index in graph.outputs] if self.is_native else []
+        outputs = [self.stage.tensors[index] for index in graph.outputs] if self.stage.is_last else []
+        has_strings = any(info.type is TensorType.STRING for info in (*self.inputs, *outputs))
+        self.is_native = self.stage.is_last and not has_strings and all(isinstance(planned.step, Step) for planned in self.stage.steps)
+        self.outputs = outputs if self.is_native else []
 
     def steps(self, arguments: Sequence[TensorInfo], results: Sequence[TensorInfo]) -> tuple[Step, ...]:
         """Copies of the arguments it does not borrow in, the subgraph's own steps, copies of its outputs to `results`."""
@@ -179,16 +181,13 @@ class Subprograms:
     def _program(self, index: int, arrays: Sequence[NDArray[Any]]) -> Program:
         from jitlite.interpreter.program import Program
 
-        key = [(array.shape, array.dtype) for array in arrays]
+        own = replace(self._planner, subgraph=index, base=0)
+        inputs = {number: _described(own.tensor(number), array) for number, array in zip(own.graph.inputs, arrays)}
+        key = [(info.shape, info.type, info.value is not None and info.value.tobytes()) for info in inputs.values()]
         kept = self._kept.get(index)
         if kept is not None and kept[0] == key:
             return kept[1]
-        own = replace(self._planner, subgraph=index, base=0)
-        infos: Mapping[int, TensorInfo] = {
-            number: replace(own.tensor(number), shape=array.shape, type=tensor_type(array.dtype), value=None)
-            for number, array in zip(own.graph.inputs, arrays)
-        }
-        program = Program(own.model, index, infos, self._options)
+        program = Program(own.model, index, inputs, self._options)
         self._kept[index] = key, program
         return program
 
@@ -198,13 +197,24 @@ class Subprograms:
         for number, array in zip(graph.inputs, arrays):
             target = program.array(number)
             assert target is not None
-            target[...] = array
+            if graph.tensors[number].type is not TensorType.RESOURCE:
+                target[...] = array
         program.run()
         return [np.array(program.array(number)) for number in graph.outputs]
 
 
-def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
-    """Runs the subgraphs as programs of their own, planned for the shapes each run brings."""
+def _described(declared: TensorInfo, array: NDArray[Any]) -> TensorInfo:
+    """A subgraph's input for the array it gets. Handles are values that are known while planning."""
+    if declared.type is TensorType.RESOURCE:
+        return replace(declared, shape=(array.nbytes // 4,), value=array.view(np.int32).reshape(-1))
+    type = TensorType.STRING if array.dtype == np.object_ else tensor_type(array.dtype)
+    return replace(declared, shape=array.shape, type=type, value=None)
+
+
+def _host(planner: Planner, call: Call, options: ProgramOptions) -> Planned:
+    """Runs the subgraphs as programs of their own, planned for the shapes each run brings. A loop hands its handles through."""
+    if call.spec is IF and any(info.type is TensorType.RESOURCE for info in call.outputs):
+        raise call.unsupported("branches that return handles are supported where all shapes are known")
     first, second = _subgraphs(call)
     subprograms = Subprograms(planner, options)
 
@@ -223,7 +233,11 @@ def _host(planner: Planner, call: Call, options: ProgramOptions) -> HostStep:
             state = subprograms.run(second, state)
         raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
 
-    return HostStep(run_if if call.spec is IF else run_while, shapes_known=False)
+    step = HostStep(run_if if call.spec is IF else run_while, shapes_known=False)
+    if call.spec is IF:
+        return call, step
+    handles = [result_like(info, call.input(i)) if info.type is TensorType.RESOURCE else info for i, info in enumerate(call.outputs)]
+    return replace(call, outputs=tuple(handles)), step
 
 
 def call_once(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Call, list[Step] | HostStep]:

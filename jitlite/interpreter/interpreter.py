@@ -23,6 +23,7 @@ from jitlite.schemas.model import operator_name
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import map_file, read_mapped, read_model
 from jitlite.schemas.sparsity import constant_data
+from jitlite.schemas.strings import as_strings
 from jitlite.schemas.tables import BuiltinOperator, Model, SignatureDef, Tensor, TensorType
 from jitlite.schemas.verify import verify
 
@@ -71,6 +72,10 @@ def _sparsity(tensor: Tensor) -> dict[str, Any]:
     }
 
 
+_InputMemory = tuple[NDArray[Any], np.dtype[Any] | None, tuple[int, ...]]
+"""An input's memory, the dtype its values must have (None for strings, which have several) and their shape."""
+
+
 class SubgraphSession:
     """One subgraph's inputs, memory and runs; the interpreter has one, and each signature of another subgraph its own."""
 
@@ -80,7 +85,7 @@ class SubgraphSession:
         self.shapes = {index: tuple(self.graph.tensors[index].shape) for index in self.graph.inputs}
         self.program: Program | None = None
         self.call: Callable[[], int] | None = None
-        self._inputs: dict[int, tuple[NDArray[Any], np.dtype[Any], tuple[int, ...]]] = {}
+        self._inputs: dict[int, _InputMemory] = {}
         self._views: dict[int, NDArray[Any]] = {}
 
     def resize(self, index: int, shape: Sequence[int], strict: bool) -> None:
@@ -126,12 +131,13 @@ class SubgraphSession:
         if not 0 <= index < len(self.graph.tensors):
             raise ValueError(f"tensor index below {len(self.graph.tensors)} is required, found {index}")
 
-    def _input_memory(self, index: int) -> tuple[NDArray[Any], np.dtype[Any], tuple[int, ...]]:
+    def _input_memory(self, index: int) -> _InputMemory:
         self.check_index(index)
         array = self.required_program().array(index)
         if array is None or index not in self.shapes:
             raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
-        self._inputs[index] = array, array.dtype, array.shape
+        is_string = self.graph.tensors[index].type is TensorType.STRING
+        self._inputs[index] = array, None if is_string else array.dtype, array.shape
         return self._inputs[index]
 
     def try_set(self, index: int, value: Any) -> bool:
@@ -147,6 +153,9 @@ class SubgraphSession:
         if self.try_set(index, value):
             return
         (view, dtype, shape), array = self._inputs[index], np.asarray(value)
+        if dtype is None:
+            array = as_strings(value)
+            dtype = array.dtype
         if array.dtype != dtype or array.shape != shape:
             name = self.graph.tensors[index].name
             raise ValueError(f"tensor {index} '{name}': {dtype} of shape {shape} is required, found {array.dtype} of shape {array.shape}")
@@ -163,7 +172,8 @@ class SubgraphSession:
         array = program.array(index)
         if array is None:
             tensor = self.graph.tensors[index]
-            array = constant_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+            is_string = tensor.type is TensorType.STRING
+            array = program.state.strings.of(tensor) if is_string else constant_data(self.model, tensor)
             if array is None:
                 raise ValueError(f"tensor {index} '{tensor.name}': a tensor the plan computes is required; it has no data")
         if program.is_settled:

@@ -16,17 +16,23 @@ from jitlite.schemas.dtypes import byte_size, has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
+from jitlite.schemas.strings import STRING_BYTES, Strings
+from jitlite.schemas.tables import TensorType
 
 _LITTLE_BYTES = 1 << 20
 """Memory not worth looking for a way to need less."""
 
 
 class Memory:
-    """Where tensors live: bytes by tensor number. Constants are views of the model, the rest lies in arenas."""
+    """Where tensors live: bytes by tensor number. Constants are views of the model, the rest lies in arenas.
+
+    Tensors of strings have no bytes but arrays of objects, which only operators in Python see.
+    """
 
     def __init__(self) -> None:
         self.bytes: dict[int, NDArray[np.uint8]] = {}
         self.addresses: dict[int, int] = {}
+        self.strings: dict[int, Strings] = {}
         self.arenas: list[NDArray[np.uint8]] = []
         self.shapes: dict[int, tuple[int, ...]] = {}
 
@@ -34,9 +40,25 @@ class Memory:
         self.bytes[number] = data
         self.addresses[number] = data.ctypes.data
 
+    def has(self, number: int) -> bool:
+        return number in self.addresses or number in self.strings
+
+    def forget(self, number: int) -> None:
+        """Drops a tensor's place, if it has one."""
+        self.bytes.pop(number, None)
+        self.addresses.pop(number, None)
+        self.strings.pop(number, None)
+
+    def place_strings(self, info: TensorInfo) -> None:
+        """Gives a tensor of strings its value if it is constant, and empty strings if it is not."""
+        self.strings[info.index] = np.full(info.shape, b"", np.object_) if info.value is None else info.value
+
     def place_constant(self, info: TensorInfo) -> None:
         """Makes a constant addressable; data at an address its elements must not have are copied."""
         assert info.value is not None
+        if info.type is TensorType.STRING:
+            self.place_strings(info)
+            return
         value = np.ascontiguousarray(info.value)
         if value.ctypes.data % value.itemsize:
             value = value.copy()
@@ -44,13 +66,18 @@ class Memory:
 
     def place_result(self, info: TensorInfo, value: NDArray[Any]) -> None:
         """Makes an array an operator in Python returned addressable; it decides the tensor's shape."""
+        self.shapes[info.index] = value.shape
+        if info.type is TensorType.STRING:
+            self.strings[info.index] = value
+            return
         owned = aligned_bytes(value.nbytes)
         owned[:] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
-        self.shapes[info.index] = value.shape
         self.place(info.index, owned)
 
     def array(self, info: TensorInfo) -> NDArray[Any]:
-        """A tensor as a NumPy array over its own memory; types NumPy lacks come as bytes."""
+        """A tensor as a NumPy array over its own memory; strings as `bytes` objects, other types NumPy lacks as bytes."""
+        if info.type is TensorType.STRING:
+            return self.strings[info.index]
         data = self.bytes[info.index]
         if not has_numpy_dtype(info.type):
             return data
@@ -113,18 +140,27 @@ def _needs(tensors: Mapping[int, TensorInfo], homes: Homes, lasting: Sequence[Te
 
 def _without_memory(memory: Memory, steps: Sequence[Touched], lasting: Sequence[TensorInfo]) -> dict[int, TensorInfo]:
     """The tensors that need a place in a new arena; makes constants addressable."""
-    known = memory.addresses
-    found = {info.index: info for info in lasting if info.index not in known and (info.value is None or info.is_variable)}
+    found = {info.index: info for info in lasting if not memory.has(info.index) and (info.value is None or info.is_variable)}
     for planned, tensors in steps:
         brings = planned.outputs if isinstance(planned.step, HostStep) and not planned.step.shapes_known else ()
         for info in tensors:
-            if info.index in known or info in brings:
+            if memory.has(info.index) or info in brings:
                 continue
             if info.value is not None and not info.is_variable:
                 memory.place_constant(info)
             else:
                 found[info.index] = info
     return found
+
+
+def _place_strings(memory: Memory, tensors: dict[int, TensorInfo], limit_bytes: int) -> None:
+    """Takes the tensors of strings out of those that need a place in an arena. UnsupportedError when they would pass `limit_bytes`."""
+    strings = [info for info in tensors.values() if info.type is TensorType.STRING]
+    needed = STRING_BYTES * sum(info.size for info in strings)
+    if needed > limit_bytes:
+        raise UnsupportedError(f"memory of strings: at most {limit_bytes} bytes are allowed, found {needed}")
+    for info in strings:
+        memory.place_strings(tensors.pop(info.index))
 
 
 def _smallest(
@@ -153,6 +189,7 @@ def allocate(
     """
     touches = [touched(planned) for planned in steps]
     tensors = _without_memory(memory, touches, lasting)
+    _place_strings(memory, tensors, limit_bytes)
     needs, layout = _smallest(tensors, touches, lasting, threads, shares)
     if layout.n_bytes > limit_bytes:
         needed = sum(life.n_bytes for life in needs.lifetimes)

@@ -132,7 +132,7 @@ class Planner(Record, frozen=False):
     def tensor(self, index: int) -> TensorInfo:
         """What the file says of a tensor, with its value when it is a constant."""
         found = self.graph.tensors[index]
-        value = constant_data(self.model, found) if found.type is not TensorType.STRING else None
+        value = self.state.strings.of(found) if found.type is TensorType.STRING else constant_data(self.model, found)
         if found.is_variable and value is None and found.type is TensorType.INT8:
             value = np.full(found.shape, _zero_point(found), np.int8)
         return TensorInfo(tuple(found.shape), found.type, value, found.quantization, self.base + index, found.name, found.is_variable)
@@ -174,7 +174,7 @@ class Planner(Record, frozen=False):
             raise InvalidModelError(
                 f"subgraph {self.subgraph}, tensor {index} '{info.name}': a producer or data are required, found neither"
             )
-        return replace(info, value=np.zeros(info.shape, numpy_dtype(info.type)))
+        return replace(info, value=np.zeros(info.shape, np.object_ if info.type is TensorType.STRING else numpy_dtype(info.type)))
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
@@ -341,7 +341,9 @@ class Planner(Record, frozen=False):
             self._add(stage, node, call, self._bind(call))
 
     def _is_constant(self, stage: Stage, call: Call) -> bool:
-        """True for an operator on constants whose results still fit the stage's allowance."""
+        """True for an operator on constants whose results still fit the stage's allowance; strings are not computed while planning."""
+        if any(info.type is TensorType.STRING for info in call.outputs):
+            return False
         size = sum(byte_size(info.type, info.shape) for info in call.outputs)
         known = all(info is None or (info.value is not None and not info.is_variable) for info in call.inputs)
         return known and stage.folded_bytes + size <= FOLD_LIMIT_BYTES

@@ -25,7 +25,7 @@ from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
-from jitlite.schemas.tables import Model
+from jitlite.schemas.tables import Model, TensorType
 
 
 class ProgramOptions(Record):
@@ -134,7 +134,7 @@ class Program:
         self.state.place(self.memory, [planned.step for planned in stage.steps], options.arena_limit_bytes)
         stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
         for info in lasting:
-            if info.value is not None and info.index not in self.memory.addresses:
+            if info.value is not None and not self.memory.has(info.index):
                 self.memory.place_constant(info)
         runner = StageRunner(self.memory, stage.steps, scratches, self.options.sharing)
         return _Prepared(stage, runner, values, key, len(self.memory.arenas))
@@ -173,8 +173,7 @@ class Program:
         """Drops the memory of tensors that later stages produce, before they are planned again."""
         for op in self._graph.operators[stage.stop :]:
             for index in op.outputs:
-                self.memory.bytes.pop(index, None)
-                self.memory.addresses.pop(index, None)
+                self.memory.forget(index)
 
     def run(self, observe: Observer | None = None) -> None:
         """Runs all stages; ExecutionError names an operator that fails."""
@@ -195,7 +194,8 @@ class Program:
             array = self.array(index) if tensor.is_variable else None
             if array is not None:
                 info = self.info(index)
-                array[...] = 0 if info is None or info.value is None else info.value
+                initial = b"" if tensor.type is TensorType.STRING else 0
+                array[...] = initial if info is None or info.value is None else info.value
 
     @property
     def is_settled(self) -> bool:
@@ -229,7 +229,7 @@ class Program:
     def array(self, index: int) -> NDArray[Any] | None:
         """A tensor's memory as an array, or None where it has none (yet)."""
         info = self.info(index)
-        if info is None or index not in self.memory.bytes:
+        if info is None or not self.memory.has(index):
             return None
         return self.memory.array(info)
 

@@ -21,6 +21,8 @@ from jitlite.schemas.dtypes import byte_size, numpy_dtype
 from jitlite.schemas.errors import ExecutionError, JitliteError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
+from jitlite.schemas.strings import Strings, as_strings
+from jitlite.schemas.tables import TensorType
 
 STATUS_TEXT = {
     1: "an index inside its bound is required, found one outside",
@@ -214,7 +216,12 @@ class StageRunner:
             self._store(where, planned.step, info, np.asarray(result))
 
     def _store(self, where: str, step: HostStep, info: TensorInfo, result: NDArray[Any]) -> None:
-        required = numpy_dtype(info.type)
+        if info.value is not None:
+            _require_same_handle(where, info, result)
+            return
+        if info.type is TensorType.STRING:
+            result = _strings(where, info, result)
+        required = result.dtype if info.type is TensorType.STRING else numpy_dtype(info.type)
         if result.dtype != required:
             raise ExecutionError(f"{where}: output '{info.name}' of dtype {required} is required, found {result.dtype}")
         if not step.shapes_known:
@@ -227,6 +234,19 @@ class StageRunner:
 
 def _where(planned: PlannedStep) -> str:
     return f"operator {planned.node} ({planned.label})"
+
+
+def _require_same_handle(where: str, info: TensorInfo, result: NDArray[Any]) -> None:
+    assert info.value is not None
+    if result.tobytes() != info.value.tobytes():
+        raise ExecutionError(f"{where}: the handle '{info.name}' that was known before the run is required, found another")
+
+
+def _strings(where: str, info: TensorInfo, result: NDArray[Any]) -> Strings:
+    try:
+        return as_strings(result)
+    except ValueError as error:
+        raise ExecutionError(f"{where}: output '{info.name}': {error}") from error
 
 
 def _tensor_bytes(step: Step) -> int:

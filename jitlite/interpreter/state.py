@@ -1,4 +1,4 @@
-"""What outlives a run and is shared by all subgraphs of an interpreter: its variables, and which initialisers have run.
+"""What outlives a run and is shared by all subgraphs of an interpreter: variables, hash tables, and which initialisers have run.
 
 Native steps reach both by their addresses. In a plan they are tensors with numbers below -1, the same in every plan of a model.
 """
@@ -6,6 +6,7 @@ Native steps reach both by their addresses. In a plan they are tensors with numb
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from jitlite.interpreter.placement import Memory
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import builtin_code
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import Record
+from jitlite.schemas.strings import StringConstants
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, TensorType
 
 _FIRST = -2
@@ -32,10 +35,21 @@ def pending_info(subgraph: int) -> TensorInfo:
     return TensorInfo((1,), TensorType.BOOL, index=_FIRST - 1 - 2 * subgraph, is_variable=True)
 
 
+class HashTable(Record, frozen=False):
+    """A hash table: `entries` is None until they are imported, and never changes again."""
+
+    key_type: TensorType
+    value_type: TensorType
+    entries: dict[Any, Any] | None = None
+
+
 class State:
-    """The variables of one interpreter; they last as long as it does."""
+    """The variables and hash tables of one interpreter; they last as long as it does."""
 
     def __init__(self, model: Model) -> None:
+        self.strings = StringConstants(model)
+        self.tables: dict[int, HashTable] = {}
+        """The hash tables that exist, by the number in their handles."""
         self._cells: dict[int, NDArray[np.int64]] = {}
         self._values: dict[int, NDArray[np.uint8]] = {}
         self._flags: dict[int, NDArray[np.uint8]] = {}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from math import prod
-
-import numpy as np
 
 from jitlite.schemas import dtypes, sparsity
 from jitlite.schemas.model import broken_rule
+from jitlite.schemas.strings import string_places
 from jitlite.schemas.tables import (
     BlockwiseQuantization,
     Model,
@@ -60,7 +58,7 @@ class TensorRules:
         if tensor.type is TensorType.STRING:
             table = (tensor.buffer, prod(shape))
             if table not in self.string_tables:
-                _strings(shape, data, where)
+                string_places(data, shape, where)
                 self.string_tables.add(table)
             return
         if tensor.type in _WITHOUT_DATA:
@@ -124,16 +122,3 @@ def _details(subgraph: SubGraph, tensor: Tensor, details: BlockwiseQuantization 
     axes = details.quantized_dimensions
     if len(set(axes)) != len(axes) or any(not 0 <= axis < len(tensor.shape) for axis in axes):
         raise broken_rule(f"{where}.quantized_dimensions", f"different dimensions of {tensor.shape}", axes)
-
-
-def _strings(shape: list[int], data: bytes | bytearray | memoryview, where: str) -> None:
-    """A count, count + 1 ascending places in bytes from the start of the data, then the characters; all integers are int32."""
-    expected = prod(shape)
-    table_bytes = 4 * (expected + 2)
-    if len(data) < table_bytes:
-        raise broken_rule(where, f"a string table of at least {table_bytes} bytes for {shape}", f"{len(data)} bytes")
-    count, *places = np.frombuffer(data, "<i4", expected + 2).tolist()
-    if count != expected:
-        raise broken_rule(where, f"{expected} strings", count)
-    if places[0] != table_bytes or places[-1] != len(data) or any(a > b for a, b in pairwise(places)):
-        raise broken_rule(where, f"ascending string places from {table_bytes} to {len(data)}", "others")

@@ -9,6 +9,7 @@ from jitlite.schemas.model import builtin_code, operator_name, options_of, print
 from jitlite.schemas.ops.spec import Call, NeedsValue, TensorInfo, find_spec, infer
 from jitlite.schemas.record import replace
 from jitlite.schemas.sparsity import constant_data
+from jitlite.schemas.strings import StringConstants
 from jitlite.schemas.tables import Operator, TensorType
 
 
@@ -28,11 +29,13 @@ def unsupported_operators(model: Model) -> list[Unsupported]:
     Operators behind a shape that is only known at run time are looked up by name and version alone.
     """
     load_bindings()
-    return [item for number in range(len(model.subgraphs)) for item in _Subgraph(model, number).look()]
+    strings = StringConstants(model)
+    return [item for number in range(len(model.subgraphs)) for item in _Subgraph(model, number, strings).look()]
 
 
 class _Subgraph:
-    def __init__(self, model: Model, number: int) -> None:
+    def __init__(self, model: Model, number: int, strings: StringConstants) -> None:
+        self.strings = strings
         self.model, self.number, self.graph = model, number, model.subgraphs[number]
         self.infos: dict[int, TensorInfo | None] = {}
 
@@ -87,5 +90,5 @@ class _Subgraph:
 
     def _declared(self, index: int) -> TensorInfo:
         tensor = self.graph.tensors[index]
-        value = constant_data(self.model, tensor) if tensor.type is not TensorType.STRING else None
+        value = self.strings.of(tensor) if tensor.type is TensorType.STRING else constant_data(self.model, tensor)
         return TensorInfo(tuple(tensor.shape), tensor.type, value, tensor.quantization, index, tensor.name, tensor.is_variable)

@@ -92,8 +92,12 @@ class Case:
                 assert_close(result, wanted, self.tolerance, self.floor)
             first = first or found
             for result, once in zip(found, first, strict=True):
-                assert result.tobytes() == once.tobytes(), f"{count} threads give other results than {self.threads[0]}"
+                assert _bytes(result) == _bytes(once), f"{count} threads give other results than {self.threads[0]}"
         return first
+
+
+def _bytes(array: Array) -> object:
+    return array.tolist() if array.dtype == np.object_ else array.tobytes()
 
 
 def labelled(case: Case, name: str) -> Case:

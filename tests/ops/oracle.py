@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
+from jitlite.schemas.strings import as_strings, encode_strings
 from jitlite.schemas.table import Table
 from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, Model, Operator, QuantizationParameters, SubGraph, Tensor, TensorType
 from jitlite.schemas.write import write_model
@@ -29,6 +30,7 @@ OPTIMIZED = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 """For the operators the reference set lacks (CEIL, ELU, ROUND)."""
 
 FLOAT_CORNERS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 6.0, 1e-6, -1e-6, 88.0, -88.0, 1000.0, -1000.0)
+WORDS = (b"", b"a", b"b", b"word", b"two words", "ä€".encode(), b"\0nul\0", b"x" * 200, b"\xff\x80")
 UNKNOWN = (-1,)
 """The shape of an output operand that inference is to find."""
 
@@ -67,6 +69,8 @@ def operand(
         zero_points = [int(item) for item in np.broadcast_to(zero_point, len(scales))]
         quantization = QuantizationParameters(scale=scales, zero_point=zero_points, quantized_dimension=axis)
     if value is not None:
+        if type is TensorType.STRING:
+            return Operand(type, tuple(shape), quantization, as_strings(value).reshape(tuple(shape)))
         packed = type in (TensorType.INT4, TensorType.UINT4, TensorType.INT2)
         value = np.ascontiguousarray(value, np.uint8 if packed else numpy_dtype(type))
         value = value if packed else value.reshape(tuple(shape))
@@ -100,7 +104,8 @@ def build(
             buffer = 0
             if info.value is not None:
                 buffer = len(model.buffers)
-                model.buffers.append(Buffer(data=info.value.tobytes()))
+                is_string = info.type is TensorType.STRING
+                model.buffers.append(Buffer(data=encode_strings(info.value) if is_string else info.value.tobytes()))
             graph.tensors.append(
                 Tensor(
                     shape=list(info.shape),
@@ -127,7 +132,10 @@ def build(
 
 def random_values(item: Operand, rng: np.random.Generator) -> Array:
     """Random data of an operand's type and shape, with corner values sprinkled in."""
-    dtype, size = numpy_dtype(item.type), int(np.prod(item.shape, dtype=np.int64))
+    size = int(np.prod(item.shape, dtype=np.int64))
+    if item.type is TensorType.STRING:
+        return as_strings(rng.choice(np.array(WORDS, np.object_), size)).reshape(item.shape)
+    dtype = numpy_dtype(item.type)
     if dtype.kind == "b":
         return rng.integers(0, 2, item.shape).astype(np.bool_)
     if dtype.kind == "f":

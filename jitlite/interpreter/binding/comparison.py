@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding import lookup
+from jitlite.interpreter.binding import lookup, strings
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.half_floats import through_float32
-from jitlite.interpreter.binding.registry import Argument, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import Argument, HostStep, Step, binds, kernels, no_kernel
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
 from jitlite.schemas.errors import UnsupportedError
@@ -53,8 +53,10 @@ def _intervals(a: TensorInfo, b: TensorInfo, less: int, equal: int, negate: int)
 
 
 def _bind_comparison(spec: OpSpec, *, less: int = 0, equal: int = 0, negate: int = 0, swap: bool = False) -> None:
-    def bind(call: Call) -> Step:
+    def bind(call: Call) -> Step | HostStep:
         a, b = call.input(0), call.input(1)
+        if strings.is_string(a):
+            return strings.compared(call, np.not_equal if negate else np.equal)
         if swap:
             a, b = b, a
         y = call.outputs[0]

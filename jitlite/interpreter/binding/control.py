@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.boxes import BOXES
 from jitlite.interpreter.binding.registry import HostStep, Step, plans
 from jitlite.interpreter.control import Inlined, Planned, Subprograms, result_like
+from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.control import STABLEHLO_CASE, STABLEHLO_COMPOSITE
-from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
@@ -60,6 +61,14 @@ def _inlined(planner: Planner, call: Call, subgraph: int, first: int) -> Inlined
     return Inlined(planner, subgraph, call, arguments, True)
 
 
+def _copy(call: Call, source: TensorInfo, target: TensorInfo) -> Step | PlannedStep:
+    if target.type is TensorType.STRING:
+        return PlannedStep(
+            0, call.spec.name, HostStep(lambda arrays: [array for array in arrays if array is not None]), (source,), (target,)
+        )
+    return BOXES.copy_bytes(source, target, byte_size(target.type, target.shape))
+
+
 def _called(planner: Planner, call: Call, subgraph: int, first: int, options: ProgramOptions) -> Planned:
     """The steps of a subgraph whose operands are those of the call from `first` on, or one that runs it as a program of its own."""
     graph, inner = planner.model.subgraphs[subgraph], _inlined(planner, call, subgraph, first)
@@ -68,7 +77,7 @@ def _called(planner: Planner, call: Call, subgraph: int, first: int, options: Pr
         found = [inner.stage.tensors[index] for index in graph.outputs]
         results = tuple(result_like(info, source) for info, source in zip(call.outputs, found))
         pairs = [(source, target) for source, target in zip(found, results) if target.type is not TensorType.RESOURCE]
-        copies = [BOXES.copy_bytes(source, target, byte_size(target.type, target.shape)) for source, target in pairs]
+        copies = [_copy(call, source, target) for source, target in pairs]
         return replace(call, outputs=results), [*inner.stage.steps, *copies]
     subprograms = Subprograms(planner, options)
 

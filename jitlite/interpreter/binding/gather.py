@@ -4,8 +4,9 @@ from math import gcd, prod
 
 import numpy as np
 
+from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
-from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels, no_kernel
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2, gather_axes, one_hot_axis
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
@@ -40,8 +41,10 @@ def _neighbours(positions: TensorInfo, count: int) -> int:
 
 
 @binds(GATHER)
-def gather(call: Call) -> Step:
+def gather(call: Call) -> Step | HostStep:
     x, positions, y = call.input(0), call.input(1), call.outputs[0]
+    if strings.is_string(x):
+        return strings.gathered(call)
     axis, batch_dims = gather_axes(call)
     outer, count = prod(x.shape[batch_dims:axis]), prod(positions.shape[batch_dims:])
     run, together = prod(x.shape[axis + 1 :]) * element_bytes(call, x), _neighbours(positions, count)
@@ -68,8 +71,10 @@ def gather(call: Call) -> Step:
 
 
 @binds(GATHER_ND)
-def gather_nd(call: Call) -> Step:
+def gather_nd(call: Call) -> Step | HostStep:
     x, indices, y = call.input(0), call.input(1), call.outputs[0]
+    if strings.is_string(x):
+        return strings.gathered_nd(call)
     depth, count, item_bytes = indices.shape[-1], prod(indices.shape[:-1]), element_bytes(call, x)
     return K.step(
         f"gather_{_indices(call, 1)}",

@@ -4,8 +4,9 @@ from itertools import product
 
 import numpy as np
 
+from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, Operand, element_bytes, strides
-from jitlite.interpreter.binding.registry import Step, binds, kernels
+from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels
 from jitlite.schemas.dtypes import numpy_dtype
 from jitlite.schemas.ops.pad import BROADCAST_TO, FILL, MIRROR_PAD, PAD, PADV2, RANGE, TILE, multiples, paddings
 from jitlite.schemas.ops.spec import Call
@@ -60,8 +61,10 @@ def mirror_pad(call: Call) -> list[Step]:
 
 
 @binds(TILE)
-def tile(call: Call) -> Step:
+def tile(call: Call) -> Step | HostStep:
     x, y = call.input(0), call.outputs[0]
+    if strings.is_string(x):
+        return strings.tiled(call, multiples(call))
     loops = []
     for dim, count, x_stride, y_stride in zip(x.shape, multiples(call), strides(x.shape), strides(y.shape)):
         loops += [Loop(count, 0, dim * y_stride), Loop(dim, x_stride, y_stride)]
@@ -79,8 +82,10 @@ def broadcast_to(call: Call) -> Step:
 
 
 @binds(FILL)
-def fill(call: Call) -> Step:
+def fill(call: Call) -> Step | HostStep:
     value, y = call.input(1), call.outputs[0]
+    if strings.is_string(value):
+        return strings.filled(call)
     return BOXES.copy(value, y, [Loop(y.size, 0, 1)], element_bytes(call, value))
 
 

@@ -4,8 +4,9 @@ from math import prod
 
 import numpy as np
 
+from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
-from jitlite.interpreter.binding.registry import Step, binds
+from jitlite.interpreter.binding.registry import HostStep, Step, binds
 from jitlite.schemas.dtypes import byte_size, is_packed
 from jitlite.schemas.ops.reshape import (
     DENSIFY,
@@ -29,8 +30,10 @@ from jitlite.schemas.ops.spec import Call
 @binds(RESHAPE)
 @binds(SQUEEZE)
 @binds(EXPAND_DIMS)
-def reshape(call: Call) -> Step:
+def reshape(call: Call) -> Step | HostStep:
     x, y = call.input(0), call.outputs[0]
+    if strings.is_string(x):
+        return strings.reshaped(call)
     n_bytes = byte_size(x.type, x.shape) if is_packed(x.type) else x.size * element_bytes(call, x)
     return BOXES.copy_bytes(x, y, n_bytes)
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
-from jitlite.interpreter.binding.registry import Step, binds
+from jitlite.interpreter.binding.registry import HostStep, Step, binds
 from jitlite.schemas.ops.slice import REVERSE_V2, SLICE, STRIDED_SLICE, Window, reversed_axes, slice_windows, strided_windows
 from jitlite.schemas.ops.spec import Call
 
@@ -18,13 +19,15 @@ def _read_windows(call: Call, windows: Sequence[Window]) -> Step:
 
 
 @binds(SLICE)
-def slice_(call: Call) -> Step:
-    return _read_windows(call, slice_windows(call))
+def slice_(call: Call) -> Step | HostStep:
+    windows = slice_windows(call)
+    return strings.sliced(call, windows) if strings.is_string(call.input(0)) else _read_windows(call, windows)
 
 
 @binds(STRIDED_SLICE)
-def strided_slice(call: Call) -> Step:
-    return _read_windows(call, strided_windows(call))
+def strided_slice(call: Call) -> Step | HostStep:
+    windows = strided_windows(call)
+    return strings.sliced(call, windows) if strings.is_string(call.input(0)) else _read_windows(call, windows)
 
 
 @binds(REVERSE_V2)

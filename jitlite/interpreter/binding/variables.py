@@ -14,9 +14,10 @@ from jitlite.interpreter.kernels.cells import DIMS, MOST_DIMS, N_BYTES, RANK, TY
 from jitlite.interpreter.state import State, cell_info
 from jitlite.schemas.dtypes import byte_size, numpy_dtype
 from jitlite.schemas.errors import ExecutionError
-from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.ops.variables import ASSIGN_VARIABLE, CALL_ONCE, READ_VARIABLE, VAR_HANDLE, handle_of
 from jitlite.schemas.record import replace
+from jitlite.schemas.tables import TensorType
 
 if TYPE_CHECKING:
     from jitlite.interpreter.plan import Planner
@@ -40,6 +41,7 @@ def var_handle(planner: Planner, call: Call, options: ProgramOptions) -> tuple[C
 @plans(ASSIGN_VARIABLE)
 def assign_variable(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Call, list[Step]]:
     x = call.input(1)
+    _require_numbers(call, x)
     if x.rank > MOST_DIMS:
         raise call.unsupported(f"values of up to {MOST_DIMS} dimensions are supported, found {x.rank}")
     words = np.zeros(WORDS, np.int64)
@@ -52,10 +54,16 @@ def assign_variable(planner: Planner, call: Call, options: ProgramOptions) -> tu
 def read_variable(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Call, list[Step] | HostStep]:
     """A result that the file declares scalar has the variable's shape; others have the shape that the file declares."""
     handle, y = handle_of(call), call.outputs[0]
+    _require_numbers(call, y)
     if y.rank == 0 and handle not in planner.state.scalars:
         return call, _read_any(planner.state, call, handle)
     rank, count = -1 if y.rank else 0, byte_size(y.type, y.shape)
     return call, [K.step("read_variable", cell=cell_info(handle), y=y, type=int(y.type), rank=rank, count=count)]
+
+
+def _require_numbers(call: Call, info: TensorInfo) -> None:
+    if info.type is TensorType.STRING:
+        raise call.unsupported("variables of numbers are supported, found one of strings")
 
 
 def _read_any(state: State, call: Call, handle: int) -> HostStep:

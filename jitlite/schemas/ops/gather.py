@@ -41,6 +41,8 @@ def gather_axes(call: Call) -> GatherAxes:
 def _gathered(call: Call) -> list[tuple[Shape, TensorType]]:
     require_type(call, 1, _POSITION_TYPES)
     x, positions = call.input(0), call.input(1)
+    if x.type is TensorType.STRING:
+        require_rank(call, 0, 1, 1)
     axis, batch_dims = gather_axes(call)
     shape = (*x.shape[:axis], *positions.shape[batch_dims:], *x.shape[axis + 1 :])
     return [(bounded(call, shape), x.type)]
