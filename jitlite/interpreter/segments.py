@@ -203,7 +203,7 @@ class StageRunner:
         inputs = [None if info is None else self._memory.array(info) for info in planned.inputs]
         try:
             if planned.step.write is not None:
-                planned.step.write(inputs, [self._memory.array(info) for info in planned.outputs])
+                self._write_host(where, planned.step.write, inputs, planned.outputs)
                 return
             results = tuple(planned.step.run(inputs))
         except JitliteError:
@@ -214,6 +214,13 @@ class StageRunner:
             raise ExecutionError(f"{where}: {len(planned.outputs)} output arrays are required, found {len(results)}")
         for info, result in zip(planned.outputs, results):
             self._store(where, planned.step, info, np.asarray(result))
+
+    def _write_host(self, where: str, write: Callable[..., None], inputs: Sequence[Any], outputs: Sequence[TensorInfo]) -> None:
+        results = [self._memory.array(info) for info in outputs]
+        write(inputs, results)
+        for info, result in zip(outputs, results):
+            if info.type is TensorType.STRING:
+                result[...] = _strings(where, info, result)
 
     def _store(self, where: str, step: HostStep, info: TensorInfo, result: NDArray[Any]) -> None:
         if info.value is not None:

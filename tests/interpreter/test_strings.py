@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 
-from jitlite.interpreter import Interpreter, PythonOperator
+from jitlite.interpreter import CustomOperator, Interpreter
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.comparison import EQUAL
 from jitlite.schemas.ops.control import IF, STABLEHLO_COMPOSITE, WHILE
@@ -232,14 +232,20 @@ def test_operators_in_python_take_and_return_strings():
     g = Graph(model)
     g.finish(g.op("Upper", [g.reshape(g.input((2,), T.STRING), 2, 1)], [g.tensor((2, 1), T.STRING)]))
 
-    def upper(arrays):
-        return [np.array([[item.decode().upper()] for item in arrays[0].reshape(-1)], np.object_)]
+    def upper(x):
+        return np.array([[item.decode().upper()] for item in x.reshape(-1)], np.object_)
 
-    for operator in (PythonOperator(upper), PythonOperator(upper, lambda call: [(call.input(0).shape, T.STRING)])):
+    def upper_out(x, out):
+        out[:, 0] = [item.decode().upper() for item in x.reshape(-1)]
+
+    def same(call):
+        return [call.inputs[0]]
+
+    for operator in (upper, CustomOperator("Upper", upper, same), CustomOperator("Upper", upper_out, same)):
         interpreter = Interpreter(model_content=content(model), custom_operators={"Upper": operator})
         interpreter.allocate_tensors()
         assert step(interpreter, np.array(["a", "ß"]))[0].tolist() == [[b"A"], [b"SS"]]
-    interpreter = Interpreter(model_content=content(model), custom_operators={"Upper": PythonOperator(lambda arrays: [np.zeros((2, 1))])})
+    interpreter = Interpreter(model_content=content(model), custom_operators={"Upper": lambda x: np.zeros((2, 1))})
     interpreter.allocate_tensors()
     with pytest.raises(ExecutionError, match="text or bytes are required, found float64"):
         interpreter.invoke()
