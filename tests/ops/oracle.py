@@ -16,9 +16,20 @@ from numpy.typing import NDArray
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
+from jitlite.schemas.record import replace as replace_fields
 from jitlite.schemas.strings import as_strings, encode_strings
 from jitlite.schemas.table import Table
-from jitlite.schemas.tables import BUILTIN_OPTIONS_2, Buffer, Model, Operator, QuantizationParameters, SubGraph, Tensor, TensorType
+from jitlite.schemas.tables import (
+    BUILTIN_OPTIONS_2,
+    Buffer,
+    BuiltinOperator,
+    Model,
+    Operator,
+    QuantizationParameters,
+    SubGraph,
+    Tensor,
+    TensorType,
+)
 from jitlite.schemas.write import write_model
 from tests.ops.execution import Case, record
 from tests.ops.execution import run as run
@@ -33,6 +44,10 @@ FLOAT_CORNERS = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, -3.0, 6.0
 WORDS = (b"", b"a", b"b", b"word", b"two words", "ä€".encode(), b"\0nul\0", b"x" * 200, b"\xff\x80")
 UNKNOWN = (-1,)
 """The shape of an output operand that inference is to find."""
+
+
+Options = Table | bytes | None
+"""An operator's options, those of a custom operator as bytes."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +98,25 @@ def constant(value: Any, type: TensorType = TensorType.INT32) -> Operand:
     return operand(type, array.shape, value=array)
 
 
-def call(spec: OpSpec, options: Table | None, inputs: Sequence[Operand | None], outputs: Sequence[Operand] = ()) -> Call:
+def call(spec: OpSpec, options: Options, inputs: Sequence[Operand | None], outputs: Sequence[Operand] = ()) -> Call:
     """The call shape inference sees; tensors are numbered inputs first."""
+    if isinstance(options, bytes):
+        return replace_fields(call(spec, None, inputs, outputs), custom_options=options)
     infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
     return Call(spec, options, infos, tuple(item.info(len(inputs) + index) for index, item in enumerate(outputs)))
 
 
 def build(
-    spec: OpSpec, options: Table | None, inputs: Sequence[Operand | None], outputs: Sequence[Operand], version: int | None = None
+    spec: OpSpec, options: Options, inputs: Sequence[Operand | None], outputs: Sequence[Operand], version: int | None = None
 ) -> Model:
     """A model of this one operator, with the lowest operator version that expresses it; outputs of unknown shape get the inferred one."""
     if any(item.shape == UNKNOWN for item in outputs):
         found = infer(call(spec, options, inputs, outputs))
         outputs = [replace(item, shape=shape) if item.shape == UNKNOWN else item for item, (shape, _) in zip(outputs, found, strict=True)]
     described = call(spec, options, inputs, outputs)
-    model = Model(version=3, buffers=[Buffer()], operator_codes=[new_operator_code(spec.code, version or spec.version(described))])
+    custom = spec.name if spec.code is BuiltinOperator.CUSTOM else ""
+    code = new_operator_code(spec.code, version or spec.version(described), custom)
+    model = Model(version=3, buffers=[Buffer()], operator_codes=[code])
     graph = SubGraph(name="main")
     for info in (*described.inputs, *described.outputs):
         if info is not None:
@@ -120,7 +139,9 @@ def build(
     used = [-1 if item is None else next(numbers) for item in inputs]
     results = list(numbers)
     op = Operator(opcode_index=0, inputs=used, outputs=results)
-    if options is not None:
+    if isinstance(options, bytes):
+        op.custom_options = options
+    elif options is not None:
         field = "builtin_options_2" if type(options) in BUILTIN_OPTIONS_2.values() else "builtin_options"
         setattr(op, field, options)
     graph.operators = [op]
@@ -171,7 +192,7 @@ def reference(model: bytes, feeds: Sequence[Array], resolver: OpResolverType = R
 
 def check(
     spec: OpSpec,
-    options: Table | None,
+    options: Options,
     inputs: Sequence[Operand | None],
     outputs: Sequence[Operand],
     *,
