@@ -1,4 +1,4 @@
-"""Bindings of the custom operators of LiteRT's own set that look at signals and numbers; they run in NumPy, in float64 as the reference does."""
+"""Bindings of the custom operators of LiteRT's own set that look at signals and numbers: in NumPy, in float64 as the reference does."""
 
 from __future__ import annotations
 
