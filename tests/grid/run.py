@@ -42,9 +42,16 @@ def _interpreter(side: str, model: str) -> Any:
 def _nudged(value: Array) -> Array:
     """The value with its floats one unit in the last place away, up and down in turns."""
     if value.dtype.kind != "f":
-        return value
+        return _given(value)
     ways = np.where(np.arange(value.size) % 2 == 0, np.inf, -np.inf).astype(value.dtype).reshape(value.shape)
     return np.asarray(np.nextafter(value, ways))
+
+
+def _given(value: Array) -> Array:
+    """What `set_tensor` takes: strings as objects, but for single ones, of which LiteRT would take the address."""
+    if value.dtype.kind != "S":
+        return value
+    return value.astype(object) if value.ndim else np.array(value.item() or b" ")
 
 
 def _plain(value: Array) -> Array:
@@ -62,8 +69,7 @@ def results(side: str, model: str, inputs: dict[str, Array]) -> dict[str, Array]
         interpreter.allocate_tensors()
         for position, detail in enumerate(details):
             value = inputs[f"{run}_{position}"]
-            value = value.astype(object) if value.dtype.kind == "S" else value
-            interpreter.set_tensor(detail["index"], _nudged(value) if side == "nudged" else value)
+            interpreter.set_tensor(detail["index"], _nudged(value) if side == "nudged" else _given(value))
         interpreter.invoke()
         for number, detail in enumerate(interpreter.get_output_details()):
             found[f"{run}_{number}"] = _plain(interpreter.get_tensor(detail["index"]))
