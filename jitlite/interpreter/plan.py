@@ -161,10 +161,9 @@ class Planner(Record, frozen=False):
             elif tensor.is_variable or self.model.buffers[tensor.buffer].data:
                 tensors[index] = self.tensor(index)
         produced = {index for op in self.graph.operators for index in op.outputs}
-        for op in self.graph.operators:
-            for index in op.inputs:
-                if index >= 0 and index not in tensors and index not in produced:
-                    tensors[index] = self._empty_constant(index)
+        for index in (*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs):
+            if index >= 0 and index not in tensors and index not in produced:
+                tensors[index] = self._empty_constant(index)
         return self.next_stage(0, tensors)
 
     def _empty_constant(self, index: int) -> TensorInfo:
@@ -180,7 +179,7 @@ class Planner(Record, frozen=False):
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
         stage = Stage(start, dict(tensors))
         for index in (index for op in self.graph.operators[:start] for index in op.outputs):
-            if tensors[index].value is not None:
+            if tensors[index].value is not None and not tensors[index].is_variable:
                 stage.fold(index, tensors[index])
         last_reader = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
         last_reader |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
@@ -298,8 +297,13 @@ class Planner(Record, frozen=False):
         steps = self._bind(call)
         if not isinstance(steps, HostStep) and self._is_constant(stage, call):
             for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
-                stage.fold(index, replace(info, value=value))
+                if info.is_variable:
+                    stage.tensors[index] = replace(info, value=value)
+                else:
+                    stage.fold(index, replace(info, value=value))
             return False
+        if any(info.is_variable for info in call.outputs):
+            raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
         return self._add(stage, node, call, steps)
 
     def _bind(self, call: Call) -> list[Step] | HostStep:

@@ -189,13 +189,13 @@ class Program:
         self._last = prepared
 
     def reset_variables(self) -> None:
-        """Sets variable tensors back to their initial values."""
+        """Sets variable tensors to zero (their zero point, if INT8), as LiteRT does, whatever they began with."""
         for index, tensor in enumerate(self._graph.tensors):
             array = self.array(index) if tensor.is_variable else None
             if array is not None:
                 info = self.info(index)
                 initial = b"" if tensor.type is TensorType.STRING else 0
-                array[...] = initial if info is None or info.value is None else info.value
+                array[...] = info.value if info is not None and info.value is not None and tensor.type is TensorType.INT8 else initial
 
     @property
     def is_settled(self) -> bool:

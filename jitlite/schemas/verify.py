@@ -101,6 +101,11 @@ class _Graph:
     def _is_defined(self, index: int) -> bool:
         return index in self.fixed or index in self.written
 
+    def _sets_variable(self, op: Operator, result: int) -> bool:
+        """True for a DEQUANTIZE that gives a variable its first value: models of half floats have that before recurrent operators."""
+        is_dequantize = operator_name(self.model, op) == "DEQUANTIZE"
+        return is_dequantize and self.fixed[result] == "a variable" and self.fixed.get(op.inputs[0] if op.inputs else -1) == "a constant"
+
     def _operator(self, index: int, op: Operator) -> None:
         where = f"{self.where}.operators[{index}]"
         if op.opcode_index >= len(self.model.operator_codes):
@@ -114,7 +119,7 @@ class _Graph:
                 found = f"%{operand}, which nothing before writes"
                 raise broken_rule(f"{where}.inputs[{place}]", "a constant, a variable, an input or an earlier result", found)
         for place, result in enumerate(op.outputs):
-            if result in self.fixed:
+            if result in self.fixed and not self._sets_variable(op, result):
                 raise broken_rule(f"{where}.outputs[{place}]", "a tensor without a value", f"%{result}, {self.fixed[result]}")
             if result in self.written:
                 found = f"%{result}, which operator {self.written[result]} writes"

@@ -10,9 +10,12 @@ from ai_edge_litert.interpreter import OpResolverType as LiteRTResolver
 
 from jitlite.interpreter import Interpreter, OpResolverType
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.conversion import DEQUANTIZE
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.rnn import RNN
 from jitlite.schemas.read import read_model
-from jitlite.schemas.tables import AddOptions, MulOptions, SignatureDef, TensorMap
+from jitlite.schemas.tables import ActivationFunctionType as A
+from jitlite.schemas.tables import AddOptions, MulOptions, RNNOptions, SignatureDef, TensorMap
 from tests.interpreter.models import GraphBuilder, content, new_model
 
 
@@ -205,3 +208,38 @@ def test_variables_keep_their_values_between_runs_until_they_are_reset():
     interpreter.reset_all_variables()
     interpreter.invoke()
     assert interpreter.get_tensor(2).tolist() == [1.0, 2.0]
+
+
+def test_a_variable_that_a_dequantize_sets_starts_with_that_value():
+    """What the converter writes before recurrent operators of models of half floats."""
+    model = new_model()
+    g = GraphBuilder(model)
+    x, state = g.input((2, 3)), g.tensor((2, 4), is_variable=True)
+    g.op(DEQUANTIZE, [g.constant([[0.5, 0, -0.25, 1], [0, 0, 2, 0]], np.float16)], [state])
+    rng = np.random.default_rng(0)
+    weights, recurrent, bias = (g.constant(rng.uniform(-1, 1, shape)) for shape in ((4, 3), (4, 4), (4,)))
+    g.finish(g.op(RNN, [x, weights, recurrent, bias, state], [g.tensor((2, 4))], RNNOptions(fused_activation_function=A.TANH)))
+    ours = Interpreter(model_content=content(model))
+    theirs = LiteRT(model_content=content(model), experimental_op_resolver_type=LiteRTResolver.BUILTIN_REF)
+    for number in range(6):
+        found = []
+        for interpreter in (ours, theirs):
+            if number in (0, 4):
+                interpreter.allocate_tensors()
+            if number == 3:
+                interpreter.reset_all_variables()
+            interpreter.set_tensor(x, np.full((2, 3), number / 4, np.float32))
+            interpreter.invoke()
+            found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+        np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+def test_an_output_without_elements_needs_no_operator():
+    model = new_model()
+    g = GraphBuilder(model)
+    g.input((0, 3))
+    g.finish(g.tensor((0, 3)))
+    interpreter = Interpreter(model_content=content(model))
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    assert interpreter.get_tensor(1).shape == (0, 3)
