@@ -12,7 +12,7 @@ from jitlite.interpreter.binding.registry import HostStep, Nested, Scratch, Step
 from jitlite.interpreter.homes import Homes, Touched, find_homes, touched
 from jitlite.interpreter.memory import Layout, Lifetime, aligned_bytes, lower_bound, plan_arena
 from jitlite.interpreter.plan import PlannedStep
-from jitlite.schemas.dtypes import byte_size, has_numpy_dtype, numpy_dtype
+from jitlite.schemas.dtypes import byte_size, stored_dtype
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
@@ -75,13 +75,16 @@ class Memory:
         self.place(info.index, owned)
 
     def array(self, info: TensorInfo) -> NDArray[Any]:
-        """A tensor as a NumPy array over its own memory; strings as `bytes` objects, other types NumPy lacks as bytes."""
+        """A tensor as a NumPy array over its own memory; strings as `bytes` objects, other types NumPy lacks as integers of their bits.
+
+        Elements of which several share a byte stay packed.
+        """
         if info.type is TensorType.STRING:
             return self.strings[info.index]
-        data = self.bytes[info.index]
-        if not has_numpy_dtype(info.type):
+        data, dtype = self.bytes[info.index], stored_dtype(info.type)
+        if dtype is None:
             return data
-        return data.view(numpy_dtype(info.type)).reshape(self.shapes.get(info.index, info.shape))
+        return data.view(dtype).reshape(self.shapes.get(info.index, info.shape))
 
     @property
     def arena_bytes(self) -> int:

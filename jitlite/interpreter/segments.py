@@ -17,7 +17,7 @@ from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
 from jitlite.interpreter.sharing import ALONE, Sharing, TableRun
-from jitlite.schemas.dtypes import byte_size, numpy_dtype
+from jitlite.schemas.dtypes import byte_size, numpy_dtype, stored_dtype
 from jitlite.schemas.errors import ExecutionError, JitliteError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
@@ -228,7 +228,7 @@ class StageRunner:
             return
         if info.type is TensorType.STRING:
             result = _strings(where, info, result)
-        required = result.dtype if info.type is TensorType.STRING else numpy_dtype(info.type)
+        required = result.dtype if info.type is TensorType.STRING else stored_dtype(info.type) or numpy_dtype(info.type)
         if result.dtype != required:
             raise ExecutionError(f"{where}: output '{info.name}' of dtype {required} is required, found {result.dtype}")
         if not step.shapes_known:

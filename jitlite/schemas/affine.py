@@ -101,17 +101,14 @@ def dequantize(
 
 
 def activation_bounds(activation: ActivationFunctionType) -> tuple[float, float]:
-    """Real bounds of a fused activation that is a clamp; (-inf, inf) for none. Other activations are not clamps: ValueError."""
+    """Real bounds of a fused activation, (-inf, inf) for those that are not clamps: LiteRT's kernels leave these out as well."""
     infinity = float("inf")
     bounds = {
-        ActivationFunctionType.NONE: (-infinity, infinity),
         ActivationFunctionType.RELU: (0.0, infinity),
         ActivationFunctionType.RELU6: (0.0, 6.0),
         ActivationFunctionType.RELU_N1_TO_1: (-1.0, 1.0),
     }
-    if activation not in bounds:
-        raise ValueError(f"fused activation {activation.name} is not a clamp")
-    return bounds[activation]
+    return bounds.get(activation, (-infinity, infinity))
 
 
 def quantized_activation_range(activation: ActivationFunctionType, scale: float, zero_point: int, dtype: TensorType) -> tuple[int, int]:

@@ -115,8 +115,8 @@ def called_subgraphs(op: Operator) -> Iterator[tuple[str, int]]:
 def tensor_data(model: Model, tensor: Tensor) -> NDArray[np.generic] | None:
     """The constant data of a tensor as a read-only view with its shape, or None when the file holds no data for it.
 
-    Types of which several elements share a byte stay packed: one-dimensional uint8. Raises UnsupportedError for types NumPy lacks and for
-    sparse tensors, whose data do not have the tensor's shape.
+    Types of which several elements share a byte stay packed: one-dimensional uint8. Other types NumPy lacks come as the unsigned integers
+    of their bits. Raises UnsupportedError for strings and handles, and for sparse tensors, whose data do not have the tensor's shape.
     """
     if tensor.buffer >= len(model.buffers):
         raise broken_rule(f"tensor '{tensor.name}'", f"a buffer below {len(model.buffers)}", tensor.buffer)
@@ -126,7 +126,7 @@ def tensor_data(model: Model, tensor: Tensor) -> NDArray[np.generic] | None:
     if tensor.sparsity is not None:
         raise UnsupportedError(f"tensor '{tensor.name}': dense data required, found sparse data")
     packed = dtypes.is_packed(tensor.type)
-    dtype = np.dtype(np.uint8) if packed else dtypes.numpy_dtype(tensor.type)
+    dtype = np.dtype(np.uint8) if packed else dtypes.stored_dtype(tensor.type) or dtypes.numpy_dtype(tensor.type)
     expected = dtypes.byte_size(tensor.type, tensor.shape)
     if len(data) != expected:
         raise broken_rule(f"tensor '{tensor.name}'", f"{expected} bytes of data", len(data))

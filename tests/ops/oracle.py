@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter as LiteRT
 from ai_edge_litert.interpreter import OpResolverType
 from numpy.typing import NDArray
 
-from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
+from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype, stored_dtype
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
 from jitlite.schemas.record import replace as replace_fields
@@ -77,7 +77,7 @@ def operand(
     low: float | None = None,
     high: float | None = None,
 ) -> Operand:
-    """An operand; `scale` and `zero_point` may be sequences along `axis`; `value` makes it a constant (4-bit types: packed bytes)."""
+    """An operand; `scale` and `zero_point` may be sequences along `axis`; `value` makes a constant (packed: bytes, BFLOAT16: bits)."""
     quantization = None
     if scale is not None:
         scales = [float(np.float32(item)) for item in np.atleast_1d(scale)]
@@ -87,7 +87,7 @@ def operand(
         if type is TensorType.STRING:
             return Operand(type, tuple(shape), quantization, as_strings(value).reshape(tuple(shape)))
         packed = type in (TensorType.INT4, TensorType.UINT4, TensorType.INT2)
-        value = np.ascontiguousarray(value, np.uint8 if packed else numpy_dtype(type))
+        value = np.ascontiguousarray(value, np.uint8 if packed else stored_dtype(type))
         value = value if packed else value.reshape(tuple(shape))
     return Operand(type, tuple(shape), quantization, value, low, high)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.activation  # noqa: F401 - registers the bindings
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops import activation as ops
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import ActivationFunctionType, GeluOptions, L2NormOptions, LeakyReluOptions, SoftmaxOptions, TensorType
@@ -247,21 +247,6 @@ INVALID = [
 def test_broken_rules_are_named(spec, options, inputs, outputs, message):
     with pytest.raises(InvalidModelError, match=message):
         infer(call(spec, options, inputs, outputs))
-
-
-@pytest.mark.parametrize(
-    ("spec", "options", "type", "output"),
-    [
-        (ops.TANH, None, T.BFLOAT16, result(T.BFLOAT16)),
-        (ops.LOGISTIC, None, T.BFLOAT16, result(T.BFLOAT16)),
-    ],
-    ids=lambda item: getattr(item, "name", None),
-)
-def test_types_without_kernels_name_those_that_have_one(spec, options, type, output):
-    inputs = [operand(type, (4,), None if type is T.BFLOAT16 else 0.5)] * spec.required_inputs
-    content = write_model(build(spec, options, inputs, [output]))
-    with pytest.raises(UnsupportedError, match=f"FLOAT32.*found .*{type.name}"):
-        run(content, [np.zeros(4)] * spec.required_inputs)
 
 
 VERSIONS = [

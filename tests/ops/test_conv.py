@@ -285,7 +285,6 @@ def test_conv_2d_refuses_outputs_without_a_scale():
 @pytest.mark.parametrize(
     ("options", "inputs", "message"),
     [
-        (conv_options(activation=ActivationFunctionType.TANH), [X, W, B], "RELU6 is supported, found TANH"),
         (conv_options(), [QX, requantized(QW, details=BlockwiseQuantization()), QB], "found BlockwiseQuantization"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import jitlite.interpreter.binding.conversion  # noqa: F401 - registers the bindings
 from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.schemas.dtypes import numpy_dtype
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops import conversion as ops
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import CastOptions, TensorType
@@ -179,21 +179,6 @@ INVALID = [
 def test_broken_rules_are_named(spec, options, inputs, outputs, message):
     with pytest.raises(InvalidModelError, match=message):
         infer(call(spec, options, inputs, outputs))
-
-
-@pytest.mark.parametrize(
-    ("spec", "x", "y"),
-    [
-        (ops.CAST, operand(T.BFLOAT16, (4,)), result(F32)),
-        (ops.CAST, f4, result(T.INT4)),
-        (ops.CAST, f4, result(T.INT2)),
-    ],
-    ids=lambda item: getattr(item, "name", None),
-)
-def test_types_without_kernels_name_those_that_have_one(spec, x, y):
-    content = write_model(build(spec, None, [x], [y]))
-    with pytest.raises(UnsupportedError, match=f"INT8.* are supported, found .*{x.type.name}"):
-        run(content, [np.zeros(4)])
 
 
 VERSIONS = [

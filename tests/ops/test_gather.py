@@ -9,7 +9,7 @@ from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2
 from jitlite.schemas.ops.spec import Call, infer
 from jitlite.schemas.tables import GatherNdOptions, GatherOptions, OneHotOptions, TensorType, TopKV2Options
 from jitlite.schemas.write import write_model
-from tests.ops.oracle import OPTIMIZED, UNKNOWN, build, check, constant, like, operand, random_values, reference, result, run
+from tests.ops.oracle import OPTIMIZED, build, check, constant, like, operand, random_values, reference, result, run
 
 T = TensorType
 MOVED_TYPES = [T.FLOAT32, T.INT8, T.UINT8, T.INT16, T.INT32, T.INT64, T.BOOL]
@@ -33,7 +33,7 @@ GATHERED = [
 
 
 @pytest.mark.parametrize("type", MOVED_TYPES)
-@pytest.mark.parametrize("index", [T.INT32, T.INT64])
+@pytest.mark.parametrize("index", [T.INT16, T.INT32, T.INT64])
 @pytest.mark.parametrize(("shape", "where", "axis", "batch_dims"), GATHERED)
 def test_gather(type, index, shape, where, axis, batch_dims):
     x = operand(type, shape)
@@ -85,7 +85,7 @@ def test_gather_of_any_shape(data, type):
 
 
 @pytest.mark.parametrize("type", MOVED_TYPES)
-@pytest.mark.parametrize("index", [T.INT32, T.INT64])
+@pytest.mark.parametrize("index", [T.INT16, T.INT32, T.INT64])
 @pytest.mark.parametrize(
     ("shape", "where"), [((3, 3), (4, 2)), ((3, 3, 2), (2, 2, 2)), ((3, 4), (5, 1)), ((3, 3, 3), (2, 3)), ((4,), (1,))]
 )
@@ -195,11 +195,6 @@ def test_top_k_positions_fit_their_type():
     outputs = (operand(T.FLOAT32, (1,)).info(2), operand(T.INT16, (1,)).info(3))
     with pytest.raises(InvalidModelError, match="INT16 positions"):
         infer(Call(TOPK_V2, None, inputs, outputs))
-
-
-def test_int16_positions_are_not_supported():
-    with pytest.raises(UnsupportedError, match="INT32 or INT64 indices are supported, found"):
-        check(GATHER, GatherOptions(), [F32, positions(T.INT16, (2,), 4)], [operand(T.FLOAT32, UNKNOWN)], resolver=OPTIMIZED)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.pool  # noqa: F401 - fills the registry
 from jitlite.schemas.dtypes import numpy_dtype
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, L2_POOL_2D, MAX_POOL_2D
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import ActivationFunctionType, Padding, Pool2DOptions, TensorType
@@ -164,11 +164,6 @@ X = activations(1, 8, 8, 3)
 def test_pool_refuses(spec, pool, x, y, message):
     with pytest.raises(InvalidModelError, match=message):
         infer(call(spec, pool, [x], y))
-
-
-def test_pool_does_not_support_other_activations():
-    with pytest.raises(UnsupportedError, match="is supported, found TANH"):
-        infer(call(MAX_POOL_2D, options(activation=ActivationFunctionType.TANH), [X]))
 
 
 @pytest.mark.parametrize(("type", "version"), [(T.FLOAT32, 1), (T.UINT8, 1), (T.INT8, 2), (T.INT16, 3)])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
 from jitlite.interpreter.binding.broadcast import walk
 from jitlite.interpreter.binding.fixed_point import exp_of_negative, rounding_divide
-from jitlite.interpreter.binding.half_floats import through_float32
 from jitlite.interpreter.binding.registry import BINDINGS, Argument, Bound, Step, binds, fuses, kernels, no_kernel
+from jitlite.interpreter.binding.widening import through_float32
 from jitlite.schemas.affine import activation_bounds, multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.activation import (

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import lookup, strings
 from jitlite.interpreter.binding.broadcast import walk
-from jitlite.interpreter.binding.half_floats import through_float32
 from jitlite.interpreter.binding.registry import Argument, HostStep, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.widening import through_float32
 from jitlite.schemas.affine import multiply_by_quantized_multiplier, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
 from jitlite.schemas.errors import UnsupportedError

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.arrays import computes
-from jitlite.interpreter.binding.registry import HostStep, binds, no_kernel
+from jitlite.interpreter.binding.registry import HostStep, binds
+from jitlite.schemas.dtypes import from_bfloat16, to_bfloat16
 from jitlite.schemas.ops.complex import ATAN2, COMPLEX_ABS, IMAG, REAL, RFFT2D, transform_lengths
 from jitlite.schemas.ops.spec import Call
 from jitlite.schemas.tables import TensorType
@@ -49,5 +50,5 @@ binds(COMPLEX_ABS)(_function(np.abs))
 @binds(ATAN2)
 def atan2(call: Call) -> HostStep:
     if call.input(0).type is TensorType.BFLOAT16:
-        raise no_kernel(call, "FLOAT32, FLOAT64, FLOAT16")
+        return computes(lambda operands: to_bfloat16(np.arctan2(from_bfloat16(operands[0]), from_bfloat16(operands[1]))))
     return computes(lambda operands: np.arctan2(operands[0], operands[1]))

@@ -7,12 +7,14 @@ import numpy as np
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes
 from jitlite.interpreter.binding.registry import Step, binds
+from jitlite.interpreter.binding.widening import through_bytes
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V, joined_axis, split_sizes
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 
 @binds(CONCATENATION)
+@through_bytes
 def concatenation(call: Call) -> list[Step]:
     y, axis = call.outputs[0], joined_axis(call)
     item_bytes = element_bytes(call, y)

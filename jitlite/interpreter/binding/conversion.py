@@ -7,6 +7,7 @@ import numpy as np
 from jitlite.interpreter.binding import lookup
 from jitlite.interpreter.binding.boxes import BOXES
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.widening import packing, unpacking
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
@@ -15,15 +16,16 @@ from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
 K = kernels("conversion")
-RARE = {"cast": kernels("cast"), "q8": kernels("conversion_q8"), "packed": kernels("packed")}
+RARE = {"cast": kernels("cast"), "q8": kernels("conversion_q8")}
 """Families compiled when a plan first needs them, not with every model that has such operators."""
 T = TensorType
 
-_FLOATS = {T.FLOAT16: "f16", T.FLOAT32: "f32", T.FLOAT64: "f64"}
+_FLOATS = {T.FLOAT32: "f32", T.FLOAT64: "f64"}
 _INTEGERS = {T.INT64: "i64", T.INT32: "i32", T.UINT32: "u32", T.INT16: "i16", T.UINT16: "u16", T.INT8: "i8", T.UINT8: "u8", T.BOOL: "u8"}
-_SUFFIXES = _FLOATS | _INTEGERS | {T.BOOL: "bool"}
+_THROUGH_FLOAT32 = {T.FLOAT16: "f16", T.BFLOAT16: "bf16", T.COMPLEX64: "c64"}
+_SUFFIXES = _FLOATS | _THROUGH_FLOAT32 | _INTEGERS | {T.BOOL: "bool"}
 _DIRECT = {
-    *((source, T.FLOAT32) for source in (T.INT32, T.INT16, T.UINT16, T.INT8, T.UINT8, T.BOOL, T.FLOAT16)),
+    *((source, T.FLOAT32) for source in (T.INT32, T.INT16, T.UINT16, T.INT8, T.UINT8, T.BOOL)),
     *((T.FLOAT32, target) for target in (T.INT32, T.BOOL)),
     *((source, T.INT32) for source in (T.UINT8, T.BOOL)),
     (T.INT32, T.BOOL),
@@ -31,7 +33,7 @@ _DIRECT = {
 """Casts that one kernel does besides those from and to INT64 and FLOAT64."""
 
 
-_BITS = {T.INT2: 2, T.INT4: 4, T.UINT4: 4}
+_PACKED = {T.INT2: "i2", T.INT4: "i4", T.UINT4: "u4"}
 """The types of which several elements share a byte."""
 _BYTES = {T.INT8: "qs8", T.UINT8: "qu8"}
 _LEAST_SCALE, _GREATEST_SCALE = 2.0**-100, 2.0**100
@@ -39,14 +41,14 @@ _FLOAT_MAX = float(np.finfo(np.float32).max)
 
 
 def _path(source: TensorType, target: TensorType) -> list[TensorType]:
-    """The types a cast passes through, the widest of the source's kind first; FLOAT16 is reached through FLOAT32 alone."""
+    """The types a cast passes through, the widest of the source's kind first; some are reached through FLOAT32 alone."""
     if source is target:
         return [source]
-    if target is T.FLOAT16:
+    if target in _THROUGH_FLOAT32:
         return [*_path(source, T.FLOAT32), target]
     if (source, target) in _DIRECT:
         return [source, target]
-    if source is T.FLOAT16:
+    if source in _THROUGH_FLOAT32:
         return [source, *_path(T.FLOAT32, target)]
     widest = T.FLOAT64 if source in _FLOATS else T.INT64
     return [source, target] if widest in (source, target) else [source, widest, target]
@@ -55,9 +57,12 @@ def _path(source: TensorType, target: TensorType) -> list[TensorType]:
 @binds(CAST)
 def cast(call: Call) -> list[Step]:
     x, y = call.input(0), call.outputs[0]
-    if x.type in _BITS and y.type is T.FLOAT32:
-        unpacking, numbers = _unpacked(x)
-        return [unpacking, RARE["cast"].step("cast_i8_f32", x=numbers, y=y, count=x.size)]
+    if x.type in _PACKED and y.type is T.FLOAT32:
+        unpacked = Scratch(x.size)
+        return [unpacking(x, unpacked), RARE["cast"].step("cast_i8_f32", x=unpacked, y=y, count=x.size)]
+    if x.type is T.FLOAT32 and y.type in _PACKED:
+        unpacked = Scratch(x.size)
+        return [RARE["cast"].step(f"cast_f32_{_PACKED[y.type]}", x=x, y=unpacked, count=x.size), packing(unpacked, y)]
     if x.type not in _SUFFIXES or y.type not in _SUFFIXES:
         raise no_kernel(call, ", ".join(member.name for member in _SUFFIXES))
     path = _path(x.type, y.type)
@@ -71,17 +76,6 @@ def cast(call: Call) -> list[Step]:
         steps.append(RARE["cast"].step(name, x=held, y=result, count=x.size))
         held = result
     return steps
-
-
-def _unpacked(x: TensorInfo) -> tuple[Step, Scratch]:
-    """The step that makes bytes of a packed tensor's elements, and where these lie."""
-    bytes_of_x = Scratch(x.size)
-    is_signed = int(x.type is not T.UINT4)
-    return RARE["packed"].step("unpack_bits", x=x, y=bytes_of_x, count=x.size, bits=_BITS[x.type], is_signed=is_signed), bytes_of_x
-
-
-def _packing(held: Scratch, y: TensorInfo) -> Step:
-    return RARE["packed"].step("pack_bits", x=held, y=y, count=y.size, bits=_BITS[y.type])
 
 
 def _channels(info: TensorInfo) -> dict[str, Argument]:
@@ -100,7 +94,7 @@ def quantize(call: Call) -> Step | list[Step]:
     x, y = call.input(0), call.outputs[0]
     if x.type is T.FLOAT32 and y.type in (T.INT4, T.UINT4) and not is_per_channel(y):
         held, (low, high) = Scratch(x.size), (-8, 7) if y.type is T.INT4 else (0, 15)
-        return [K.step("quantize_f32_i8", x=x, y=held, **_channels(y), low=low, high=high), _packing(held, y)]
+        return [K.step("quantize_f32_i8", x=x, y=held, **_channels(y), low=low, high=high), packing(held, y)]
     if y.type not in (T.INT8, T.UINT8, T.INT16, T.INT32):
         raise no_kernel(
             call, "FLOAT32 (to INT8, UINT8, INT16, INT4 and UINT4), INT8, UINT8, INT16 and INT32 (to INT8, UINT8, INT16 and INT32)"
@@ -146,9 +140,9 @@ def _quantize_to_bytes(x: TensorInfo, y: TensorInfo) -> Step:
 @binds(DEQUANTIZE)
 def dequantize(call: Call) -> Step | list[Step]:
     x, y = call.input(0), call.outputs[0]
-    if x.type in _BITS:
-        unpacking, held = _unpacked(x)
-        return [unpacking, K.step("dequantize_i8_f32", x=held, y=y, **_channels(x))]
+    if x.type in _PACKED:
+        unpacked = Scratch(x.size)
+        return [unpacking(x, unpacked), K.step("dequantize_i8_f32", x=unpacked, y=y, **_channels(x))]
     if x.type is T.FLOAT16:
         return K.step("dequantize_f16_f32", x=x, y=y, count=x.size)
     if x.type not in (T.INT8, T.UINT8, T.INT16):

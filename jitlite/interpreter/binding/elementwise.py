@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import elementwise_q8, elementwise_q16, interpolation, lookup
+from jitlite.interpreter.binding.arrays import computes
 from jitlite.interpreter.binding.broadcast import ARITHMETIC, FLOATS, walk
-from jitlite.interpreter.binding.fixed_point import product, reciprocal, rounding_divide
-from jitlite.interpreter.binding.half_floats import through_float32
-from jitlite.interpreter.binding.registry import Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.fixed_point import product, reciprocal, wrapping_divide
+from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.widening import through_float32
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import activation_bounds, quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
@@ -113,21 +114,21 @@ def _sum(call: Call, kernel: str, sign: int) -> Step:
         return _step(call, kernel, _bounds(call))
     if call.input(0).type in elementwise_q8.SUFFIXES:
         return elementwise_q8.sum_of(call, sign)
-    if call.input(0).type is T.INT16 and call.input(0).is_quantized:
-        return elementwise_q16.sum_of(call, sign)
-    raise no_kernel(call, "FLOAT32, INT32, INT64, INT8, UINT8 and quantized INT16")
+    if call.input(0).type is T.INT16:
+        return elementwise_q16.sum_of(call, sign) if call.input(0).is_quantized else _step(call, kernel, _bounds(call))
+    raise no_kernel(call, "FLOAT32, FLOAT16, INT32, INT64, INT16, INT8 and UINT8")
 
 
 @binds(MUL)
 @through_float32
-def mul(call: Call) -> Step:
+def mul(call: Call) -> Step | HostStep:
     if call.input(0).type in (T.FLOAT32, T.INT32, T.INT64, T.UINT32):
         return _step(call, "mul", _bounds(call))
     if call.input(0).type in elementwise_q8.SUFFIXES:
         return elementwise_q8.product(call)
-    if call.input(0).type is T.INT16 and call.input(0).is_quantized:
-        return elementwise_q16.product(call)
-    raise no_kernel(call, "FLOAT32, INT32, INT64, UINT32, INT8, UINT8 and quantized INT16")
+    if call.input(0).type is T.INT16:
+        return elementwise_q16.product(call) if call.input(0).is_quantized else _step(call, "mul", _bounds(call))
+    return computes(lambda operands: operands[0] * operands[1])
 
 
 @binds(DIV)
@@ -154,8 +155,8 @@ def _quotients(call: Call) -> lookup.Integers:
     dividends = (lookup.byte_values(a.type) - a.zero_point)[:, None] * np.where(divisors < 0, -1, 1)
     headroom = 31 - np.frexp(np.where(dividends < 0, -dividends - 1, dividends))[1].astype(np.int64)
     quotients = product(product(dividends << headroom, inverses[:, 0]), mantissa)
-    right_shift = np.minimum(inverses[:, 1] + headroom - shift, 62)
-    found: lookup.Integers = np.clip(rounding_divide(quotients, right_shift) + zero_point, low, high)
+    sums = wrapping_divide(quotients, inverses[:, 1] + headroom - shift) + zero_point
+    found: lookup.Integers = np.clip(sums.astype(np.int32).astype(np.int64), low, high)
     return found
 
 
@@ -243,9 +244,9 @@ def _plain(call: Call, kernel: str) -> Step:
 
 
 @binds(SIGN)
-def sign(call: Call) -> Step:
-    if call.input(0).type not in (T.FLOAT32, T.INT32):
-        raise no_kernel(call, "FLOAT32, INT32")
+def sign(call: Call) -> Step | HostStep:
+    if call.input(0).type is T.FLOAT64:
+        return computes(lambda operands: (operands[0] > 0).astype(np.float64) - (operands[0] < 0))
     return _plain(call, "sign")
 
 

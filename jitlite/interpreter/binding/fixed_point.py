@@ -31,6 +31,13 @@ def rounding_divide(x: Integers, exponent: Integers | int) -> Integers:
     return (x >> exponent) + ((x & mask) > (mask >> 1) + (x < 0))
 
 
+def wrapping_divide(x: NDArray[np.int64], exponent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`rounding_divide` with exponents outside [0, 31] as 32-bit processors compute it, which is what DIV's reference comes to."""
+    mask = ((np.int64(1) << (exponent & 63)) - 1).astype(np.int32).astype(np.int64)
+    found = (x >> (exponent & 31)) + ((x & mask) > (mask >> 1) + (x < 0))
+    return found.astype(np.int32).astype(np.int64)
+
+
 def exp_of_negative(x: int) -> int:
     """exp(x) in Q0.31 for x ≤ 0 in Q5.26.
 

@@ -7,6 +7,7 @@ import numpy as np
 from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
 from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.widening import WORDS, through, through_bytes
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2, gather_axes, one_hot_axis
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
@@ -41,6 +42,8 @@ def _neighbours(positions: TensorInfo, count: int) -> int:
 
 
 @binds(GATHER)
+@through(WORDS, (1,))
+@through_bytes
 def gather(call: Call) -> Step | HostStep:
     x, positions, y = call.input(0), call.input(1), call.outputs[0]
     if strings.is_string(x):
@@ -71,6 +74,7 @@ def gather(call: Call) -> Step | HostStep:
 
 
 @binds(GATHER_ND)
+@through(WORDS, (1,))
 def gather_nd(call: Call) -> Step | HostStep:
     x, indices, y = call.input(0), call.input(1), call.outputs[0]
     if strings.is_string(x):

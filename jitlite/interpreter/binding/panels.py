@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.interpreter.memory import aligned_zeros
 from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quantized_activation_range
+from jitlite.schemas.dtypes import unpacked_elements
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import replace
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
@@ -112,14 +113,10 @@ def is_float(*tensors: TensorInfo) -> bool:
 
 
 def widened(weights: TensorInfo) -> TensorInfo:
-    """Constant weights of 4 or 2 bits as INT8; others as they are. The first number of a byte is in its lowest bits."""
-    bits = {TensorType.INT4: 4, TensorType.INT2: 2}.get(weights.type)
-    if bits is None or weights.value is None:
+    """Constant weights of 4 or 2 bits as INT8; others as they are."""
+    if weights.type not in (TensorType.INT4, TensorType.INT2) or weights.value is None:
         return weights
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    fields = (weights.value.view(np.uint8)[:, None] >> shifts) << np.uint8(8 - bits)
-    numbers = (fields.view(np.int8) >> np.int8(8 - bits)).reshape(-1)[: weights.size]
-    return replace(weights, type=TensorType.INT8, value=numbers.reshape(weights.shape))
+    return replace(weights, type=TensorType.INT8, value=unpacked_elements(weights.value, weights.type, weights.shape))
 
 
 def is_constant(*tensors: TensorInfo | None) -> bool:

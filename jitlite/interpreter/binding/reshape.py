@@ -7,6 +7,7 @@ import numpy as np
 from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
 from jitlite.interpreter.binding.registry import HostStep, Step, binds
+from jitlite.interpreter.binding.widening import through_bytes
 from jitlite.schemas.dtypes import byte_size, is_packed
 from jitlite.schemas.ops.reshape import (
     DENSIFY,
@@ -39,6 +40,7 @@ def reshape(call: Call) -> Step | HostStep:
 
 
 @binds(TRANSPOSE)
+@through_bytes
 def transpose(call: Call) -> Step:
     x, y = call.input(0), call.outputs[0]
     x_strides = strides(x.shape)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
 from jitlite.interpreter.binding.registry import HostStep, Step, binds
+from jitlite.interpreter.binding.widening import through_bytes
 from jitlite.schemas.ops.slice import REVERSE_V2, SLICE, STRIDED_SLICE, Window, reversed_axes, slice_windows, strided_windows
 from jitlite.schemas.ops.spec import Call
 
@@ -19,6 +20,7 @@ def _read_windows(call: Call, windows: Sequence[Window]) -> Step:
 
 
 @binds(SLICE)
+@through_bytes
 def slice_(call: Call) -> Step | HostStep:
     windows = slice_windows(call)
     return strings.sliced(call, windows) if strings.is_string(call.input(0)) else _read_windows(call, windows)

@@ -1,18 +1,20 @@
 """Plain conversions of CAST: every integer type to and from int64, every floating-point type to and from float64, and the common pairs.
 
-Floats become integers towards zero, clamped to the type's range, NaN as its largest value; integers become smaller ones by their low bits.
+FLOAT16, BFLOAT16 and COMPLEX64 (its real part) come from and go to float32. Floats become integers towards zero, clamped to the type's
+range, NaN as its largest value; integers become smaller ones by their low bits.
 """
 
 from typing import Any
 
 import numpy as np
 
-from jitlite.interpreter.kernels.abi import f32p, f64p, i8p, i16p, i32p, i64p, inline, u8p, u16p, u32p
-from jitlite.interpreter.kernels.bits import float_of_half, half_of_float
+from jitlite.interpreter.kernels.abi import f32p, f64p, i8p, i16p, i32p, i64, i64p, inline, kernel, span, u8p, u16p, u32p
+from jitlite.interpreter.kernels.bits import bits_of_float, float_of_bits, float_of_half, half_of_float
 from jitlite.interpreter.kernels.broadcast import unary
 
 _FAMILY = __name__
 _NARROWER = {"i32": i32p, "u32": u32p, "i16": i16p, "u16": u16p, "i8": i8p, "u8": u8p}
+_LARGEST_SIGNED = (1, 7, 127, 2**15 - 1, 2**31 - 1, 2**63 - 1)
 _LARGEST = {"i64": 2**63 - 1, "i32": 2**31 - 1, "u32": 2**32 - 1, "i16": 2**15 - 1, "u16": 2**16 - 1, "i8": 127, "u8": 255}
 
 
@@ -42,7 +44,7 @@ def _small_to_f32(x: Any) -> Any:
 
 
 def _saturating(largest: int) -> Any:
-    smallest = -largest - 1 if largest in (127, 2**15 - 1, 2**31 - 1, 2**63 - 1) else 0
+    smallest = -largest - 1 if largest in _LARGEST_SIGNED else 0
     high, low = float(largest), float(smallest)
 
     @inline
@@ -52,6 +54,19 @@ def _saturating(largest: int) -> Any:
         return whole if inside else np.int64(smallest if x <= low else largest)
 
     return convert
+
+
+@inline
+def _of_bfloat16(bits: int) -> Any:
+    return float_of_bits(np.int32(np.int64(bits) << 16))
+
+
+@inline
+def _to_bfloat16(x: float) -> Any:
+    """The nearest, ties to even; NaN keeps its sign alone."""
+    bits = np.int64(bits_of_float(x)) & 0xFFFFFFFF
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return 0x7FC0 | (bits >> 16 & 0x8000) if x != x else rounded
 
 
 for _suffix, _pointer in _NARROWER.items():
@@ -74,3 +89,22 @@ unary(_FAMILY, "cast_f32_f64", (f32p, f64p), _to_f64)
 unary(_FAMILY, "cast_f64_f32", (f64p, f32p), _to_f32)
 unary(_FAMILY, "cast_f16_f32", (u16p, f32p), float_of_half)
 unary(_FAMILY, "cast_f32_f16", (f32p, u16p), half_of_float)
+unary(_FAMILY, "cast_bf16_f32", (u16p, f32p), _of_bfloat16)
+unary(_FAMILY, "cast_f32_bf16", (f32p, u16p), _to_bfloat16)
+for _suffix, _largest in {"i4": 7, "u4": 15, "i2": 1}.items():
+    unary(_FAMILY, f"cast_f32_{_suffix}", (f32p, i8p), _saturating(_largest))
+
+
+@kernel
+def cast_c64_f32(x: f32p, y: f32p, count: i64, thread: i64, threads: i64) -> None:
+    """The real parts."""
+    start, stop = span(count, thread, threads)
+    for i in range(start, stop):
+        y[i] = x[2 * i]
+
+
+@kernel
+def cast_f32_c64(x: f32p, y: f32p, count: i64, thread: i64, threads: i64) -> None:
+    start, stop = span(count, thread, threads)
+    for i in range(start, stop):
+        y[2 * i], y[2 * i + 1] = x[i], 0.0

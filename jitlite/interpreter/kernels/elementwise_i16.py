@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from jitlite.interpreter.kernels.abi import i8p, i16p, i64p, inline, u8p
 from jitlite.interpreter.kernels.broadcast import binary
-from jitlite.interpreter.kernels.elementwise_int import floor_div, floor_mod, maximum, minimum
+from jitlite.interpreter.kernels.elementwise_int import arithmetic, floor_div, floor_mod, maximum, minimum
 from jitlite.interpreter.kernels.fixed_point import leading_zeros, product, reciprocal, rounding_divide
 from jitlite.interpreter.kernels.requantize import multiply_by_quantized_multiplier, narrow, requantize, wide
 
@@ -98,6 +100,13 @@ binary(_FAMILY, "equal_qs16", (i16p, i16p, u8p, i64p), _equal, _equal_settings)
 
 
 @inline
+def _wrapping_divide(x: int, exponent: int) -> Any:
+    """`rounding_divide` with exponents outside [0, 31] as 32-bit processors compute it, which is what the reference comes to."""
+    mask = wide(narrow((wide(1) << (wide(exponent) & 63)) - wide(1)))
+    return wide(narrow((wide(x) >> (wide(exponent) & 31)) + wide((wide(x) & mask) > (mask >> 1) + wide(x < 0))))
+
+
+@inline
 def _quotient(a: Any, b: Any, settings: Any) -> Any:
     """A fixed-point reciprocal of the divisor times the dividend shifted left as far as it goes."""
     mantissa, shift, low, high = settings
@@ -106,7 +115,7 @@ def _quotient(a: Any, b: Any, settings: Any) -> Any:
     bits = -dividend - 1 if dividend < 0 else dividend
     headroom = leading_zeros(bits) - 1 if bits > 0 else wide(31)
     found = product(product(dividend << headroom, inverse), mantissa)
-    return min(max(rounding_divide(found, min(max(exponent + headroom - shift, 0), 62)), low), high)
+    return min(max(_wrapping_divide(found, exponent + headroom - shift), low), high)
 
 
 binary(_FAMILY, "quotient_qs16", _QUANTIZED, _quotient, _product_settings)
@@ -117,5 +126,6 @@ def _floor_div(a: Any, b: Any, settings: tuple[()]) -> Any:
     return min(floor_div(a, b, settings), 32767)
 
 
+arithmetic(_FAMILY, "i16", i16p, np.int16, ("add", "mul"))
 for _name, _operation in {"minimum": minimum, "maximum": maximum, "floor_div": _floor_div, "floor_mod": floor_mod}.items():
     binary(_FAMILY, f"{_name}_i16", _QUANTIZED, _operation)

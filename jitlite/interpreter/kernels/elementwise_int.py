@@ -11,7 +11,7 @@ _FAMILY = __name__
 _OK, _DIVISION_BY_ZERO, _BAD_VALUE = int(Status.OK), int(Status.DIVISION_BY_ZERO), int(Status.BAD_VALUE)
 
 
-def _arithmetic(suffix: str, pointer: Any, element: Any, names: tuple[str, ...] = ("add", "sub", "mul")) -> None:
+def arithmetic(family: str, suffix: str, pointer: Any, element: Any, names: tuple[str, ...] = ("add", "sub", "mul")) -> None:
     """Those of sums, differences and products that are named, which wrap in `element`'s width, clamped to settings [low, high]."""
 
     @inline
@@ -32,11 +32,11 @@ def _arithmetic(suffix: str, pointer: Any, element: Any, names: tuple[str, ...] 
 
     operations = {"add": add, "sub": sub, "mul": mul}
     for name in names:
-        binary(_FAMILY, f"{name}_{suffix}", (pointer, pointer, pointer, i64p), operations[name], bounds)
+        binary(family, f"{name}_{suffix}", (pointer, pointer, pointer, i64p), operations[name], bounds)
 
 
-_arithmetic("i64", i64p, np.int64)
-_arithmetic("u32", u32p, np.uint32, ("mul",))
+arithmetic(_FAMILY, "i64", i64p, np.int64)
+arithmetic(_FAMILY, "u32", u32p, np.uint32, ("mul",))
 
 
 @inline

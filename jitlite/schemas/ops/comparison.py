@@ -131,7 +131,7 @@ EQUAL = _define_comparison("EQUAL", EqualOptions, {T.INT16: 5, T.STRING: 3, T.IN
 NOT_EQUAL = _define_comparison("NOT_EQUAL", NotEqualOptions, {T.INT16: 4, T.STRING: 3, T.INT8: 2}, EQUATABLE)
 GREATER = _define_comparison("GREATER", GreaterOptions, {T.INT8: 2})
 GREATER_EQUAL = _define_comparison("GREATER_EQUAL", GreaterEqualOptions, {T.INT16: 3, T.INT8: 2})
-LESS = _define_comparison("LESS", LessOptions, {T.INT16: 3, T.INT8: 2})
+LESS = _define_comparison("LESS", LessOptions, {T.INT16: 3, T.INT8: 2}, ORDERED | {T.BFLOAT16})
 LESS_EQUAL = _define_comparison("LESS_EQUAL", LessEqualOptions, {T.INT8: 2})
 
 LOGICAL_AND = _define_logical("LOGICAL_AND", LogicalAndOptions)

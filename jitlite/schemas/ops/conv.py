@@ -9,7 +9,6 @@ import numpy as np
 from jitlite.schemas.ops.operands import bounded
 from jitlite.schemas.ops.quantized import (
     WeightTypes,
-    check_activation,
     check_bias,
     check_outputs,
     check_per_tensor,
@@ -54,7 +53,6 @@ def _check_operands(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorI
     check_nonempty(call, "input", x.shape, 1)
     check_nonempty(call, "weights", weight.shape)
     check_types(call, x, weight, bias, types)
-    check_activation(call, call.options.fused_activation_function)
     check_per_tensor(call, "input", x)
     check_outputs(call)
 

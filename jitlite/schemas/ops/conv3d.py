@@ -7,7 +7,6 @@ CONV_3D_TRANSPOSE, where I and O count the channels of operand and result.
 from typing import NamedTuple
 
 from jitlite.schemas.ops.operands import bounded, require_rank, require_type, vector
-from jitlite.schemas.ops.quantized import check_activation
 from jitlite.schemas.ops.shapes import check_nonempty, check_steps, output_size, same_padding
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import BuiltinOperator, Conv3DOptions, TensorType
@@ -54,7 +53,6 @@ def _check_operands(call: Call, input: int, axis: int) -> None:
     require_type(call, 1, (_F32,))
     require_rank(call, input, 5, 5)
     require_rank(call, 1, 5, 5)
-    check_activation(call, call.options.fused_activation_function)
     x, filter, bias = call.input(input).shape, call.input(1).shape, call.optional_input(max(input, 1) + 1)
     check_nonempty(call, "filter", filter)
     call.require(x[4] == filter[7 - axis], f"{filter[7 - axis]} input channels are required, found {x[4]}")

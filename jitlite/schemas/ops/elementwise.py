@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from jitlite.schemas.affine import activation_bounds
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.shapes import broadcast_shapes
 from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Quant, QuantKind, Shape, TensorInfo, define
 from jitlite.schemas.table import Table
 from jitlite.schemas.tables import (
     AbsOptions,
-    ActivationFunctionType,
     AddNOptions,
     AddOptions,
     BuiltinOperator,
@@ -85,16 +83,6 @@ def require_scales(call: Call, *infos: TensorInfo) -> None:
             call.require(info.zero_point == 0, f"INT16 tensor '{info.name}' must have zero point 0, found {info.zero_point}")
 
 
-def require_clamp(call: Call) -> ActivationFunctionType:
-    """The fused activation, which must be one that clamps."""
-    fused: ActivationFunctionType = call.options.fused_activation_function
-    try:
-        activation_bounds(fused)
-    except ValueError:
-        raise call.unsupported(f"fused activation {fused.name} is not supported; NONE, RELU, RELU6 and RELU_N1_TO_1 are") from None
-    return fused
-
-
 def broadcast_shape(call: Call, *infos: TensorInfo) -> Shape:
     """The common shape of the operands, which may differ in shape only up to MAX_BROADCAST_RANK."""
     common = infos[0].shape
@@ -139,14 +127,12 @@ def is_plain_int16(info: TensorInfo) -> bool:
     return info.type is T.INT16 and not info.is_quantized
 
 
-def _binary(allowed: Types, *, quantized: Types = QUANTIZED, plain_int16: bool = False, fused: bool = False) -> Inference:
+def _binary(allowed: Types, *, quantized: Types = QUANTIZED, plain_int16: bool = False) -> Inference:
     def infer(call: Call) -> Results:
         a, b = call.input(0), call.input(1)
         require_type(call, 0, allowed)
         require_equal_types(call)
         require_same_output_type(call, a.type)
-        if fused:
-            require_clamp(call)
         if a.type in quantized and not (plain_int16 and is_plain_int16(a)):
             require_scales(call, a, b)
         return [(broadcast_shape(call, a, b), a.type)]
@@ -244,12 +230,10 @@ def _define_unary(
 _ARITHMETIC = types(T.FLOAT32, T.INT32, T.INT64, T.INT16, T.INT8, T.UINT8)
 _SCALED = types(T.FLOAT32, T.INT16, T.INT8)
 
-ADD = _define_binary("ADD", AddOptions, _binary(_ARITHMETIC | {T.FLOAT16}, plain_int16=True, fused=True), FREE, _add_version, 6)
-SUB = _define_binary("SUB", SubOptions, _binary(_ARITHMETIC, fused=True), FREE, _sub_version, 5)
-MUL = _define_binary(
-    "MUL", MulOptions, _binary(_ARITHMETIC | {T.FLOAT16, T.UINT32, T.COMPLEX64}, plain_int16=True, fused=True), FREE, _mul_version, 8
-)
-DIV = _define_binary("DIV", DivOptions, _binary(_ARITHMETIC - {T.INT64}, fused=True), FLOAT, _div_version, 2)
+ADD = _define_binary("ADD", AddOptions, _binary(_ARITHMETIC | {T.FLOAT16}, plain_int16=True), FREE, _add_version, 6)
+SUB = _define_binary("SUB", SubOptions, _binary(_ARITHMETIC), FREE, _sub_version, 5)
+MUL = _define_binary("MUL", MulOptions, _binary(_ARITHMETIC | {T.FLOAT16, T.UINT32, T.COMPLEX64}, plain_int16=True), FREE, _mul_version, 8)
+DIV = _define_binary("DIV", DivOptions, _binary(_ARITHMETIC - {T.INT64}), FLOAT, _div_version, 2)
 POW = _define_binary("POW", PowOptions, _binary(types(T.FLOAT32, T.INT32)))
 MINIMUM = _define_binary("MINIMUM", MaximumMinimumOptions, _extremum, SAME, _extremum_version, 4)
 MAXIMUM = _define_binary("MAXIMUM", MaximumMinimumOptions, _extremum, SAME, _extremum_version, 4)

@@ -3,7 +3,6 @@
 from jitlite.schemas.ops.operands import bounded
 from jitlite.schemas.ops.quantized import (
     WeightTypes,
-    check_activation,
     check_bias,
     check_outputs,
     check_per_tensor,
@@ -16,6 +15,7 @@ from jitlite.schemas.ops.quantized import (
 from jitlite.schemas.ops.shapes import broadcast_shapes, check_nonempty, check_rank
 from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, TensorInfo, define
 from jitlite.schemas.tables import (
+    ActivationFunctionType,
     BatchMatMulOptions,
     BuiltinOperator,
     FullyConnectedOptions,
@@ -67,7 +67,8 @@ def _fully_connected(call: Call) -> list[tuple[Shape, TensorType]]:
     check_rank(call, "weights", weight.shape, 2)
     check_nonempty(call, "weights", weight.shape)
     check_types(call, x, weight, bias, _FULLY_CONNECTED_TYPES)
-    check_activation(call, o.fused_activation_function)
+    if is_hybrid(x, weight) and o.fused_activation_function in (ActivationFunctionType.TANH, ActivationFunctionType.SIGN_BIT):
+        raise call.unsupported(f"clamps are supported behind quantized weights, found {o.fused_activation_function.name}")
     check_per_tensor(call, "input", x)
     check_outputs(call)
     units, depth = weight.shape

@@ -8,7 +8,6 @@ import struct
 from typing import NamedTuple
 
 from jitlite.schemas.ops.operands import bounded, require_type
-from jitlite.schemas.ops.quantized import check_activation
 from jitlite.schemas.ops.shapes import check_nonempty, check_rank, check_steps, output_size
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import ActivationFunctionType, BuiltinOperator, Padding, TensorType
@@ -43,7 +42,6 @@ def window_options(call: Call) -> WindowOptions:
     check_steps(call, _LARGEST_WINDOW, filter_width=filter_width, filter_height=filter_height)
     call.require(0 <= activation < len(ActivationFunctionType), f"a fused activation is required, found {activation}")
     fused = ActivationFunctionType(activation)
-    check_activation(call, fused)
     return WindowOptions(_PADDINGS[padding], sizes[0], sizes[1], filter_width, filter_height, fused)
 
 

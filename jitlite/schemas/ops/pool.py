@@ -3,7 +3,7 @@
 Elements of padding are left out: an average divides by the number of elements inside the input.
 """
 
-from jitlite.schemas.ops.quantized import check_activation, check_outputs, check_per_tensor, check_unscaled
+from jitlite.schemas.ops.quantized import check_outputs, check_per_tensor, check_unscaled
 from jitlite.schemas.ops.shapes import check_nonempty, check_rank, check_steps, output_size
 from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, define
 from jitlite.schemas.tables import BuiltinOperator, Pool2DOptions, TensorType
@@ -18,7 +18,6 @@ def _pooled(call: Call, types: tuple[TensorType, ...]) -> list[tuple[Shape, Tens
     check_rank(call, "input", x.shape, 4)
     check_nonempty(call, "input", x.shape, 1)
     check_steps(call, stride_h=o.stride_h, stride_w=o.stride_w, filter_height=o.filter_height, filter_width=o.filter_width)
-    check_activation(call, o.fused_activation_function)
     check_per_tensor(call, "input", x)
     check_outputs(call)
     height = output_size(call, o.padding, x.shape[1], o.filter_height, o.stride_h)

@@ -5,13 +5,10 @@ from math import isfinite
 
 from jitlite.schemas.dtypes import INTEGER_RANGE
 from jitlite.schemas.ops.spec import Call, TensorInfo
-from jitlite.schemas.tables import ActivationFunctionType, TensorType
+from jitlite.schemas.tables import TensorType
 
 QUANTIZED_TYPES = frozenset({TensorType.INT8, TensorType.UINT8, TensorType.INT16})
 """Types of quantized activations."""
-
-CLAMPS = (ActivationFunctionType.NONE, ActivationFunctionType.RELU, ActivationFunctionType.RELU_N1_TO_1, ActivationFunctionType.RELU6)
-"""Fused activations that are clamps."""
 
 WeightTypes = Mapping[tuple[TensorType, TensorType], tuple[TensorType, ...]]
 """(activation type, weight type) → bias types."""
@@ -25,12 +22,6 @@ def is_hybrid(x: TensorInfo, weight: TensorInfo) -> bool:
 def is_per_channel(info: TensorInfo) -> bool:
     """True when a tensor has several scales."""
     return info.quantization is not None and len(info.quantization.scale) > 1
-
-
-def check_activation(call: Call, activation: ActivationFunctionType) -> None:
-    """UnsupportedError unless the fused activation is a clamp."""
-    if activation not in CLAMPS:
-        raise call.unsupported(f"fused activation {', '.join(c.name for c in CLAMPS)} is supported, found {activation.name}")
 
 
 def check_types(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, types: WeightTypes) -> None:
