@@ -12,6 +12,7 @@ from jitlite.schemas.ops.shapes import check_nonempty, check_rank, check_steps, 
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import ActivationFunctionType, BuiltinOperator, Padding, TensorType
 
+_CLAMPS = (ActivationFunctionType.NONE, ActivationFunctionType.RELU, ActivationFunctionType.RELU_N1_TO_1, ActivationFunctionType.RELU6)
 _PADDINGS = {1: Padding.SAME, 2: Padding.VALID}
 _LARGEST_STRIDE = 64
 _LARGEST_WINDOW = 2**12
@@ -42,6 +43,8 @@ def window_options(call: Call) -> WindowOptions:
     check_steps(call, _LARGEST_WINDOW, filter_width=filter_width, filter_height=filter_height)
     call.require(0 <= activation < len(ActivationFunctionType), f"a fused activation is required, found {activation}")
     fused = ActivationFunctionType(activation)
+    if fused not in _CLAMPS:
+        raise call.unsupported(f"fused activation {', '.join(clamp.name for clamp in _CLAMPS)} is supported, found {fused.name}")
     return WindowOptions(_PADDINGS[padding], sizes[0], sizes[1], filter_width, filter_height, fused)
 
 
