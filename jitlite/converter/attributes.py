@@ -32,7 +32,7 @@ def constant_operand(node: Node, index: int) -> Array | None:
     if operand is None:
         return None
     if operand.data is None:
-        raise Unlowerable(f"operand {index} '{operand.name}' must be constant, found a value known only at run time")
+        raise Unlowerable(f"operand {index} '{operand.name}' must be constant, found a value known only at run time", index)
     return operand.data
 
 

@@ -12,7 +12,7 @@ from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
-from jitlite.converter.symbols import PROBES, bind_inputs
+from jitlite.converter.symbols import PROBES, bind_inputs, fix_inputs
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.tables import Model
 
@@ -28,7 +28,8 @@ def convert_onnx(model: str | os.PathLike[str] | onnx.ModelProto, options: Conve
     all of them in one message.
     """
     with np.errstate(all="ignore"):
-        return _converted(expand_functions(load_model(model), LOWERINGS), options)
+        loaded = fix_inputs(load_model(model), options.values)
+        return _converted(expand_functions(loaded, LOWERINGS), options)
 
 
 def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
@@ -43,6 +44,6 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
         problems.raise_any()
     except ConversionError as error:
         raise ConversionError(
-            f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)"
+            f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)", error.inputs_to_fix
         ) from error
     return emit(graph, inputs, outputs, signatures)

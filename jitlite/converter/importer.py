@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx.inliner
+import onnx.version_converter
 from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
 from google.protobuf.message import DecodeError, EncodeError, Message  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, numpy_helper
@@ -42,8 +43,11 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
         opsets = opset_versions(model)
         newest = onnx.defs.onnx_opset_version()
         version = opsets.get("", 0)
-        if not OLDEST_OPSET <= version <= newest:
-            raise ConversionError(f"{where}: opset {OLDEST_OPSET} to {newest} is supported (onnx {onnx.__version__}), found {version}")
+        if not 1 <= version <= newest:
+            raise ConversionError(f"{where}: opset 1 to {newest} is supported (onnx {onnx.__version__}), found {version}")
+        if version < OLDEST_OPSET:
+            model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
+            opsets = opset_versions(model)
         if all(_schema(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
             onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, EncodeError, ValueError, RuntimeError, TypeError) as error:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from jitlite.converter import lowerings
 from jitlite.converter.builder import Builder
 from jitlite.converter.graph import Graph, Node, OnnxOp, Value
-from jitlite.converter.lowerings.context import Context, check_type
+from jitlite.converter.lowerings.context import check_type
 from jitlite.converter.lowerings.registry import lowering_for
+from jitlite.converter.lowerings.widening import lower_in_some_type
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.spec import NeedsValue
@@ -23,14 +24,16 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
     for node in source.nodes:
         try:
             results = _lower(target, node, known, problems)
+            _check_count(source, node, results)
         except Unlowerable as reason:
-            problems.add(node, str(reason))
+            problems.add(node, str(reason), _missing_constants(node, reason.operand))
         except (InvalidModelError, UnsupportedError) as error:
             problems.add(node, str(error))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             problems.add(node, f"its attributes and operands do not fit each other: {error}")
         except NeedsValue as need:
-            problems.add(node, f"operand {need.index} must be constant, found a value known only at run time")
+            message = f"operand {need.index} must be constant, found a value known only at run time"
+            problems.add(node, message, _whole_numbers(node))
         else:
             known.update(zip(node.outputs, results, strict=False))
     problems.raise_any()
@@ -39,6 +42,25 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
     target.sort()
     target.remove_dead()
     return target
+
+
+def _check_count(source: Graph, node: Node, results: Sequence[Value]) -> None:
+    if not results:
+        return
+    for value in node.outputs[len(results) :]:
+        if value.uses or value in source.outputs:
+            raise Unlowerable(f"{len(results)} outputs at most are supported, found output '{value.name}' in use")
+
+
+def _missing_constants(node: Node, operand: int | None) -> list[Value | None]:
+    """The operands whose values a node lacks: a known one, or the numbers its results' shapes depend on."""
+    if operand is not None:
+        return [node.optional(operand)]
+    return [] if all(value.shape is not None for value in node.outputs) else _whole_numbers(node)
+
+
+def _whole_numbers(node: Node) -> list[Value | None]:
+    return [value for value in node.inputs if value is not None and value.dtype is not None and value.dtype.kind in "iu"]
 
 
 def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Problems) -> Sequence[Value]:
@@ -54,9 +76,7 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
                 raise Unlowerable(f"operand '{value.name}' must have a shape known before it runs")
             if value not in known:
                 known[value] = _copied(target, value)
-    context = Context(target, node, [None if value is None else known[value] for value in node.inputs])
-    found = function(context, node)
-    results = [found] if isinstance(found, Value) else list(found)
+    context, results = lower_in_some_type(target, node, [None if value is None else known[value] for value in node.inputs], function)
     for value, result in zip(node.outputs, results, strict=False):
         if value.shape is not None and value.shape != result.dims:
             raise Unlowerable(f"a result of shape {value.shape} is required, the lowering gives {result.dims}")

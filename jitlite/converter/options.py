@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import SupportsIndex
 
+from numpy.typing import ArrayLike
+
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
     """Options of `convert_onnx`.
 
     `shapes` gives input shapes by name; None, -1 or text in place of a number keeps what the model says. `nhwc_inputs` makes every input of
-    four dimensions channels-last, (n, c, h, w) becoming (n, h, w, c), instead of transposing it inside the model. `fold_limit_bytes` bounds
-    each constant that folding may create.
+    four dimensions channels-last, (n, c, h, w) becoming (n, h, w, c), instead of transposing it inside the model. `values` fixes inputs at
+    values: they are no inputs of the result. `fold_limit_bytes` bounds each constant that folding may create.
     """
 
     shapes: Mapping[str, Sequence[SupportsIndex | str | None]] = field(default_factory=dict)
     nhwc_inputs: bool = False
+    values: Mapping[str, ArrayLike] = field(default_factory=dict)
     fold_limit_bytes: int = 64 << 20

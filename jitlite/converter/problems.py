@@ -1,6 +1,6 @@
 """Collecting what stands in the way of a conversion, so that one error lists all of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from jitlite.converter.graph import Node, OnnxOp, Value
@@ -8,7 +8,11 @@ from jitlite.schemas.errors import ConversionError
 
 
 class Unlowerable(Exception):  # noqa: N818 - the reason why one node stays, collected and never seen by callers
-    """Says why a node has no TFLite form: what is required, what was found."""
+    """Says why a node has no TFLite form: what is required, what was found; `operand` is the one that would have to be constant."""
+
+    def __init__(self, reason: str, operand: int | None = None) -> None:
+        super().__init__(reason)
+        self.operand = operand
 
 
 @dataclass(slots=True)
@@ -17,13 +21,17 @@ class Problems:
 
     lines: dict[str, None] = field(default_factory=dict)
     tainted: set[Value] = field(default_factory=set)
+    inputs: dict[str, None] = field(default_factory=dict)
+    """Graph inputs whose values would have to be known."""
 
-    def add(self, node: Node, reason: str) -> None:
+    def add(self, node: Node, reason: str, constants: Iterable[Value | None] = ()) -> None:
+        """Adds a node that cannot be converted because of `reason`, for one because `constants` are not constant."""
         op = node.op
         opset = f"opset {op.opset}" if isinstance(op, OnnxOp) else "TFLite"
         name = node.name or (node.outputs[0].name if node.outputs else "")
         self.lines[f"node '{name}' ({node.kind}, {opset}): {reason}"] = None
         self.tainted.update(node.outputs)
+        self.inputs.update(dict.fromkeys(_inputs_behind(constants)))
 
     def is_tainted(self, values: Iterable[Value | None]) -> bool:
         return any(value in self.tainted for value in values)
@@ -33,4 +41,18 @@ class Problems:
         if self.lines:
             count = len(self.lines)
             heading = f"{where}: {count} node{'s' if count > 1 else ''} cannot be converted"
-            raise ConversionError("\n  ".join([heading, *self.lines]))
+            raise ConversionError("\n  ".join([heading, *self.lines]), tuple(self.inputs))
+
+
+def _inputs_behind(values: Iterable[Value | None]) -> Iterator[str]:
+    """The names of the graph inputs these values are computed from."""
+    waiting, seen = [value for value in values if value is not None], set()
+    while waiting:
+        value = waiting.pop()
+        if value in seen or value.is_constant:
+            continue
+        seen.add(value)
+        if value.producer is None:
+            yield value.name
+        else:
+            waiting += [operand for operand in value.producer.inputs if operand is not None]

@@ -4,15 +4,18 @@ The first dimension of an input may stay dynamic (the batch); all inputs share i
 caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from typing import SupportsIndex
 
+import numpy as np
 import onnx
+from numpy.typing import ArrayLike
+from onnx import numpy_helper
 
 from jitlite.converter.graph import Shape
-from jitlite.converter.importer import graph_inputs
+from jitlite.converter.importer import element_dtype, graph_inputs
 from jitlite.converter.options import ConvertOptions
 from jitlite.schemas.errors import ConversionError
 
@@ -43,6 +46,25 @@ class InputShapes:
             f"{name!r}: {_tuple([1 if dim is None else dim for dim in dims])}" for name, dims in self.dims.items() if None in dims
         )
         return f"ConvertOptions(shapes={{{fixed}}})"
+
+
+def fix_inputs(model: onnx.ModelProto, values: Mapping[str, ArrayLike]) -> onnx.ModelProto:
+    """Makes inputs constants, in place. ConversionError unless the names are inputs and the values have their types and shapes."""
+    inputs = {info.name: info for info in graph_inputs(model)}
+    for name, given in values.items():
+        if name not in inputs:
+            raise ConversionError(f"values: the model's inputs are {', '.join(inputs)}; found {name}")
+        dims = _declared(inputs[name], None if inputs[name].type.tensor_type.HasField("shape") else np.shape(given))
+        dtype = element_dtype(inputs[name].type.tensor_type.elem_type, f"input '{name}'")
+        array = np.asarray(given)
+        made = array.astype(dtype)
+        fits = array.ndim == len(dims) and all(isinstance(dim, str) or dim == size for dim, size in zip(dims, array.shape))
+        if not fits or (array.dtype != dtype and not np.array_equal(made, array)):
+            raise ConversionError(
+                f"values: input '{name}' is declared {dtype} ({', '.join(map(str, dims))}), found {array.dtype} of shape {array.shape}"
+            )
+        model.graph.initializer.append(numpy_helper.from_array(made, name))
+    return model
 
 
 def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:

@@ -211,7 +211,7 @@ class SignatureRunner:
         if session.program is not None:
             for name, value in inputs.items():
                 fitting += name in self._inputs and session.try_set(self._inputs[name], value)
-        if not fitting == len(inputs) == len(self._inputs):
+        if session.program is None or not fitting == len(inputs) == len(self._inputs):
             self._resize_and_set(inputs)
         session.run()
         return {name: session.view(index).copy() for name, index in self._outputs.items()}

@@ -10,6 +10,8 @@
 Every message reads *where: what is required, what was found*. Misuse of the Python API raises TypeError or ValueError instead.
 """
 
+from collections.abc import Sequence
+
 
 class JitliteError(Exception):
     """Base of every error jitlite raises on purpose."""
@@ -24,7 +26,14 @@ class UnsupportedError(JitliteError):
 
 
 class ConversionError(JitliteError):
-    """A source model cannot be converted; the message lists every offending node."""
+    """A source model cannot be converted; the message lists every offending node.
+
+    `inputs_to_fix` names inputs whose values would have to be known, in part because of which it cannot.
+    """
+
+    def __init__(self, message: str, inputs_to_fix: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.inputs_to_fix = tuple(inputs_to_fix)
 
 
 class CalibrationError(JitliteError):

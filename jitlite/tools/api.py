@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from jitlite.quantization import Recipe, load_feeds
 from jitlite.quantization.feeds import Source
 from jitlite.schemas import Model, read_model, save_model, verify, write_model
@@ -31,15 +33,21 @@ def save(model: Model, path: PathLike) -> None:
     save_model(model, path)
 
 
-def convert(source: PathLike | Any, *, shapes: Mapping[str, Sequence[int | None]] | None = None, nhwc_inputs: bool = False) -> Model:
+def convert(
+    source: PathLike | Any,
+    *,
+    shapes: Mapping[str, Sequence[int | None]] | None = None,
+    nhwc_inputs: bool = False,
+    values: Mapping[str, ArrayLike] | None = None,
+) -> Model:
     """The float32 .tflite model of an ONNX model, given as a path or a ModelProto.
 
     `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
-    channels-last. ConversionError lists every node that has no .tflite form.
+    channels-last; inputs named in `values` become constants. ConversionError lists every node that has no .tflite form.
     """
     from jitlite.converter import ConvertOptions, convert_onnx
 
-    return convert_onnx(source, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs))
+    return convert_onnx(source, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs, values=dict(values or {})))
 
 
 def quantize(model: Model | PathLike, calibration: Source | None = None, recipe: Recipe | str = "int8") -> Model:

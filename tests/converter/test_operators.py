@@ -93,6 +93,16 @@ ARITHMETIC = [
     *(case(kind, CUBE, floats(4, seed=1), floats(2, 1, 4, seed=2)) for kind in ("Min", "Max", "Sum", "Mean")),
     *(case(kind, CUBE, name="single") for kind in ("Min", "Max", "Sum", "Mean")),
     *(case(kind, np.arange(4, dtype=np.int32), np.array([2, 2, 2, 2], np.int32), name="int32") for kind in ("Min", "Max")),
+    *(
+        case(kind, floats(3, 4).astype(kind_of), floats(4, seed=1).astype(kind_of), name=kind_of)
+        for kind in ("Add", "Mul", "Sub", "Div")
+        for kind_of in ("float16", "float64")
+    ),
+    *(
+        case("Max", np.array([250, 3], kind_of), np.array([7, 9], kind_of), opset=13, name=kind_of)
+        for kind_of in ("uint8", "float16", "float64")
+    ),
+    case("ReduceSum", floats(3, 4).astype(np.float64), ints(1), constant=(1,), name="float64"),
     case("Mod", np.array([7, -7, 9, -9], np.int32), np.array([3, 3, -4, -4], np.int32)),
     case("Mod", floats(20, low=-9, high=9), floats(20, seed=1, low=1, high=4), fmod=1),
 ]

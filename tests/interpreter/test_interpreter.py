@@ -76,6 +76,15 @@ def test_the_constructor_takes_what_litert_s_takes():
         assert str(mine.default) == str(other.default)
 
 
+def test_a_signature_without_inputs_runs():
+    model = new_model()
+    g = GraphBuilder(model)
+    total = g.op(ADD, [g.constant([1, 2]), g.constant([3, 4])], [g.tensor((2,))], AddOptions())
+    g.finish(total)
+    model.signature_defs = [SignatureDef(signature_key="only", outputs=[TensorMap(name="total", tensor_index=total)])]
+    assert Interpreter(model_content=content(model)).get_signature_runner()()["total"].tolist() == [4, 6]
+
+
 def test_other_subgraphs_tensors_can_be_read():
     model = read_model(two_input_model())
     model.subgraphs.append(copy.deepcopy(model.subgraphs[0]))

@@ -39,7 +39,7 @@ class Context(Builder):
         """The value of an operand that must be constant."""
         found = self.input(index)
         if found.data is None:
-            raise Unlowerable(f"operand {index} '{found.name}' must be constant, found a value known only at run time")
+            raise Unlowerable(f"operand {index} '{found.name}' must be constant, found a value known only at run time", index)
         return found.data
 
     def require(self, condition: bool, message: str) -> None:

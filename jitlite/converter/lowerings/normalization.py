@@ -8,9 +8,12 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, MAXIMUM, MUL, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
 from jitlite.schemas.ops.reduce import MEAN, SUM
 from jitlite.schemas.tables import ReducerOptions
+
+MVN_EPSILON = 1e-9
+"""What the definition of MeanVarianceNormalization adds to the variance."""
 
 
 def _per_channel(data: Array, rank: int) -> Array:
@@ -34,21 +37,33 @@ def batch_normalization(ctx: Context, node: Node) -> Value:
 
 def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:
     """(x - mean) / sqrt(variance + epsilon) with statistics over the axes."""
+    return _with_statistics(ctx, x, axes, epsilon)[0]
+
+
+def _with_statistics(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> tuple[Value, Value, Value]:
+    """The standardized value, the mean and 1 / sqrt(variance + epsilon)."""
     operand, options = ctx.indices(list(axes)), ReducerOptions(keep_dims=True)
     mean = ctx.op(MEAN, x, operand, options=options)
     variance = ctx.op(MEAN, ctx.op(SQUARED_DIFFERENCE, x, mean), operand, options=options.copy())
-    return ctx.op(MUL, ctx.op(SUB, x, mean), ctx.op(RSQRT, ctx.binary(ADD, variance, epsilon)))
+    scale = ctx.op(RSQRT, ctx.binary(ADD, variance, epsilon))
+    return ctx.op(MUL, ctx.op(SUB, x, mean), scale), mean, scale
+
+
+@lowers("MeanVarianceNormalization", since=9)
+def mean_variance_normalization(ctx: Context, node: Node) -> Value:
+    x = ctx.input(0)
+    axes = [ctx.axis(axis, x.rank) for axis in attribute(node, "axes", [0, 2, 3])]
+    return standardized(ctx, x, axes, MVN_EPSILON)
 
 
 @lowers("LayerNormalization", since=17)
-def layer_normalization(ctx: Context, node: Node) -> Value:
+def layer_normalization(ctx: Context, node: Node) -> tuple[Value, ...]:
     x = ctx.input(0)
-    ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found mean or deviation in use")
     first = ctx.axis(attribute(node, "axis", -1), x.rank)
-    y = standardized(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))
+    y, mean, scale = _with_statistics(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))
     y = ctx.op(MUL, y, ctx.input(1))
     bias = ctx.optional(2)
-    return y if bias is None else ctx.op(ADD, y, bias)
+    return y if bias is None else ctx.op(ADD, y, bias), mean, scale
 
 
 @lowers("RMSNormalization", since=23)
@@ -82,8 +97,10 @@ def group_normalization(ctx: Context, node: Node) -> Value:
 
 @lowers("LpNormalization")
 def lp_normalization(ctx: Context, node: Node) -> Value:
+    """X divided by its norm along an axis; zeros stay zeros."""
     x = ctx.input(0)
     axis = ctx.axis(attribute(node, "axis", -1), x.rank)
-    ctx.require(attribute(node, "p", 2) == 2, f"p 2 is supported, found {attribute(node, 'p', 2)}")
-    total = ctx.op(SUM, ctx.op(MUL, x, x), ctx.indices([axis]), options=ReducerOptions(keep_dims=True))
-    return ctx.op(DIV, x, ctx.op(SQRT, total))
+    one, options = attribute(node, "p", 2) == 1, ReducerOptions(keep_dims=True)
+    total = ctx.op(SUM, ctx.op(ABS, x) if one else ctx.op(MUL, x, x), ctx.indices([axis]), options=options)
+    total = total if one else ctx.op(SQRT, total)
+    return ctx.op(DIV, x, ctx.binary(MAXIMUM, total, float(np.finfo(np.float32).tiny)))

@@ -114,6 +114,16 @@ def depth_to_space(ctx: Context, node: Node) -> Value:
 
 @lowers("SpaceToDepth")
 def space_to_depth(ctx: Context, node: Node) -> Value:
+    """The builtin has ONNX's DCR order; for CRD the channels are put in that order last."""
     x, block = ctx.input(0), attribute(node, "blocksize")
     ctx.require(x.rank == 4, f"an input of rank 4 is required, found shape {x.dims}")
-    return ctx.channels_last(x, lambda image: ctx.op(SPACE_TO_DEPTH, image, options=SpaceToDepthOptions(block_size=block)))
+
+    def apply(image: Value) -> Value:
+        depth = image.dims[3]
+        image = ctx.op(SPACE_TO_DEPTH, image, options=SpaceToDepthOptions(block_size=block))
+        if attribute(node, "mode", "DCR") == "CRD":
+            order = [place * depth + c for c in range(depth) for place in range(block * block)]
+            image = ctx.op(GATHER, image, ctx.indices(order), options=GatherOptions(axis=3))
+        return image
+
+    return ctx.channels_last(x, apply)

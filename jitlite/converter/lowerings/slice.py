@@ -10,7 +10,9 @@ from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.converter.problems import Unlowerable
+from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.concat import CONCATENATION
+from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
 from jitlite.schemas.ops.pad import MIRROR_PAD, PAD, PADV2, TILE
 from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
@@ -68,17 +70,23 @@ def _mask(axes: Sequence[int]) -> int:
 
 @lowers("Gather")
 def gather(ctx: Context, node: Node) -> Value:
-    """Constant indices may be negative; those known only at run time must not be."""
     x, positions = ctx.input(0), ctx.input(1)
     axis = ctx.axis(attribute(node, "axis", 0), x.rank)
     if positions.data is None:
-        return ctx.op(GATHER, x, positions, options=GatherOptions(axis=axis))
+        return ctx.op(GATHER, x, from_front(ctx, positions, x.dims[axis]), options=GatherOptions(axis=axis))
     picked = _nonnegative(ctx, positions.data, x.dims[axis])
     if picked.ndim == 0 and x.data is None:
         index = int(picked)
         part = sliced(ctx, x, [range(index, index + 1) if place == axis else range(dim) for place, dim in enumerate(x.dims)])
         return ctx.reshape(part, (*x.dims[:axis], *x.dims[axis + 1 :]))
     return ctx.op(GATHER, x, ctx.constant(picked, np.int32), options=GatherOptions(axis=axis))
+
+
+def from_front(ctx: Context, positions: Value, limits: int | Sequence[int]) -> Value:
+    """Positions of [-limit, limit) counted from the front; others stay outside. Limits are one for all or one for each last element."""
+    if positions.data is not None:
+        return ctx.constant(np.where(positions.data < 0, positions.data + np.asarray(limits, positions.dtype), positions.data))
+    return ctx.op(SELECT_V2, ctx.binary(LESS, positions, 0), ctx.op(ADD, positions, ctx.like(positions, np.asarray(limits))), positions)
 
 
 def _nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
@@ -97,6 +105,8 @@ def gather_nd(ctx: Context, node: Node) -> Value:
         depth = positions.dims[-1]
         columns = [_nonnegative(ctx, positions.data[..., axis], x.dims[axis]) for axis in range(depth)]
         positions = ctx.constant(np.stack(columns, axis=-1), np.int32)
+    else:
+        positions = from_front(ctx, positions, x.dims[: positions.dims[-1]])
     return ctx.op(GATHER_ND, x, positions)
 
 
@@ -132,7 +142,7 @@ def one_hot(ctx: Context, node: Node) -> Value:
     axis = attribute(node, "axis", -1)
     axis = ctx.axis(axis, positions.rank + 1)
     options = OneHotOptions(axis=-1 if axis == positions.rank else axis)
-    operands = cast_to(ctx, positions, np.dtype(np.int32)), ctx.indices(depth), ctx.constant(on), ctx.constant(off)
+    operands = from_front(ctx, cast_to(ctx, positions, np.dtype(np.int32)), depth), ctx.indices(depth), ctx.constant(on), ctx.constant(off)
     return ctx.op(ONE_HOT, *operands, options=options)
 
 

@@ -17,6 +17,15 @@ from jitlite.schemas.table import Table
 from jitlite.schemas.tables import ArgMaxOptions, ArgMinOptions, BuiltinOperator, CumsumOptions, ReducerOptions, TensorType
 
 _AXIS_TYPES = (TensorType.INT32,)
+_REDUCIBLE = (
+    TensorType.FLOAT32,
+    TensorType.INT8,
+    TensorType.UINT8,
+    TensorType.INT16,
+    TensorType.INT32,
+    TensorType.INT64,
+    TensorType.BOOL,
+)
 _POSITION_TYPES = (TensorType.INT32, TensorType.INT64)
 
 
@@ -38,6 +47,7 @@ def running_axis(call: Call) -> int:
 
 def _reduced(call: Call) -> list[tuple[Shape, TensorType]]:
     x = call.input(0)
+    require_type(call, 0, _REDUCIBLE)
     axes = reduced_axes(call)
     require_zero_point_zero(call, (x, *call.outputs))
     if call.options.keep_dims:
