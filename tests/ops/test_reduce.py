@@ -20,7 +20,7 @@ from jitlite.schemas.ops.reduce import (
 from jitlite.schemas.ops.spec import Call, NeedsValue, infer
 from jitlite.schemas.tables import ArgMaxOptions, ArgMinOptions, CumsumOptions, ReducerOptions, TensorType
 from jitlite.schemas.write import write_model
-from tests.ops.oracle import OPTIMIZED, build, check, constant, like, operand, random_values, result, run
+from tests.ops.oracle import OPTIMIZED, build, call, check, constant, like, operand, random_values, result, run
 
 T = TensorType
 
@@ -288,7 +288,7 @@ def test_int16_zero_points_are_zero():
 
 
 def test_types_that_cannot_be_reduced_are_named():
-    with pytest.raises(InvalidModelError, match="of type FLOAT32 or .* is required, found FLOAT64"):
+    with pytest.raises(InvalidModelError, match=r"of type FLOAT32 or .* is required, found FLOAT64"):
         infer(call(MEAN, ReducerOptions(), [operand(T.FLOAT64, (2,)), axes_of(0)], [result(T.FLOAT64)]))
 
 
