@@ -17,7 +17,7 @@ from jitlite.interpreter.plan_cache import KeptPlans
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import sharing
 from jitlite.interpreter.state import State
-from jitlite.schemas.dtypes import INTEGER_RANGE, has_numpy_dtype, numpy_dtype
+from jitlite.schemas.dtypes import INTEGER_RANGE, is_packed, packed_elements, stored_dtype, unpacked_dtype, unpacked_elements
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.ops.spec import TensorInfo
@@ -38,7 +38,11 @@ class OpResolverType(Enum):
 
 
 def _element_type(tensor: Tensor) -> type:
-    return numpy_dtype(tensor.type).type if has_numpy_dtype(tensor.type) else np.bytes_ if tensor.type is TensorType.STRING else np.uint8
+    """The NumPy type of a tensor's elements as the interpreter hands them out: a byte each where several share one."""
+    if tensor.type is TensorType.STRING:
+        return np.bytes_
+    dtype = unpacked_dtype(tensor.type) if is_packed(tensor.type) else stored_dtype(tensor.type)
+    return np.uint8 if dtype is None else dtype.type
 
 
 def _details(index: int, tensor: Tensor, shape: Sequence[int]) -> dict[str, Any]:
@@ -136,8 +140,8 @@ class SubgraphSession:
         array = self.required_program().array(index)
         if array is None or index not in self.shapes:
             raise ValueError(f"tensor {index}: one of the inputs {list(self.graph.inputs)} is required")
-        is_string = self.graph.tensors[index].type is TensorType.STRING
-        self._inputs[index] = array, None if is_string else array.dtype, array.shape
+        type = self.graph.tensors[index].type
+        self._inputs[index] = array, None if type is TensorType.STRING or is_packed(type) else array.dtype, array.shape
         return self._inputs[index]
 
     def try_set(self, index: int, value: Any) -> bool:
@@ -153,6 +157,9 @@ class SubgraphSession:
         if self.try_set(index, value):
             return
         (view, dtype, shape), array = self._inputs[index], np.asarray(value)
+        if dtype is None and is_packed(self.graph.tensors[index].type):
+            self._set_packed(index, view, array)
+            return
         if dtype is None:
             array = as_strings(value)
             dtype = array.dtype
@@ -160,6 +167,19 @@ class SubgraphSession:
             name = self.graph.tensors[index].name
             raise ValueError(f"tensor {index} '{name}': {dtype} of shape {shape} is required, found {array.dtype} of shape {array.shape}")
         view[...] = array
+
+    def _set_packed(self, index: int, memory: NDArray[Any], array: NDArray[Any]) -> None:
+        tensor, shape = self.graph.tensors[index], self.shapes[index]
+        dtype = unpacked_dtype(tensor.type)
+        if array.dtype != dtype or array.shape != shape:
+            required = f"{dtype} of shape {shape} for {tensor.type.name}"
+            raise ValueError(f"tensor {index} '{tensor.name}': {required} is required, found {array.dtype} of shape {array.shape}")
+        memory[...] = packed_elements(np.ascontiguousarray(array), tensor.type)
+
+    def value(self, index: int) -> NDArray[Any]:
+        """A copy of a tensor's value, with a byte for each element where several share one."""
+        found, type = self.view(index), self.graph.tensors[index].type
+        return unpacked_elements(found, type, self.shape(index)) if is_packed(type) else found.copy()
 
     def view(self, index: int) -> NDArray[Any]:
         """A tensor's own memory, or a constant's data."""
@@ -214,7 +234,7 @@ class SignatureRunner:
         if session.program is None or not fitting == len(inputs) == len(self._inputs):
             self._resize_and_set(inputs)
         session.run()
-        return {name: session.view(index).copy() for name, index in self._outputs.items()}
+        return {name: session.value(index) for name, index in self._outputs.items()}
 
     def _resize_and_set(self, inputs: Mapping[str, Any]) -> None:
         if inputs.keys() != self._inputs.keys():
@@ -365,10 +385,13 @@ class Interpreter:
 
         Subgraphs besides the main one hold values once a signature runs them; what control flow computes inside is not kept.
         """
-        return self._session(subgraph_index).view(tensor_index).copy()
+        return self._session(subgraph_index).value(tensor_index)
 
     def tensor(self, tensor_index: int) -> Callable[[], NDArray[Any]]:
-        """A function that returns the tensor's own memory as an array; it stays valid until the next allocation."""
+        """A function that returns the tensor's own memory as an array; it stays valid until the next allocation.
+
+        Elements of which several share a byte stay packed.
+        """
         return lambda: self._main.view(tensor_index)
 
     def resize_tensor_input(self, input_index: int, tensor_size: Sequence[int], strict: bool = False) -> None:

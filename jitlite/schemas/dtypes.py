@@ -91,12 +91,18 @@ def to_bfloat16(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isnan(values), 0x7FC0 | (bits >> np.uint32(16) & np.uint32(0x8000)), rounded).astype(np.uint16)
 
 
+def unpacked_dtype(tensor_type: TensorType) -> np.dtype:
+    """The NumPy dtype that holds an element of a packed type."""
+    return np.dtype(np.uint8 if tensor_type is TensorType.UINT4 else np.int8)
+
+
 def unpacked_elements(data: NDArray[Any], tensor_type: TensorType, shape: Sequence[int]) -> NDArray[Any]:
     """The elements of packed data, a byte each, in the tensor's shape; the first one of a byte is in its lowest bits."""
     bits = BITS[tensor_type]
     fields = (data.view(np.uint8).reshape(-1, 1) >> np.arange(0, 8, bits, dtype=np.uint8)) << np.uint8(8 - bits)
-    numbers = fields if tensor_type is TensorType.UINT4 else fields.view(np.int8)
-    return (numbers >> numbers.dtype.type(8 - bits)).reshape(-1)[: prod(shape)].reshape(tuple(shape))
+    numbers = fields.view(unpacked_dtype(tensor_type))
+    elements: NDArray[Any] = (numbers >> numbers.dtype.type(8 - bits)).reshape(-1)[: prod(shape)]
+    return elements.reshape(tuple(shape))
 
 
 def packed_elements(values: NDArray[Any], tensor_type: TensorType) -> NDArray[Any]:

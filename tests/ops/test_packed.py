@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter as LiteRT
 
+from jitlite.interpreter import Interpreter
+from jitlite.schemas.dtypes import byte_size, packed_elements, unpacked_dtype, unpacked_elements
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
-from jitlite.schemas.tables import CastOptions, DequantizeOptions, Operator, QuantizeOptions, TensorType
+from jitlite.schemas.ops.reshape import TRANSPOSE
+from jitlite.schemas.tables import CastOptions, DequantizeOptions, Operator, QuantizeOptions, TensorType, TransposeOptions
 from jitlite.schemas.write import write_model
-from tests.ops.oracle import OPTIMIZED, build, check, operand, reference, result, run
+from tests.ops.oracle import OPTIMIZED, build, check, constant, operand, reference, result, run
 
 T = TensorType
 BITS = {T.INT4: 4, T.UINT4: 4, T.INT2: 2}
@@ -51,3 +55,35 @@ def test_there_and_back(type, zero_point, shape):
     (found,) = run(content, feeds, 3)
     (expected,) = reference(content, feeds, OPTIMIZED)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("type", [T.INT4, T.UINT4])
+def test_the_interpreter_takes_and_gives_a_byte_for_each_element(type):
+    x = operand(type, (3, 5), 0.5)
+    content = write_model(build(TRANSPOSE, TransposeOptions(), [x, constant([1, 0])], [result(type, 0.5)]))
+    value = np.arange(15).reshape(3, 5).astype(np.uint8 if type is T.UINT4 else np.int8) - (0 if type is T.UINT4 else 8)
+    given = []
+    for interpreter in (Interpreter(model_content=content), LiteRT(model_content=content, experimental_op_resolver_type=OPTIMIZED)):
+        interpreter.allocate_tensors()
+        (taken,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
+        assert (taken["dtype"], found["dtype"]) == (value.dtype.type, value.dtype.type)
+        interpreter.set_tensor(taken["index"], value)
+        interpreter.invoke()
+        given.append(interpreter.get_tensor(found["index"]))
+    np.testing.assert_array_equal(given[0], given[1], strict=True)
+
+
+def test_the_interpreter_refuses_packed_bytes():
+    content = write_model(build(TRANSPOSE, TransposeOptions(), [operand(T.INT4, (3, 5)), constant([1, 0])], [result(T.INT4)]))
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    with pytest.raises(ValueError, match=r"int8 of shape \(3, 5\) for INT4 is required"):
+        interpreter.set_tensor(0, np.zeros(8, np.uint8))
+
+
+@pytest.mark.parametrize(("type", "values"), [(T.INT4, range(-8, 8)), (T.UINT4, range(16)), (T.INT2, range(-2, 2))])
+def test_packing_is_undone_by_unpacking(type, values):
+    elements = np.resize(np.array(values, unpacked_dtype(type)), (7, 3))
+    packed_bytes = packed_elements(elements, type)
+    assert packed_bytes.nbytes == byte_size(type, (7, 3))
+    np.testing.assert_array_equal(unpacked_elements(packed_bytes, type, (7, 3)), elements, strict=True)
