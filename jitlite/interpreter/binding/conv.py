@@ -23,6 +23,7 @@ from jitlite.interpreter.binding.panels import (
     pack,
     panels,
     scales,
+    signed_bytes,
     widened,
 )
 from jitlite.interpreter.binding.products import (
@@ -135,10 +136,21 @@ def quantized_image(x: TensorInfo, has_zero_points: bool, outside: int = 1) -> t
 def _hybrid(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: TensorInfo, s: Windows, clamp: dict[str, float]) -> list[Step]:
     """Quantizes the image at run time, then multiplies integers."""
     quantize, made = quantized_image(x, _has_zero_points(weight, s.groups))
-    sizes = sliding_sizes(s, 1, is_flat=False)
-    right = packed_right(_filter(weight), 0, sizes)
     channels = interleave(scales(weight, s.out_c).astype(np.float32), bias_or_zeros(bias, s.out_c, np.float32), groups=s.groups)
-    step = HYBRID.step(
+    return [quantize, _hybrid_step(y, _filter(weight), sliding_sizes(s, 1, is_flat=False), channels, made, clamp)]
+
+
+def _hybrid_step(
+    y: TensorInfo,
+    weights: NDArray[np.generic],
+    sizes: Sizes,
+    channels: NDArray[np.float32],
+    made: dict[str, Argument],
+    clamp: dict[str, float],
+) -> Step:
+    """The step that multiplies a quantized image with weights [channels, height, width, depth]; `channels` holds scales and bias."""
+    right = packed_right(weights, 0, sizes)
+    return HYBRID.step(
         "product_f32_qc8w",
         y=y,
         w=right.w,
@@ -152,7 +164,6 @@ def _hybrid(x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None, y: Tenso
         **made,
         **clamp,
     )
-    return [quantize, step]
 
 
 def _zero_point(x: TensorInfo, weight: TensorInfo) -> int:
@@ -212,7 +223,7 @@ def unpadded(padding: Call, call: Call, s: Windows) -> Windows | None:
 
 
 def _conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
-    weight, bias, y = widened(call.input(1)), call.input(2), call.outputs[0]
+    weight, bias, y = signed_bytes(x, widened(call.input(1))), call.input(2), call.outputs[0]
     clamp = bounds(call.options.fused_activation_function)
     if is_float(x, weight, bias, y) or is_int8(x, weight, y) or is_uint8(x, weight, y):
         return exact_convolution(call, x, weight, bias, y, s, clamp)
@@ -291,6 +302,16 @@ def transposed_floats(
     return steps
 
 
+def _transposed_hybrid(call: Call, weight: TensorInfo, x: TensorInfo, bias: TensorInfo | None, y: TensorInfo) -> list[Step]:
+    """Steps of a transposed convolution of an image quantized at run time, always with a zero point."""
+    require_constants(call, weight, bias)
+    quantize, made = quantized_image(x, True)
+    channels = interleave(scales(weight, y.shape[3]).astype(np.float32), bias_or_zeros(bias, y.shape[3], np.float32))
+    clamp = bounds(call.options.fused_activation_function)
+    phases = [(phase.taps.of(_filter(weight)), phase.sizes(y, 1)) for phase in _phases(x, weight, y, call.options)]
+    return [quantize, *(_hybrid_step(y, w, s, channels, made, clamp) for w, s in phases)]
+
+
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
@@ -303,4 +324,6 @@ def transpose_conv(call: Call) -> Bound:
         require_constants(call, weight, bias)
         made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in _phases(x, weight, y, call.options)]
         return [_quantized_step(call, x, weight, bias, y, s, w, count) for w, s, count in made]
-    raise no_kernel(call, "FLOAT32, INT8 and UINT8 with weights of the same type, INT16 with INT8 weights")
+    if is_float(x, y) and weight.type is TensorType.INT8:
+        return _transposed_hybrid(call, weight, x, bias, y)
+    raise no_kernel(call, "FLOAT32 with FLOAT32 or INT8 weights, INT8 and UINT8 with weights of the same type, INT16 with INT8 weights")

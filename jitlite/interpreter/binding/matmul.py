@@ -22,6 +22,7 @@ from jitlite.interpreter.binding.panels import (
     panels,
     real_multipliers,
     scales,
+    signed_bytes,
     widened,
 )
 from jitlite.interpreter.binding.products import (
@@ -176,7 +177,8 @@ def _hybrid_product(
 
 @binds(FULLY_CONNECTED)
 def fully_connected(call: Call) -> Bound:
-    x, w, bias, y = call.input(0), widened(call.input(1)), call.optional_input(2), call.outputs[0]
+    x, bias, y = call.input(0), call.optional_input(2), call.outputs[0]
+    w = signed_bytes(x, widened(call.input(1)))
     units, depth = w.shape
     activation = call.options.fused_activation_function
     first = np.zeros(1, np.int64)

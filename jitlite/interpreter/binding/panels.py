@@ -12,7 +12,7 @@ from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quan
 from jitlite.schemas.dtypes import unpacked_elements
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import replace
-from jitlite.schemas.tables import ActivationFunctionType, TensorType
+from jitlite.schemas.tables import ActivationFunctionType, QuantizationParameters, TensorType
 
 COLUMNS = 16
 """Output channels of a panel; `jitlite.interpreter.kernels.tile` has the same number."""
@@ -117,6 +117,16 @@ def widened(weights: TensorInfo) -> TensorInfo:
     if weights.type not in (TensorType.INT4, TensorType.INT2) or weights.value is None:
         return weights
     return replace(weights, type=TensorType.INT8, value=unpacked_elements(weights.value, weights.type, weights.shape))
+
+
+def signed_bytes(x: TensorInfo, weights: TensorInfo) -> TensorInfo:
+    """Constant UINT8 weights of FLOAT32 activations as the INT8 weights their bytes are taken for; others as they are."""
+    if x.type is not TensorType.FLOAT32 or weights.type is not TensorType.UINT8 or weights.value is None:
+        return weights
+    quantization = (
+        QuantizationParameters(scale=list(weights.quantization.scale), zero_point=[0]) if weights.quantization is not None else None
+    )
+    return replace(weights, type=TensorType.INT8, value=weights.value.view(np.int8), quantization=quantization)
 
 
 def is_constant(*tensors: TensorInfo | None) -> bool:
