@@ -189,7 +189,10 @@ class Program:
         self._last = prepared
 
     def reset_variables(self) -> None:
-        """Sets variable tensors to zero (their zero point, if INT8), as LiteRT does, whatever they began with."""
+        """Sets variable tensors to zero (their zero point, if INT8), as LiteRT does, and makes operators in Python forget."""
+        for planned in self.steps:
+            if isinstance(planned.step, HostStep) and planned.step.reset is not None:
+                planned.step.reset()
         for index, tensor in enumerate(self._graph.tensors):
             array = self.array(index) if tensor.is_variable else None
             if array is not None:

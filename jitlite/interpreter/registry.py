@@ -39,10 +39,13 @@ FAMILIES = {
     "UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM",
     "selection": "NON_MAX_SUPPRESSION_V4 NON_MAX_SUPPRESSION_V5 UNIQUE WHERE",
     "rnn": "RNN SVDF UNIDIRECTIONAL_SEQUENCE_RNN",
+    "signal": "SignalEnergy SignalFftAutoScale SignalFilterBank SignalFilterBankLog SignalFilterBankSquareRoot SignalIrfft SignalPCAN "
+    "SignalRfft SignalWindow",
     "slice": "REVERSE_V2 SLICE STRIDED_SLICE",
     "space": "BATCH_TO_SPACE_ND DEPTH_TO_SPACE SPACE_TO_BATCH_ND SPACE_TO_DEPTH",
     "stablehlo": "STABLEHLO_ADD STABLEHLO_AND STABLEHLO_GATHER STABLEHLO_MAXIMUM STABLEHLO_MINIMUM STABLEHLO_MULTIPLY STABLEHLO_SCATTER "
     "STABLEHLO_SHIFT_LEFT",
+    "streaming": "SignalDelay SignalFilterBankSpectralSubtraction SignalFramer SignalOverlapAdd SignalStacker",
     "variables": "ASSIGN_VARIABLE CALL_ONCE READ_VARIABLE VAR_HANDLE",
     "window": "DILATE REDUCE_WINDOW STABLEHLO_PAD STABLEHLO_REDUCE_WINDOW",
 }

@@ -57,12 +57,13 @@ class HostStep(Record):
     """An operator that runs in Python: arrays of its inputs (None for an absent operand) in, arrays of its outputs out.
 
     With `shapes_known` the outputs have the shapes inference gave; otherwise the arrays returned decide. With `write` it is called instead
-    of `run`, with the inputs and the outputs' own memory.
+    of `run`, with the inputs and the outputs' own memory. An operator that remembers something forgets it with `reset`.
     """
 
     run: Callable[[Sequence[NDArray[Any] | None]], Sequence[NDArray[Any]]]
     shapes_known: bool = True
     write: Callable[[Sequence[NDArray[Any] | None], Sequence[NDArray[Any]]], None] | None = None
+    reset: Callable[[], None] | None = None
 
 
 Bound = Step | HostStep | Sequence[Step]
