@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jitlite.interpreter import Interpreter, custom_kernel, custom_operator
+    from jitlite.interpreter.delegates import load_delegate
     from jitlite.quantization import Recipe
     from jitlite.schemas.errors import JitliteError
     from jitlite.tools.api import benchmark, compare, convert, load, quantize, save
@@ -21,6 +22,7 @@ _ON_DEMAND = {
     "custom_kernel": "jitlite.interpreter.custom",
     "custom_operator": "jitlite.interpreter.custom",
     "load": "jitlite.tools.api",
+    "load_delegate": "jitlite.interpreter.delegates",
     "quantize": "jitlite.tools.api",
     "save": "jitlite.tools.api",
 }
@@ -35,6 +37,7 @@ __all__ = [
     "custom_kernel",
     "custom_operator",
     "load",
+    "load_delegate",
     "quantize",
     "save",
 ]

@@ -66,7 +66,7 @@ class Inlined:
             len(graph.inputs) == len(arguments),
             f"{len(graph.inputs)} operands for subgraph {subgraph} are required, found {len(arguments)}",
         )
-        inner = replace(planner, subgraph=subgraph, base=planner.slots.take(len(graph.tensors)))
+        inner = replace(planner, subgraph=subgraph, base=planner.slots.take(len(graph.tensors)), delegation=None)
         self.inputs = []
         for index, argument in zip(graph.inputs, arguments):
             declared = inner.tensor(index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import sharing
 from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import INTEGER_RANGE, is_packed, packed_elements, stored_dtype, unpacked_dtype, unpacked_elements
-from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.read import map_file, read_mapped, read_model
@@ -26,6 +25,9 @@ from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.strings import as_strings
 from jitlite.schemas.tables import BuiltinOperator, Model, SignatureDef, Tensor, TensorType
 from jitlite.schemas.verify import verify
+
+if TYPE_CHECKING:
+    from jitlite.interpreter.delegates.planning import Delegation
 
 
 class OpResolverType(Enum):
@@ -105,6 +107,8 @@ class SubgraphSession:
             if len(signature) != len(wanted) or any(fixed not in (-1, dim) for fixed, dim in zip(signature, wanted)):
                 raise ValueError(f"tensor {index} '{tensor.name}': a shape that fits {list(signature)} is required, found {list(wanted)}")
         if wanted != self.shapes[index]:
+            if self.program is not None:
+                self.program.close()
             self.shapes[index] = wanted
             self.program, self.call, self._inputs, self._views = None, None, {}, {}
 
@@ -274,6 +278,19 @@ def _opened(
     return model if main is not None and main.is_kept else verify(model), plans
 
 
+def _delegation(delegates: Sequence[Any], **settings: Any) -> Delegation | None:
+    """What plans with these delegates; TypeError for other things, such as LiteRT's delegates."""
+    if not delegates:
+        return None
+    from jitlite.interpreter.delegates.planning import Delegation
+    from jitlite.interpreter.delegates.protocol import Delegate
+
+    for item in delegates:
+        if not isinstance(item, Delegate):
+            raise TypeError(f"experimental_delegates: delegates made by jitlite.load_delegate are required, found {item!r}")
+    return Delegation(tuple(delegates), **settings)
+
+
 class Interpreter:
     """Runs a .tflite model.
 
@@ -308,16 +325,21 @@ class Interpreter:
             raise ValueError("either model_path or model_content is required")
         if num_threads is not None and (not isinstance(num_threads, int) or num_threads < -1 or num_threads == 0):
             raise ValueError(f"num_threads: -1 or at least 1 is required, found {num_threads!r}")
-        if experimental_delegates:
-            raise UnsupportedError("experimental_delegates: delegates are not supported yet")
+        is_replanned = experimental_preserve_all_tensors or bool(experimental_delegates)
         custom = chosen_operators(custom_operators if custom_op_registerers is None else custom_op_registerers)
-        self._model, self._plans = _opened(model_path, model_content, None if experimental_preserve_all_tensors else custom)
+        self._model, self._plans = _opened(model_path, model_content, None if is_replanned else custom)
         options = ProgramOptions(
             custom=custom,
             arena_limit_bytes=arena_limit_bytes,
             preserve_all=experimental_preserve_all_tensors,
             sharing=sharing(max(1, num_threads or 1)),
             state=State(self._model),
+            delegation=_delegation(
+                experimental_delegates or (),
+                gathers=not experimental_disable_delegate_clustering,
+                joins=not experimental_disable_delegate_node_fusion,
+                memory_limit_bytes=arena_limit_bytes,
+            ),
         )
         self._options = options
         self._main = SubgraphSession(self._model, 0, options, self._plans)

@@ -25,6 +25,7 @@ from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
 
 if TYPE_CHECKING:
+    from jitlite.interpreter.delegates.planning import Delegation
     from jitlite.interpreter.state import State
 
 FOLD_LIMIT_BYTES = 1 << 28
@@ -60,6 +61,7 @@ class Stage:
         self.is_last = True
         self.waiting: tuple[int, Call] | None = None
         self.readers: Mapping[int, int] = {}
+        self.last_readers: Mapping[int, int] = {}
         self.folded: dict[int, int] = {}
         self.folded_bytes = 0
 
@@ -74,6 +76,19 @@ class Stage:
         """Forgets the value of a folded tensor."""
         self.tensors[index] = replace(self.tensors[index], value=None)
         self.folded_bytes -= self.folded.pop(index)
+
+
+class Resolved(Record):
+    """An operator whose output shapes are known, or are known not to be; with its steps where finding that out took them."""
+
+    node: int
+    call: Call
+    steps: Sequence[Step | PlannedStep] | HostStep | None
+
+    @property
+    def ends_stage(self) -> bool:
+        """True when its output shapes are known only behind it."""
+        return isinstance(self.steps, HostStep) and not self.steps.shapes_known
 
 
 class Slots:
@@ -111,7 +126,7 @@ class Planner(Record, frozen=False):
 
     `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans operators that are not `is_bound`,
     `state` has the variables. `kinds` are the model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who
-    look at tensors, and no operators are fused.
+    look at tensors, and no operators are fused. `delegation` decides which operators delegates run.
     """
 
     model: Model
@@ -124,6 +139,7 @@ class Planner(Record, frozen=False):
     state: State
     keeps_folded: bool = False
     base: int = 0
+    delegation: Delegation | None = None
 
     @property
     def graph(self) -> SubGraph:
@@ -177,37 +193,57 @@ class Planner(Record, frozen=False):
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
-        stage = Stage(start, dict(tensors))
-        for index in (index for op in self.graph.operators[:start] for index in op.outputs):
-            if tensors[index].value is not None and not tensors[index].is_variable:
-                stage.fold(index, tensors[index])
-        last_reader = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
-        last_reader |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
-        stage.readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
-        unsupported: list[UnsupportedError] = []
-        for node in range(start, len(self.graph.operators)):
-            try:
-                ended = self._plan_operator(stage, node, values if node == start else None)
-            except NeedsValue as request:
-                stage.awaits = self.graph.operators[node].inputs[request.index]
-                stage.is_last = False
-                break
-            except UnsupportedError as error:
-                unsupported.append(error)
-                self._assume_declared(stage, node)
-                continue
-            stage.stop = node + 1
-            self._release(stage, [index for index in self.graph.operators[node].inputs if last_reader[index] == node])
-            if ended:
-                stage.is_last = node + 1 == len(self.graph.operators)
-                break
-        try:
-            self._bind_waiting(stage)
-        except UnsupportedError as error:
-            unsupported.append(error)
+        last_readers = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
+        last_readers |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
+        readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
+
+        def begin() -> Stage:
+            stage = Stage(start, dict(tensors))
+            stage.readers, stage.last_readers = readers, last_readers
+            for index in (index for op in self.graph.operators[:start] for index in op.outputs):
+                if tensors[index].value is not None and not tensors[index].is_variable:
+                    stage.fold(index, tensors[index])
+            return stage
+
+        if self.delegation is None:
+            stage, unsupported = self._planned_in_order(begin(), values)
+        else:
+            stage, unsupported = self.delegation.plan(self, begin, values)
         if unsupported or start == 0:
             self._report([*unsupported, *(self._unknown(range(stage.stop, len(self.graph.operators))) if not stage.is_last else ())])
         return stage
+
+    def _planned_in_order(self, stage: Stage, values: Mapping[int, NDArray[Any]] | None) -> tuple[Stage, list[UnsupportedError]]:
+        """The stage with the operators' steps in the operators' order, and what is not supported of them."""
+        unsupported: list[UnsupportedError] = []
+        for node in range(stage.start, len(self.graph.operators)):
+            try:
+                found = self.resolve(stage, node, values if node == stage.start else None)
+                if found is not None:
+                    self.emit(stage, found)
+                    self.note(stage, found)
+            except NeedsValue as request:
+                self.await_value(stage, node, request)
+                break
+            except UnsupportedError as error:
+                unsupported.append(error)
+                self.assume_declared(stage, node)
+                continue
+            stage.stop = node + 1
+            self.release_read(stage, node)
+            if found is not None and found.ends_stage:
+                stage.is_last = node + 1 == len(self.graph.operators)
+                break
+        try:
+            self.bind_waiting(stage)
+        except UnsupportedError as error:
+            unsupported.append(error)
+        return stage, unsupported
+
+    def await_value(self, stage: Stage, node: int, request: NeedsValue) -> None:
+        """Ends a stage before an operator that needs a run-time value."""
+        stage.awaits = self.graph.operators[node].inputs[request.index]
+        stage.is_last = False
 
     def _unknown(self, nodes: Sequence[int]) -> Iterator[UnsupportedError]:
         """The errors for those of the operators, which are not planned yet, that nobody knows."""
@@ -230,13 +266,13 @@ class Planner(Record, frozen=False):
         cause = errors[0] if len(lines) == 1 else None
         raise UnsupportedError("\n".join(lines)) from (cause.__cause__ if cause is not None else None)
 
-    def _release(self, stage: Stage, read: Sequence[int]) -> None:
-        """Forgets the values of folded tensors that no further operator reads: steps hold what they need, packed or as it is."""
-        for index in read if not self.keeps_folded else ():
-            if index in stage.folded:
+    def release_read(self, stage: Stage, node: int) -> None:
+        """Forgets the values of folded tensors that no operator behind this one reads: steps hold what they need, packed or as it is."""
+        for index in self.graph.operators[node].inputs if not self.keeps_folded else ():
+            if stage.last_readers[index] == node and index in stage.folded:
                 stage.release(index)
 
-    def _assume_declared(self, stage: Stage, node: int) -> None:
+    def assume_declared(self, stage: Stage, node: int) -> None:
         """Takes an unsupported operator's outputs as the file declares them, so that the rest can be looked at too."""
         for index in self.graph.operators[node].outputs:
             stage.tensors[index] = self.tensor(index)
@@ -274,39 +310,50 @@ class Planner(Record, frozen=False):
         between = tuple(self.tensor(index) for index in op.intermediates if index >= 0)
         return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between)
 
-    def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
-        """Adds an operator's steps; True when its output shapes are known only behind it."""
+    def resolve(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> Resolved | None:
+        """Finds out what an operator's outputs are. None where they are known by value: then there is nothing to run."""
         op = self.graph.operators[node]
-        call = self._call(stage, node, values)
+        found = Resolved(node, self._call(stage, node, values), None)
         custom = self._custom(op)
         if custom is not None:
-            return self._plan_custom(stage, node, custom, call)
-        call = replace(call, outputs=self._resolved(call, infer(call)))
-        if call.spec.value is not None:
-            stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
-            return False
-        if self._fuse(stage, node, call):
-            return False
-        self._bind_waiting(stage)
-        if not call.spec.is_bound:
-            return self._add(stage, node, *self.control(self, call))
-        if self._is_fusible(stage, node, call):
-            stage.waiting = node, call
-            stage.tensors[op.outputs[0]] = call.outputs[0]
-            return False
-        steps = self._bind(call)
-        if not isinstance(steps, HostStep) and self._is_constant(stage, call):
-            for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
-                if info.is_variable:
-                    stage.tensors[index] = replace(info, value=value)
-                else:
-                    stage.fold(index, replace(info, value=value))
-            return False
-        if any(info.is_variable for info in call.outputs):
-            raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
-        return self._add(stage, node, call, steps)
+            found = self._custom_resolved(node, custom, found.call)
+        else:
+            call = replace(found.call, outputs=self._resolved(found.call, infer(found.call)))
+            found = Resolved(node, call, None)
+            if call.spec.value is not None:
+                stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
+                return None
+            if not call.spec.is_bound:
+                found = Resolved(node, *self.control(self, call))
+            elif self._is_constant(stage, call):
+                steps = self.bind(call)
+                if not isinstance(steps, HostStep):
+                    for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
+                        if info.is_variable:
+                            stage.tensors[index] = replace(info, value=value)
+                        else:
+                            stage.fold(index, replace(info, value=value))
+                    return None
+                found = Resolved(node, call, steps)
+            if call.spec.is_bound and any(info.is_variable for info in call.outputs):
+                raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
+        return found
 
-    def _bind(self, call: Call) -> list[Step] | HostStep:
+    def note(self, stage: Stage, found: Resolved) -> None:
+        """Notes what an operator's outputs are, for those that read them."""
+        stage.tensors.update(zip(self.graph.operators[found.node].outputs, found.call.outputs))
+
+    def emit(self, stage: Stage, found: Resolved) -> None:
+        """Adds the steps of an operator, or has it wait for the next one to fuse with."""
+        if found.steps is None and self._fuse(stage, found.node, found.call):
+            return
+        self.bind_waiting(stage)
+        if found.steps is None and self._is_fusible(stage, found.node, found.call):
+            stage.waiting = found.node, found.call
+        else:
+            self._add(stage, found.node, found.call, self.bind(found.call) if found.steps is None else found.steps)
+
+    def bind(self, call: Call) -> list[Step] | HostStep:
         binding = BINDINGS.get(call.spec)
         if binding is None:
             raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
@@ -334,15 +381,14 @@ class Planner(Record, frozen=False):
         label = f"{self.label(self.graph.operators[first])}+{self.label(self.graph.operators[node])}"
         steps = [bound] if isinstance(bound, Step) else bound
         stage.steps += [PlannedStep(node, label, step, (), call.outputs) for step in steps]
-        stage.tensors[self.graph.operators[node].outputs[0]] = call.outputs[0]
         return True
 
-    def _bind_waiting(self, stage: Stage) -> None:
+    def bind_waiting(self, stage: Stage) -> None:
         """Adds the steps of the operator that waits for the next one to fuse with, by itself."""
         if stage.waiting is not None:
             node, call = stage.waiting
             stage.waiting = None
-            self._add(stage, node, call, self._bind(call))
+            self._add(stage, node, call, self.bind(call))
 
     def _is_constant(self, stage: Stage, call: Call) -> bool:
         """True for an operator on constants whose results still fit the stage's allowance; strings are not computed while planning."""
@@ -368,16 +414,15 @@ class Planner(Record, frozen=False):
         builtin, name = self.kinds[op.opcode_index]
         return self.custom.get(name) if builtin is BuiltinOperator.CUSTOM else None
 
-    def _plan_custom(self, stage: Stage, node: int, custom: CustomOperator, call: Call) -> bool:
-        self._bind_waiting(stage)
+    def _custom_resolved(self, node: int, custom: CustomOperator, call: Call) -> Resolved:
         call, results = custom.resolve(call)
         if results is not None:
             call = replace(call, outputs=self._resolved(call, results))
         step = custom.step(call)
-        return self._add(stage, node, call, [step] if isinstance(step, Step) else step)
+        return Resolved(node, call, [step] if isinstance(step, Step) else step)
 
-    def _add(self, stage: Stage, node: int, call: Call, steps: Sequence[Step | PlannedStep] | HostStep) -> bool:
-        """Adds an operator's steps, or those of a subgraph as they are; True when its output shapes are known only behind it."""
+    def _add(self, stage: Stage, node: int, call: Call, steps: Sequence[Step | PlannedStep] | HostStep) -> None:
+        """Adds an operator's steps, or those of a subgraph as they are."""
         label = self.label(self.graph.operators[node])
         planned = [steps] if isinstance(steps, HostStep) else steps
         inputs = call.inputs if isinstance(steps, HostStep) else ()
@@ -385,6 +430,3 @@ class Planner(Record, frozen=False):
             replace(step, node=node) if isinstance(step, PlannedStep) else PlannedStep(node, label, step, inputs, call.outputs)
             for step in planned
         ]
-        for index, info in zip(self.graph.operators[node].outputs, call.outputs):
-            stage.tensors[index] = info
-        return isinstance(steps, HostStep) and not steps.shapes_known

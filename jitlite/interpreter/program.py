@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,16 @@ from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model, TensorType
 
+if TYPE_CHECKING:
+    from jitlite.interpreter.delegates.planning import Delegation
+    from jitlite.interpreter.delegates.running import PreparedPartition
+
 
 class ProgramOptions(Record):
     """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE, threads.
 
     `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables; without one the program has its own.
+    `delegation` has the delegates; the subgraphs that operators run do without.
     """
 
     custom: Mapping[str, CustomOperator] = MappingProxyType({})
@@ -40,6 +46,7 @@ class ProgramOptions(Record):
     preserve_all: bool = False
     sharing: Sharing = ALONE
     state: State | None = None
+    delegation: Delegation | None = None
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
@@ -72,7 +79,7 @@ def _runs_at_once(step: Step, memory: Memory) -> bool:
 class _Prepared(Record, frozen=False):
     """A stage ready to run.
 
-    `values` are those it was planned with, `key` tells them from others; `arenas` counts the memory's arenas up to its own.
+    `values` are those it was planned with, `key` tells them from others; `arenas` and `partitions` count the program's up to its own.
     """
 
     stage: Stage
@@ -80,6 +87,7 @@ class _Prepared(Record, frozen=False):
     values: dict[int, NDArray[Any]]
     key: bytes
     arenas: int
+    partitions: int
     following: _Prepared | None = None
 
 
@@ -103,8 +111,11 @@ class Program:
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
-        control, keeps_folded = plan_control(options), options.preserve_all
-        self._planner = Planner(model, subgraph, slots, options.custom, fold_constants, control, kinds, self.state, keeps_folded)
+        control, keeps_folded = plan_control(replace(options, delegation=None)), options.preserve_all
+        self._planner = Planner(
+            model, subgraph, slots, options.custom, fold_constants, control, kinds, self.state, keeps_folded, delegation=options.delegation
+        )
+        self._partitions: list[PreparedPartition] = []
         self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first
 
@@ -132,12 +143,15 @@ class Program:
         options = self.options
         shares = not options.preserve_all
         self.state.place(self.memory, [planned.step for planned in stage.steps], options.arena_limit_bytes)
+        partitions = self._opened(stage)
         stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
         for info in lasting:
             if info.value is not None and not self.memory.has(info.index):
                 self.memory.place_constant(info)
+        for partition in partitions:
+            partition.bind(self.memory)
         runner = StageRunner(self.memory, stage.steps, scratches, self.options.sharing)
-        return _Prepared(stage, runner, values, key, len(self.memory.arenas))
+        return _Prepared(stage, runner, values, key, len(self.memory.arenas), len(self._partitions))
 
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
         """True for a result whose memory the last step, an operator in Python, brings itself."""
@@ -165,9 +179,33 @@ class Program:
         if following is not None and following.key == key and stage.awaits is not None:
             return following
         self._forget(stage)
+        self._close(prepared.partitions)
         del self.memory.arenas[prepared.arenas :]
         prepared.following = self._prepare(self._planner.next_stage(stage.stop, tensors, values), values, key)
         return prepared.following
+
+    def _opened(self, stage: Stage) -> list[PreparedPartition]:
+        """The partitions of a stage, with the memory they bring; they are closed when the program is gone, if not earlier."""
+        if self.options.delegation is None:
+            return []
+        from jitlite.interpreter.delegates.running import close_all, partitions_of
+
+        if not self._partitions:
+            finalize(self, close_all, self._partitions)
+        opened = list(partitions_of(stage.steps))
+        self._partitions += opened
+        for partition in opened:
+            partition.place(self.memory)
+        return opened
+
+    def _close(self, first: int) -> None:
+        """Closes the partitions from the one at place `first` on."""
+        while len(self._partitions) > first:
+            self._partitions.pop().close()
+
+    def close(self) -> None:
+        """Gives back what delegates hold for this program, which cannot run any more. It happens by itself when the program is gone."""
+        self._close(0)
 
     def _forget(self, stage: Stage) -> None:
         """Drops the memory of tensors that later stages produce, before they are planned again."""

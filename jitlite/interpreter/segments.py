@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.registry import Argument, HostStep, Nested, Run, Scratch, Step, UserStep
+from jitlite.interpreter.binding.registry import Argument, DelegateStep, HostStep, Nested, Run, Scratch, Step, UserStep
 from jitlite.interpreter.codegen.library import Library, load, loaded
 from jitlite.interpreter.kernels.team_blocks import RUN_WORDS
 from jitlite.interpreter.memory import aligned
@@ -160,16 +160,33 @@ class StageRunner:
 
     def run(self) -> None:
         """Runs every segment; ExecutionError names the operator that failed."""
+        try:
+            for segment in self.segments:
+                if isinstance(segment, HostSegment):
+                    self._run_host(segment.planned)
+                else:
+                    status = segment.table.run()
+                    if status:
+                        raise self.failure(segment, status)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        """Waits for what delegates have under way when a run ends early: it uses the memory of the next one."""
         for segment in self.segments:
-            if isinstance(segment, HostSegment):
-                self._run_host(segment.planned)
-            else:
-                status = segment.table.run()
-                if status:
-                    raise self.failure(segment, status)
+            if isinstance(segment, HostSegment) and isinstance(segment.planned.step, DelegateStep):
+                segment.planned.step.partition.abandon()
 
     def run_observed(self, observe: Observer) -> None:
         """Runs the same kernels step by step and tells `observe` each step's time in nanoseconds."""
+        try:
+            self._run_observed(observe)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _run_observed(self, observe: Observer) -> None:
         for segment in self.segments:
             if isinstance(segment, HostSegment):
                 started = perf_counter_ns()
@@ -209,7 +226,8 @@ class StageRunner:
         except JitliteError:
             raise
         except Exception as error:
-            raise ExecutionError(f"{where}: the Python operator failed: {error!r}") from error
+            what = "the delegate" if isinstance(planned.step, DelegateStep) else "the Python operator"
+            raise ExecutionError(f"{where}: {what} failed: {error!r}") from error
         if len(results) != len(planned.outputs):
             raise ExecutionError(f"{where}: {len(planned.outputs)} output arrays are required, found {len(results)}")
         for info, result in zip(planned.outputs, results):

@@ -4,16 +4,18 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import click
 from rich.table import Table
 
 from jitlite.tools.console import byte_text, note, print_json, progress, results, shape_text, table, time_text
+from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import random_samples
 from jitlite.tools.latency import RunOptions, Timings, measure, speedup
@@ -83,6 +85,7 @@ class Measurement:
 @click.option(
     "--max-secs", type=click.FloatRange(min=0, min_open=True), metavar="S", default=150.0, show_default=True, help="Most time, each model."
 )
+@delegate_options
 @click.option("--profile", "with_profile", is_flag=True, help="Show which operators take the time.")
 @range_option
 @seed_option
@@ -102,6 +105,8 @@ def benchmark(models: tuple[Path, ...], **options: Any) -> None:
             bounds=options["bounds"],
             seed=options["seed"],
             with_profile=options["with_profile"],
+            delegate=options["delegate"],
+            delegate_settings=options["delegate_settings"],
             advance=advance,
         )
     verdicts = [verdict(found[0], other) for other in found[1:]]
@@ -125,13 +130,15 @@ def measure_models(
     bounds: tuple[float, float] | None = None,
     seed: int = 0,
     with_profile: bool = False,
+    delegate: str | None = None,
+    delegate_settings: Mapping[str, str] = MappingProxyType({}),
     advance: Any = lambda count: None,
 ) -> list[Measurement]:
-    """Measures .tflite files; ToolError or the interpreter's errors when one cannot run."""
+    """Measures .tflite files; ToolError or the interpreter's errors when one cannot run. `delegate` runs what it takes of each."""
     for path in paths:
         if is_onnx(path):
             raise ToolError(f"{path}: a .tflite model is required, found an ONNX model; `jitlite convert` makes one from it")
-    loaded = [TfliteModel(path, num_threads=num_threads) for path in paths]
+    loaded = [TfliteModel(path, num_threads=num_threads, delegates=open_delegate(delegate, delegate_settings)) for path in paths]
     for model in loaded:
         (feed,) = random_samples(model.inputs, 1, seed, bounds)
         model.set_inputs({port.name: port.to_raw(feed[port.name]) for port in model.inputs})
@@ -141,7 +148,7 @@ def measure_models(
         Measurement(
             path,
             path.stat().st_size,
-            run_probe(path, num_threads),
+            run_probe(path, num_threads, delegate, delegate_settings),
             timing,
             tuple(profile_nodes(model.interpreter)) if with_profile else (),
         )
@@ -149,14 +156,21 @@ def measure_models(
     ]
 
 
-def run_probe(path: Path, num_threads: int | None, processes: int = PROBES) -> dict[str, int]:
+def run_probe(
+    path: Path,
+    num_threads: int | None,
+    delegate: str | None = None,
+    delegate_settings: Mapping[str, str] = MappingProxyType({}),
+    processes: int = PROBES,
+) -> dict[str, int]:
     """Start-up times and memory of a model, each the median of several processes of its own."""
-    found = [_probe_once(path, num_threads) for _ in range(processes)]
+    delegate_arguments = [delegate, json.dumps(dict(delegate_settings))] if delegate is not None else []
+    found = [_probe_once(path, num_threads, delegate_arguments) for _ in range(processes)]
     return {name: int(median(probe[name] for probe in found)) for name in found[0]}
 
 
-def _probe_once(path: Path, num_threads: int | None) -> dict[str, int]:
-    command = [sys.executable, "-m", "jitlite.tools.probe", str(path), str(num_threads or 0)]
+def _probe_once(path: Path, num_threads: int | None, delegate_arguments: Sequence[str]) -> dict[str, int]:
+    command = [sys.executable, "-m", "jitlite.tools.probe", str(path), str(num_threads or 0), *delegate_arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -11,6 +11,7 @@ import click
 from jitlite.tools.comparison import Comparison, Pairing, pair_models, sample_ranges, sample_sizes
 from jitlite.tools.comparison import compare as compare_models
 from jitlite.tools.console import print_json, progress, results, shape_text, table
+from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.difference import Difference
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import load_samples, random_samples
@@ -31,6 +32,8 @@ class CompareRequest:
     bounds: tuple[float, float] | None
     seed: int
     num_threads: int | None
+    delegate: str | None
+    delegate_settings: Mapping[str, str]
     as_json: bool
 
 
@@ -58,19 +61,21 @@ class CompareRequest:
 @range_option
 @seed_option
 @threads_option
+@delegate_options
 @json_option
 def compare(first: Path, second: Path, **options: Any) -> None:
     """Compare model B with model A, the reference; each is a .tflite or an .onnx file.
 
     Quantized values are compared as real numbers. For each output: the largest absolute difference, the same relative to the largest
     value of A, the signal-to-quantization-noise ratio in decibels, the cosine of the angle between the two and, where it looks like class
-    scores, how often the same class is the largest.
+    scores, how often the same class is the largest. A delegate runs in B alone, which may be the same file as A.
     """
     request = CompareRequest(**options)
     if (request.source is None) == (not request.is_random):
         raise click.UsageError("Give either --input DATA or --random.")
     ours = open_model(first, num_threads=request.num_threads, layers=request.layers)
-    theirs = open_model(second, num_threads=request.num_threads, layers=request.layers)
+    delegates = open_delegate(request.delegate, request.delegate_settings)
+    theirs = open_model(second, num_threads=request.num_threads, layers=request.layers, delegates=delegates)
     pairing = pair_models(ours, theirs)
     samples = _samples(ours, pairing, request)
     with progress("comparing", len(samples)) as advance:

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from jitlite.interpreter.delegates import Delegate
 from jitlite.schemas import format_model, read_model
 from jitlite.tools.console import byte_text, print_json, progress, results, shape_text, table
+from jitlite.tools.delegates import delegate_options, describe_delegate, open_delegate, print_delegate
 from jitlite.tools.description import describe_onnx, describe_tflite
 from jitlite.tools.errors import ToolError
 from jitlite.tools.options import ExampleCommand, FilePath, json_option
@@ -25,18 +27,26 @@ SHOWN_PLACES = 8
         "jitlite inspect model.onnx",
         "jitlite inspect model.tflite --text > model.txt",
         "jitlite inspect model.tflite --json",
+        "jitlite inspect model.tflite --delegate numpy --delegate-option min_nodes_per_partition=3",
     ),
 )
 @click.argument("model", type=FilePath())
 @click.option("--text", "as_text", is_flag=True, help="Print the whole .tflite model as text, a line for every tensor and operator.")
+@delegate_options
 @json_option
-def inspect(model: Path, as_text: bool, as_json: bool) -> None:
+def inspect(model: Path, as_text: bool, delegate: str | None, delegate_settings: Mapping[str, str], as_json: bool) -> None:
     """Show what MODEL (.tflite or .onnx) holds: inputs, outputs, signatures, operators, sizes and quantization.
 
     Of a .tflite it says which operators the interpreter does not support, of an ONNX model what stands in the way of converting it.
+    With --delegate it shows instead which operators the delegate would take, in which partitions, and why not the others. A tensor with a
+    star stays on the device.
     """
-    if as_text and as_json:
-        raise click.UsageError("Give either --text or --json.")
+    if as_text and (as_json or delegate is not None):
+        raise click.UsageError("Give one of --text, --json and --delegate, or the last two.")
+    delegates = open_delegate(delegate, delegate_settings)
+    if delegates:
+        _show_delegates(model, delegates, as_json)
+        return
     if as_text:
         if is_onnx(model):
             raise ToolError(f"{model}: --text takes a .tflite model, found an ONNX model")
@@ -48,6 +58,17 @@ def inspect(model: Path, as_text: bool, as_json: bool) -> None:
         print_json(found)
     else:
         _print(found)
+
+
+def _show_delegates(model: Path, delegates: Sequence[Delegate], as_json: bool) -> None:
+    if is_onnx(model):
+        raise ToolError(f"{model}: --delegate takes a .tflite model, found an ONNX model")
+    with progress("looking"):
+        found = describe_delegate(model, delegates)
+    if as_json:
+        print_json(found)
+    else:
+        print_delegate(found)
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
-"""Loads a model and runs it once in a process of its own: `python -m jitlite.tools.probe MODEL THREADS` prints times and memory as JSON.
+"""Loads a model and runs it once in a process of its own, and prints times and memory as JSON.
 
-Nothing but the standard library is imported before the clock starts.
+`python -m jitlite.tools.probe MODEL THREADS [DELEGATE OPTIONS]` does, where OPTIONS are in JSON. Nothing but the standard library is
+imported before the clock starts.
 """
 
 import json
 import sys
 from pathlib import Path
 from time import perf_counter_ns
+from typing import Any
 
 STATUS = Path("/proc/self/status")
 
@@ -23,10 +25,11 @@ def memory_bytes(field: str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def probe(path: str, num_threads: int | None) -> dict[str, int]:
+def probe(path: str, num_threads: int | None, delegate: str = "", settings: str = "{}") -> dict[str, int]:
     """Nanoseconds to import the interpreter, to load the model (file to allocated tensors) and to run it once; peak memory in bytes.
 
-    `model_bytes` is what of the peak came on top of the imported interpreter.
+    `model_bytes` is what of the peak came on top of the imported interpreter. `delegate` is the name of one, `settings` are
+    its options in JSON.
     """
     start = perf_counter_ns()
     from jitlite.interpreter import Interpreter
@@ -34,7 +37,7 @@ def probe(path: str, num_threads: int | None) -> dict[str, int]:
     imported = perf_counter_ns()
     before = memory_bytes("VmRSS")
     created = perf_counter_ns()
-    interpreter = Interpreter(model_path=path, num_threads=num_threads)
+    interpreter = Interpreter(model_path=path, num_threads=num_threads, experimental_delegates=_delegates(delegate, settings))
     interpreter.allocate_tensors()
     ready = perf_counter_ns()
     for details in interpreter.get_input_details():
@@ -53,5 +56,13 @@ def probe(path: str, num_threads: int | None) -> dict[str, int]:
     }
 
 
+def _delegates(name: str, settings: str) -> list[Any]:
+    if not name:
+        return []
+    from jitlite.interpreter.delegates import load_delegate
+
+    return [load_delegate(name, json.loads(settings))]
+
+
 if __name__ == "__main__":
-    print(json.dumps(probe(sys.argv[1], int(sys.argv[2]) or None)))
+    print(json.dumps(probe(sys.argv[1], int(sys.argv[2]) or None, *sys.argv[3:])))

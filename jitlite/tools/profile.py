@@ -38,7 +38,7 @@ def profile_nodes(interpreter: Interpreter, seconds: float = 0.5, least_runs: in
     while len(runs) < least_runs or perf_counter() < end:
         sums: dict[int, int] = {}
         for node, op, time_ns in interpreter.profile():
-            labels[node] = op
+            labels.setdefault(node, op)
             sums[node] = sums.get(node, 0) + time_ns
         runs.append(sums)
     details = interpreter.get_tensor_details()

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from jitlite.tools.console import print_json, progress, results, shape_text, table
+from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import is_batched, load_samples, random_samples, stack_outputs
 from jitlite.tools.files import check_output, npy_bytes, npz_bytes, write_file
@@ -38,6 +39,8 @@ class RunRequest:
     bounds: tuple[float, float] | None
     seed: int
     num_threads: int | None
+    delegate: str | None
+    delegate_settings: Mapping[str, str]
     force: bool
     as_json: bool
 
@@ -69,6 +72,7 @@ class RunRequest:
 @range_option
 @seed_option
 @threads_option
+@delegate_options
 @force_option
 @json_option
 def run(model: Path, **options: Any) -> None:
@@ -81,7 +85,8 @@ def run(model: Path, **options: Any) -> None:
     request.check()
     if is_onnx(model):
         raise ToolError(f"{model}: a .tflite model is required, found an ONNX model; `jitlite convert` makes one from it")
-    loaded = TfliteModel(model, num_threads=request.num_threads, signature=request.signature)
+    delegates = open_delegate(request.delegate, request.delegate_settings)
+    loaded = TfliteModel(model, num_threads=request.num_threads, signature=request.signature, delegates=delegates)
     if request.source is not None:
         samples = list(load_samples(request.source, loaded.inputs))
     else:

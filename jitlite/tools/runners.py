@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jitlite.interpreter import Interpreter
+from jitlite.interpreter.delegates import Delegate
 from jitlite.schemas import Model, write_model
 from jitlite.schemas.errors import ConversionError, JitliteError
 from jitlite.tools.errors import ToolError
@@ -30,11 +31,11 @@ def is_onnx(path: Path) -> bool:
     return start[4:] != b"TFL3"
 
 
-def open_model(path: Path, *, num_threads: int | None = None, layers: bool = False) -> RunnableModel:
-    """The model in a file, ready to run; `layers` makes the results of its operators available."""
+def open_model(path: Path, *, num_threads: int | None = None, layers: bool = False, delegates: Sequence[Delegate] = ()) -> RunnableModel:
+    """The model in a file, ready to run; `layers` makes the results of its operators available. `delegates` are for .tflite models."""
     if is_onnx(path):
         return OnnxModel(path)
-    return TfliteModel(path, num_threads=num_threads, preserve_all=layers)
+    return TfliteModel(path, num_threads=num_threads, preserve_all=layers, delegates=delegates)
 
 
 class TfliteModel:
@@ -51,9 +52,10 @@ class TfliteModel:
         num_threads: int | None = None,
         preserve_all: bool = False,
         signature: str | None = None,
+        delegates: Sequence[Delegate] = (),
     ) -> None:
         self.label = "model" if isinstance(source, bytes) else str(source)
-        self.interpreter = load_interpreter(source, num_threads=num_threads, preserve_all=preserve_all)
+        self.interpreter = load_interpreter(source, num_threads=num_threads, preserve_all=preserve_all, delegates=delegates)
         self._signature = signature
         self._shapes: list[tuple[int, ...]] | None = None
         if signature is not None:
@@ -123,10 +125,16 @@ class TfliteModel:
         return found
 
 
-def load_interpreter(source: str | os.PathLike[str] | bytes, *, num_threads: int | None = None, preserve_all: bool = False) -> Interpreter:
+def load_interpreter(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    num_threads: int | None = None,
+    preserve_all: bool = False,
+    delegates: Sequence[Delegate] = (),
+) -> Interpreter:
     """An interpreter of a file or bytes, not allocated yet."""
     where = {"model_content": source} if isinstance(source, bytes) else {"model_path": source}
-    return Interpreter(**where, num_threads=num_threads, experimental_preserve_all_tensors=preserve_all)
+    return Interpreter(**where, num_threads=num_threads, experimental_preserve_all_tensors=preserve_all, experimental_delegates=delegates)
 
 
 def _port(details: Mapping[str, Any], names: Mapping[int, list[str]], prefers_signature: bool) -> Port:

@@ -66,6 +66,13 @@ class HostStep(Record):
     reset: Callable[[], None] | None = None
 
 
+class DelegateStep(HostStep):
+    """A partition that the delegate of this name runs, or the wait for its end; `partition` is the same object for both."""
+
+    delegate: str = ""
+    partition: Any = None
+
+
 Bound = Step | HostStep | Sequence[Step]
 Binding = Callable[[Call], Bound]
 

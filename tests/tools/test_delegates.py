@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from tests.tools.network import Files, fail, parsed, succeed
+
+
+def test_inspect_shows_partitions_and_reasons(files: Files) -> None:
+    found = parsed("inspect", files.float32, "--delegate", "numpy")
+    assert found["delegates"] == [{"name": "numpy", "options": {"max_delegated_partitions": "0", "min_nodes_per_partition": "0"}}]
+    assert found["delegated"] == sum(len(part["operators"]) for part in found["partitions"])
+    assert found["delegated"] + len(found["left"]) == found["operators"]
+    first = found["partitions"][0]
+    assert {"tensor", "name", "shape", "dtype", "bytes", "in_host_memory"} == first["inputs"][0].keys()
+    assert first["inputs"][0]["name"] == "image"
+    text = succeed("inspect", files.float32, "--delegate", "numpy").stdout
+    assert f"numpy takes {found['delegated']} of {found['operators']} operators in {len(found['partitions'])} partition" in text
+
+
+def test_inspect_says_why_operators_are_left(files: Files) -> None:
+    text = succeed("inspect", files.int8, "--delegate", "numpy").stdout
+    assert "CONV_2D" in text
+    assert "results of type FLOAT32 are supported, found INT8" in text
+    limited = succeed("inspect", files.float32, "--delegate", "numpy", "--delegate-option", "min_nodes_per_partition=99").stdout
+    assert "min_nodes_per_partition is 99" in limited
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--delegate", "none"), 1),
+        (("--delegate", "numpy", "--delegate-option", "speed=1"), 1),
+        (("--delegate", "numpy", "--delegate-option", "speed"), 2),
+        (("--delegate-option", "speed=1"), 2),
+        (("--delegate", "numpy", "--text"), 2),
+    ],
+)
+def test_refuses_what_makes_no_sense(arguments: tuple[str, ...], code: int, files: Files) -> None:
+    fail("inspect", files.float32, *arguments, code=code)
+
+
+def test_runs_and_compares(files: Files, tmp_path) -> None:
+    for name, more in (("plain", ()), ("delegated", ("--delegate", "numpy"))):
+        succeed("run", files.float32, "--input", files.samples, "-o", tmp_path / f"{name}.npy", *more)
+    np.testing.assert_allclose(np.load(tmp_path / "plain.npy"), np.load(tmp_path / "delegated.npy"), rtol=1e-4, atol=1e-5)
+    succeed("compare", files.float32, files.float32, "--random", "--tolerance", "1e-4", "--delegate", "numpy", "--layers")
+
+
+def test_measures(files: Files) -> None:
+    found = parsed("benchmark", files.float32, "--delegate", "numpy", "--min-secs", "0", "--num-runs", "2", "--profile")
+    ops = [group["op"] for group in found["models"][0]["profile"]["by_type"]]
+    assert any(op.startswith("DELEGATE numpy") for op in ops)
