@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from jitlite.interpreter.kernels.emit import choose, index, loop, splat
-from jitlite.interpreter.kernels.pixel_sums import VECTOR, Pixels, load, numbers
+from jitlite.interpreter.kernels.pixel_sums import VECTOR, ZEROS, Pixels, load, numbers
 from jitlite.interpreter.kernels.tile import ISA
 from jitlite.interpreter.kernels.vectors import LANES
 
@@ -87,7 +87,7 @@ class _Strip(Pixels):
         self.weights = [
             [load(builder, numbers(builder, w, index(LANES * (TAPS * row + tap)))) for tap in range(TAPS)] for row in range(TAPS)
         ]
-        fresh = [load(builder, numbers(builder, self.bias, channel))] * STRIP
+        fresh = [ZEROS] * STRIP
         kept = [builder.load(place, typ=VECTOR, align=4) for place in self.places(channel)]
         if self.stride == 1:
             done, older, newer = self.add_row(row, [(2, kept[:STRIP]), (1, kept[STRIP:]), (0, fresh)])
@@ -102,7 +102,7 @@ class _Strip(Pixels):
         builder = self.builder
 
         def start(channel: Any, state: Row) -> Row:
-            self.keep([load(builder, numbers(builder, self.bias, channel))] * (self.late * STRIP), channel)
+            self.keep([ZEROS] * (self.late * STRIP), channel)
             return state
 
         def blocks(number: Any, state: Row) -> Row:

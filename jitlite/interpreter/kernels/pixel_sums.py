@@ -25,6 +25,7 @@ WINDOWS = ((3, 1), (3, 2), (5, 1), (5, 2), (0, 0))
 
 _I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 VECTOR = ir.VectorType(_F32, LANES)
+ZEROS = ir.Constant(VECTOR, None)
 
 
 def numbers(builder: Any, pointer: Any, at: Any) -> Any:
@@ -56,7 +57,7 @@ class Pixels:
         kind = ir.FunctionType(VECTOR, [VECTOR] * 3)
         return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fmuladd.v{LANES}f32"), [a, b, total])
 
-    def sums(self, x: Any, w: Any, total: Any, width: int, stride: int) -> list[Any]:
+    def sums(self, x: Any, w: Any, width: int, stride: int) -> list[Any]:
         """The sums for windows of a width and stride, row by row."""
         builder = self.builder
 
@@ -73,9 +74,9 @@ class Pixels:
                     sums[pixel] = self.multiply_add(known[column], weight, sums[pixel])
             return sums
 
-        return loop(builder, index(0), self.rows, 1, [total] * self.pixels, add)
+        return loop(builder, index(0), self.rows, 1, [ZEROS] * self.pixels, add)
 
-    def any_sums(self, x: Any, w: Any, total: Any) -> list[Any]:
+    def any_sums(self, x: Any, w: Any) -> list[Any]:
         """The sums for any windows, tap by tap."""
         builder = self.builder
         shift = builder.mul(self.dilation, self.step)
@@ -93,13 +94,14 @@ class Pixels:
             is_last = builder.icmp_signed(">=", following, self.width)
             return [*found, builder.select(is_last, index(0), following), builder.add(place, builder.select(is_last, back, shift))]
 
-        state = [total] * self.pixels + [index(0), index(0)]
+        state = [ZEROS] * self.pixels + [index(0), index(0)]
         return loop(builder, index(0), builder.mul(self.rows, self.width), 1, state, add)[:-2]
 
     def put(self, sums: list[Any], channel: Any) -> None:
-        """Stores clamped sums of a block: those of the channels there are."""
+        """Stores clamped sums of a block plus the biases: those of the channels there are."""
         builder, found, pointers = self.builder, [], []
-        for pixel, total in enumerate(sums):
+        bias = load(builder, numbers(builder, self.bias, channel))
+        for pixel, total in enumerate(builder.fadd(sum_, bias) for sum_ in sums):
             raised = builder.select(builder.fcmp_ordered("<", total, self.low), self.low, total)
             found.append(builder.select(builder.fcmp_ordered(">", raised, self.high), self.high, raised))
             place = builder.add(builder.mul(self.y_step, index(pixel)), channel)
@@ -123,8 +125,8 @@ def _code(pixels: int, is_edge: bool, width: int, stride: int) -> Callable[..., 
         own = Pixels(builder, pixels, is_edge, arguments)
 
         def block(channel: Any, state: list[Any]) -> list[Any]:
-            x, total = numbers(builder, own.x, channel), load(builder, numbers(builder, own.bias, channel))
-            sums = own.sums(x, state[0], total, width, stride) if width else own.any_sums(x, state[0], total)
+            x = numbers(builder, own.x, channel)
+            sums = own.sums(x, state[0], width, stride) if width else own.any_sums(x, state[0])
             own.put(sums, channel)
             return [numbers(builder, state[0], own.w_step)]
 
@@ -161,7 +163,7 @@ def sum_pixels(
     """Convolves `pixels` pixels, INNER or (where `is_edge`) EDGE of them, for `lanes` channels, in blocks of LANES.
 
     `x` points to the first window's first tap; columns are `step` apart, the `rows` rows of taps `row_step`. `w` points to the first
-    block's weights, the next block's are `w_step` further on, and sums start from `bias`. Results go to `y`, those of pixels `y_step`
+    block's weights, the next block's are `w_step` further on, and `bias` is added to the sums. Results go to `y`, those of pixels `y_step`
     apart, within [low, high]. At an edge, columns outside [first, stop), counted from the first tap, count as the LANES `zeros`. `width`,
     `stride` and `dilation` are the windows', of the number `windows` among WINDOWS.
     """

@@ -6,7 +6,7 @@ from jitlite.interpreter.kernels.abi import f32, f32p, i64, i64p, inline, kernel
 from jitlite.interpreter.kernels.intrinsics import copy_elements
 from jitlite.interpreter.kernels.product import Operands, Spot, driver
 from jitlite.interpreter.kernels.requantize import narrow
-from jitlite.interpreter.kernels.tile import ISA, TileOf, forced, stack_i32
+from jitlite.interpreter.kernels.tile import COLUMNS, ISA, TileOf, forced, stack_i32
 from jitlite.interpreter.kernels.tile_store import store_f32
 
 
@@ -20,7 +20,7 @@ class Clamped(NamedTuple):
 
 @forced
 def _finish_f32(tile: TileOf, a: Operands, s: i64p, spot: Spot, out: Clamped) -> None:
-    store_f32(tile, out.y, spot.results, spot.column, spot.width, out.low, out.high)
+    store_f32(tile, out.y, spot.results, spot.column, spot.width, a.bias, spot.panel * COLUMNS, out.low, out.high)
 
 
 @inline

@@ -85,14 +85,16 @@ def _clamped(builder: Any, vector: Any, low: Any, high: Any) -> Any:
 
 
 def _finish_f32(builder: Any, rows: list[list[Any]], others: list[Any]) -> list[list[Any]]:
-    low, high = (splat(builder, value, LANES) for value in others)
-    return [[_clamped(builder, sums, low, high) for sums in row] for row in rows]
+    bias, first, low, high = others
+    low, high = splat(builder, low, LANES), splat(builder, high, LANES)
+    biases = [_load(builder, bias, _F32, builder.add(first, _index(COLUMNS * panel))) for panel in range(len(rows[0]))]
+    return [[_clamped(builder, builder.fadd(sums, biases[panel]), low, high) for panel, sums in enumerate(row)] for row in rows]
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
-def store_f32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, low: Any, high: Any) -> Any:
-    """Stores float32 sums, clamped."""
-    return _stored(tile, y, _finish_f32, types.float32, types.float32)
+def store_f32(typing: Any, tile: Any, y: Any, offsets: Any, at: Any, width: Any, bias: Any, first: Any, low: Any, high: Any) -> Any:
+    """Stores float32 sums plus their columns' biases, from index `first` on, clamped: in this order the reference adds."""
+    return _stored(tile, y, _finish_f32, bias, types.int64, types.float32, types.float32)
 
 
 @intrinsic  # type: ignore[untyped-decorator]  # numba is untyped
