@@ -151,7 +151,16 @@ class Planner(Record, frozen=False):
         value = self.state.strings.of(found) if found.type is TensorType.STRING else constant_data(self.model, found)
         if found.is_variable and value is None and found.type is TensorType.INT8:
             value = np.full(found.shape, _zero_point(found), np.int8)
-        return TensorInfo(tuple(found.shape), found.type, value, found.quantization, self.base + index, found.name, found.is_variable)
+        parts = found.quantization, self.base + index, found.name, found.is_variable, self._block_scales(found)
+        return TensorInfo(tuple(found.shape), found.type, value, *parts)
+
+    def _block_scales(self, tensor: Tensor) -> NDArray[Any] | None:
+        """The scales of a tensor quantized block by block, where they are constant."""
+        details: Any = tensor.quantization.details if tensor.quantization is not None else None
+        if details is None or type(details).__name__ != "BlockwiseQuantization":
+            return None
+        scales = self.graph.tensors[details.scales]
+        return None if scales.is_variable or scales.type is TensorType.STRING else constant_data(self.model, scales)
 
     def where(self, node: int) -> str:
         op = self.graph.operators[node]
@@ -229,6 +238,12 @@ class Planner(Record, frozen=False):
                 unsupported.append(error)
                 self.assume_declared(stage, node)
                 continue
+            except InvalidModelError:
+                if not unsupported:
+                    raise
+                # Behind an unsupported operator shapes are only what the file declares.
+                stage.is_last = False
+                break
             stage.stop = node + 1
             self.release_read(stage, node)
             if found is not None and found.ends_stage:

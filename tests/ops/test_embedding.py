@@ -111,9 +111,9 @@ def test_illegal_lookups(inputs, to, message):
         infer(call(EMBEDDING_LOOKUP, None, inputs, [result(to, shape=(2, 3))]))
 
 
-def test_tables_quantized_block_by_block_are_not_supported():
+def test_tables_quantized_block_by_block_need_their_scales():
     rows = Operand(T.INT4, (4, 8), QuantizationParameters(details=BlockwiseQuantization(block_size=4)))
-    with pytest.raises(UnsupportedError, match="block by block"):
+    with pytest.raises(UnsupportedError, match="constant scales of blocks are supported, found none"):
         infer(call(EMBEDDING_LOOKUP, None, [IDS, rows], [result(T.FLOAT32, shape=(2, 8))]))
 
 

@@ -120,7 +120,7 @@ def test_asymmetric_inputs(parts):
 def test_diagonal_recurrence():
     options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, diagonal_recurrent_tensors=True)
     inputs = operands(cell("float", 2, 6, 17, 17, diagonal=True), operand(T.FLOAT32, (2, 3, 6)))
-    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)])
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)], version=3)
 
 
 def broken(x=(2, 3, 6), drop=(), extra=None, options=None, **parts):
@@ -192,6 +192,8 @@ def test_versions(kind, asymmetric, version):
     infos = tuple(None if item is None else item.info(index) for index, item in enumerate(inputs))
     options = UnidirectionalSequenceLSTMOptions(asymmetric_quantize_inputs=asymmetric)
     assert UNIDIRECTIONAL_SEQUENCE_LSTM.version(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, options, infos)) == version
+    options = UnidirectionalSequenceLSTMOptions(diagonal_recurrent_tensors=True)
+    assert UNIDIRECTIONAL_SEQUENCE_LSTM.version(Call(UNIDIRECTIONAL_SEQUENCE_LSTM, options, infos)) == 4
 
 
 @pytest.mark.parametrize("kind", ["float", "hybrid", "int8"])

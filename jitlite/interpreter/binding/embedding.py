@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.arrays import computes
+from jitlite.interpreter.binding.blockwise import blockwise_rows
 from jitlite.interpreter.binding.boxes import element_bytes
 from jitlite.interpreter.binding.registry import Argument, HostStep, Step, binds, kernels
 from jitlite.schemas.dtypes import numpy_dtype
@@ -29,7 +30,7 @@ def _require_inside(call: Call, indices: Array, bound: int | Array) -> None:
 @binds(EMBEDDING_LOOKUP)
 def embedding_lookup(call: Call) -> Step | HostStep:
     if is_hybrid(call):
-        return _dequantized(call)
+        return _dequantized(call) if call.input(1).block_scales is None else blockwise_rows(call)
     lookup, table, y = call.input(0), call.input(1), call.outputs[0]
     run = prod(table.shape[1:]) * element_bytes(call, table)
     return kernels("gather").step(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import elementwise_q8
+from jitlite.interpreter.binding.blockwise import blockwise_product
 from jitlite.interpreter.binding.broadcast import real_products
 from jitlite.interpreter.binding.panels import (
     COLUMNS,
@@ -177,6 +178,8 @@ def _hybrid_product(
 
 @binds(FULLY_CONNECTED)
 def fully_connected(call: Call) -> Bound:
+    if call.input(1).block_scales is not None:
+        return blockwise_product(call)
     x, bias, y = call.input(0), call.optional_input(2), call.outputs[0]
     w = signed_bytes(x, widened(call.input(1)))
     units, depth = w.shape

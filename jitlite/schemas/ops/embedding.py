@@ -1,8 +1,9 @@
 """EMBEDDING_LOOKUP and EMBEDDING_LOOKUP_SPARSE: rows of a table by number. Row numbers are checked while they run."""
 
 from jitlite.schemas.ops.operands import bounded, require_rank, require_shape, require_type, vector
+from jitlite.schemas.ops.quantized import block_size
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
-from jitlite.schemas.tables import BlockwiseQuantization, BuiltinOperator, EmbeddingLookupSparseOptions, TensorType
+from jitlite.schemas.tables import BuiltinOperator, EmbeddingLookupSparseOptions, TensorType
 
 _T = TensorType
 HYBRID_TABLES = (_T.UINT8, _T.INT8, _T.INT4, _T.INT2)
@@ -25,8 +26,8 @@ def _looked_up(call: Call) -> list[tuple[Shape, TensorType]]:
         return [(shape, table.type)]
     require_type(call, 1, HYBRID_TABLES)
     result = call.outputs[0].type
-    if table.quantization is not None and isinstance(table.quantization.details, BlockwiseQuantization):
-        raise call.unsupported("tables quantized as a whole or row by row are supported, found one quantized block by block")
+    if block_size(call, "value", table) is not None:
+        return [(shape, result)]
     call.require(table.is_quantized, f"a quantized table is required for results of type {result.name}, found one without a scale")
     assert table.quantization is not None
     scales, zero_points = table.quantization.scale, table.quantization.zero_point

@@ -151,6 +151,8 @@ def _sequence(call: Call) -> list[tuple[Shape, TensorType]]:
 
 
 def _sequence_version(call: Call) -> int:
+    if getattr(call.options, "diagonal_recurrent_tensors", False):
+        return 4
     if call.options.asymmetric_quantize_inputs:
         return 3
     return 2 if call.input(0).type is TensorType.FLOAT32 and call.input(4).type in _WEIGHT_BYTES else 1
@@ -164,7 +166,7 @@ UNIDIRECTIONAL_SEQUENCE_LSTM = define(
         infer=_sequence,
         options=UnidirectionalSequenceLSTMOptions,
         version=_sequence_version,
-        max_version=3,
+        max_version=4,
     )
 )
 

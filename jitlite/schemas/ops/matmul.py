@@ -3,6 +3,7 @@
 from jitlite.schemas.ops.operands import bounded
 from jitlite.schemas.ops.quantized import (
     WeightTypes,
+    block_size,
     check_bias,
     check_outputs,
     check_per_tensor,
@@ -72,9 +73,10 @@ def _fully_connected(call: Call) -> list[tuple[Shape, TensorType]]:
     check_per_tensor(call, "input", x)
     check_outputs(call)
     units, depth = weight.shape
-    check_weight(call, "weights", weight, units, 0)
-    if is_hybrid(x, weight) or weight.type not in (T.INT8, T.INT16):
-        check_zero_points_are_zero(call, "weights", weight)
+    if x.type != T.FLOAT32 or block_size(call, "weights", weight) is None:
+        check_weight(call, "weights", weight, units, 0)
+        if is_hybrid(x, weight) or weight.type not in (T.INT8, T.INT16):
+            check_zero_points_are_zero(call, "weights", weight)
     check_bias(call, bias, units)
     _check_bias_scale(call, x, weight, bias)
     if o.keep_num_dims:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from math import isfinite
 
-from jitlite.schemas.dtypes import INTEGER_RANGE
+import numpy as np
+
+from jitlite.schemas.dtypes import BITS, INTEGER_RANGE
 from jitlite.schemas.ops.spec import Call, TensorInfo
-from jitlite.schemas.tables import TensorType
+from jitlite.schemas.tables import BlockwiseQuantization, TensorType
 
 QUANTIZED_TYPES = frozenset({TensorType.INT8, TensorType.UINT8, TensorType.INT16})
 """Types of quantized activations."""
@@ -64,6 +66,27 @@ def check_scales(call: Call, operand: str, info: TensorInfo, counts: tuple[int, 
     if zeros and not low <= min(zeros) <= max(zeros) <= high:
         outside = next(z for z in zeros if not low <= z <= high)
         raise call.invalid(f"operand '{operand}': zero points from {low} to {high} are required, found {outside}")
+
+
+def block_size(call: Call, operand: str, info: TensorInfo) -> int | None:
+    """The elements of a block of a matrix of 4 or 2 bits quantized block by block along its rows, after checks; None for other tensors."""
+    details = info.quantization.details if info.quantization is not None else None
+    if not isinstance(details, BlockwiseQuantization):
+        return None
+    is_packed = info.type in (TensorType.INT4, TensorType.INT2)
+    call.require(is_packed, f"operand '{operand}' of type INT4 or INT2 is required for blocks, found {info.type.name}")
+    call.require(info.rank == 2, f"operand '{operand}': 2 dimensions are required for blocks, found {info.rank}")
+    size, depth = details.block_size, info.shape[1]
+    is_whole = size > 0 and depth % size == 0
+    call.require(is_whole, f"operand '{operand}': rows of whole blocks are required, found {depth} elements in blocks of {size}")
+    if depth * BITS[info.type] % 8:
+        raise call.unsupported(f"operand '{operand}': rows of whole bytes are supported, found {depth} elements of {info.type.name}")
+    if info.block_scales is None:
+        raise call.unsupported(f"operand '{operand}': constant scales of blocks are supported, found none")
+    scales, count = info.block_scales, info.size // size
+    fits = scales.dtype == np.float16 and scales.size == count and bool(np.isfinite(scales).all())
+    call.require(fits, f"operand '{operand}': {count} finite FLOAT16 scales are required, found {scales.size} of {scales.dtype}")
+    return size
 
 
 def check_per_tensor(call: Call, operand: str, info: TensorInfo) -> None:

@@ -19,8 +19,8 @@ Shape = tuple[int, ...]
 class TensorInfo(Record):
     """What is known of one tensor before anything runs: its shape, type, quantization and, for a constant, its value.
 
-    `index` is the tensor's place in its subgraph (-1 where there is none yet). `value` has `shape` and the type's NumPy dtype; packed
-    types stay packed, one-dimensional uint8.
+    `index` is the tensor's place in its subgraph (-1 where there is none yet). `value` has `shape` and the dtype `stored_dtype` gives;
+    packed types stay packed, one-dimensional uint8. `block_scales` are the scales of a tensor quantized block by block, row by row.
     """
 
     shape: Shape
@@ -30,6 +30,7 @@ class TensorInfo(Record):
     index: int = -1
     name: str = ""
     is_variable: bool = False
+    block_scales: NDArray[Any] | None = None
 
     @property
     def size(self) -> int:
