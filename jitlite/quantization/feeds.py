@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jitlite.schemas.dtypes import has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import CalibrationError
+from jitlite.schemas.strings import as_strings
 from jitlite.schemas.tables import Model
 
 Array = NDArray[Any]
@@ -168,11 +169,13 @@ def _by_name(where: str, item: Mapping[str, Any], inputs: tuple[ModelInput, ...]
 
 
 def _array(where: str, found: ModelInput, value: Any) -> Array:
-    """The value in the input's dtype: floats convert to floats, integers to integers that hold them, nothing else."""
+    """The value in the input's dtype: floats convert to floats, integers to integers that hold them, text to bytes, nothing else."""
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise CalibrationError(f"{where}: an array for {found.describe()} is required, found {error}") from error
+    if found.dtype.kind == "S" and array.dtype.kind in "OSU":
+        return _strings(where, found, array)
     if array.dtype.kind != found.dtype.kind and {array.dtype.kind, found.dtype.kind} != {"i", "u"}:
         raise CalibrationError(f"{where}: {found.describe()} is required, found dtype {array.dtype}")
     with np.errstate(over="ignore"):
@@ -184,6 +187,13 @@ def _array(where: str, found: ModelInput, value: Any) -> Array:
     elif not np.array_equal(converted, array):
         raise CalibrationError(f"{where}: values that fit {found.describe()} are required, found {array.min()} to {array.max()}")
     return converted
+
+
+def _strings(where: str, found: ModelInput, array: Array) -> Array:
+    try:
+        return as_strings(array)
+    except ValueError as error:
+        raise CalibrationError(f"{where}: {found.describe()}: {error}") from error
 
 
 def _samples(where: str, arrays: dict[str, Array], inputs: tuple[ModelInput, ...]) -> Iterator[Feed]:

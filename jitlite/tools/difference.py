@@ -46,10 +46,12 @@ class DifferenceMeter:
         self._is_real = True
 
     def update(self, reference: Array, other: Array) -> None:
-        """Adds a sample: two arrays of one shape."""
+        """Adds a sample: two arrays of one shape. Text differs by 1 or not at all."""
         assert reference.shape == other.shape, f"arrays of one shape are compared, found {reference.shape} and {other.shape}"
         self._is_real = reference.dtype.kind in "fc"
         self._vote(reference, other)
+        if reference.dtype == np.object_:
+            reference, other = (reference != other).astype(np.float64), np.zeros(reference.shape)
         a, b = (np.asarray(array, np.complex128 if array.dtype.kind == "c" else np.float64).ravel() for array in (reference, other))
         finite = np.isfinite(a) & np.isfinite(b)
         same = finite | (a == b) | (np.isnan(a) & np.isnan(b))
@@ -68,7 +70,7 @@ class DifferenceMeter:
         self._product += float(np.vdot(a, b).real)
 
     def _vote(self, reference: Array, other: Array) -> None:
-        if reference.dtype.kind in "iub":
+        if reference.dtype.kind in "iubO":
             self._hits += int((reference == other).sum())
             self._votes += reference.size
         elif reference.dtype.kind == "f" and reference.ndim == 2 and reference.shape[1] > 1:

@@ -13,6 +13,7 @@ from jitlite.tools.ports import Array, Feed, Port
 
 DEFAULT_RANGE = (-1.0, 1.0)
 """Where random floating point inputs are drawn from; integers are 0 or 1, which any index, mask or length can be."""
+_TEXTS = (b"", b"a", b"b", b"word", b"two words", b"1")
 
 
 def load_samples(source: Path, ports: Sequence[Port]) -> Feeds:
@@ -68,7 +69,8 @@ def random_samples(
     """`count` samples of uniformly distributed values, the same for the same seed.
 
     Floating point inputs are drawn from `bounds`, else from `ranges` by name, else from DEFAULT_RANGE; quantized ones from what they can
-    represent and given as real numbers; integers from `bounds` or 0 and 1. `sizes` overrides the shapes the ports state.
+    represent and given as real numbers; integers from `bounds` or 0 and 1; text from a few words. `sizes` overrides the shapes the ports
+    state.
     """
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -92,7 +94,9 @@ def _random(
         low, high = bounds or (0, 1)
         edges = np.iinfo(port.dtype)
         return rng.integers(max(int(low), edges.min), min(int(high), edges.max), shape, np.int64, endpoint=True).astype(port.dtype)
-    raise ToolError(f"input {port.describe()}: random values are made of integers, booleans and real numbers only; give --input")
+    if port.dtype.kind == "S":
+        return rng.choice(np.array(_TEXTS, np.object_), shape)
+    raise ToolError(f"input {port.describe()}: random values are made of integers, booleans, real numbers and text only; give --input")
 
 
 def stack_outputs(runs: Iterable[Mapping[str, Array]], is_batched: bool) -> dict[str, Array]:

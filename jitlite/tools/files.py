@@ -53,7 +53,8 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def npy_bytes(array: NDArray[Any]) -> bytes:
-    """A .npy file of one array."""
+    """A .npy file of one array; arrays of `bytes` become those of NumPy's own bytes, which do not keep zeros at the end."""
     content = io.BytesIO()
-    np.lib.format.write_array(content, np.asanyarray(array), allow_pickle=False)
+    plain = array.astype(np.bytes_) if array.dtype == np.object_ else np.asanyarray(array)
+    np.lib.format.write_array(content, plain, allow_pickle=False)
     return content.getvalue()

@@ -42,7 +42,7 @@ class Port:
 
     def to_raw(self, values: Array) -> Array:
         """Values in the port's dtype: real ones are quantized where the port is; ToolError where the dtype does not fit."""
-        if values.dtype == self.dtype:
+        if values.dtype == self.dtype or (self.dtype.kind == "S" and values.dtype.kind in "OSU"):
             return values
         if self.quantization is not None and values.dtype.kind == "f":
             return quantize(values, *self.quantization, dtype=tensor_type(self.dtype))

@@ -41,7 +41,8 @@ def probe(path: str, num_threads: int | None, delegate: str = "", settings: str 
     interpreter.allocate_tensors()
     ready = perf_counter_ns()
     for details in interpreter.get_input_details():
-        interpreter.tensor(details["index"])()[...] = 0
+        values = interpreter.tensor(details["index"])()
+        values[...] = b"" if values.dtype == object else 0
     started = perf_counter_ns()
     interpreter.invoke()
     ended = perf_counter_ns()
