@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, Step
 from jitlite.interpreter.custom import CustomOperator, custom_call
-from jitlite.interpreter.budgets import WORK_LIMIT
-from jitlite.interpreter.work import work_of
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
@@ -25,7 +23,6 @@ from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, find_
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
-from jitlite.schemas.verify_tensor import MAX_RANK
 
 if TYPE_CHECKING:
     from jitlite.interpreter.delegates.planning import Delegation
@@ -53,8 +50,7 @@ class Stage:
     """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
 
     `awaits` is the tensor whose value decides a shape of operator `stop`; None where the stage ends behind an operator in Python.
-    `folded` has the bytes of each tensor that was computed while planning and is still needed, `folded_bytes` is their sum. `work` is that
-    of all operators, without the rounds of loops.
+    `folded` has the bytes of each tensor that was computed while planning and is still needed, `folded_bytes` is their sum.
     """
 
     def __init__(self, start: int, tensors: dict[int, TensorInfo]) -> None:
@@ -68,7 +64,6 @@ class Stage:
         self.last_readers: Mapping[int, int] = {}
         self.folded: dict[int, int] = {}
         self.folded_bytes = 0
-        self.work = 0
 
     def fold(self, index: int, info: TensorInfo) -> None:
         """Notes a tensor whose value was computed."""
@@ -131,12 +126,7 @@ class Planner(Record, frozen=False):
 
     `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans operators that are not `is_bound`,
     `state` has the variables. `kinds` are the model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who
-<<<<<<< HEAD
     look at tensors, and no operators are fused. `delegation` decides which operators delegates run.
-=======
-    look at tensors, and no operators are fused. No stage has more work than `work_limit`; `inlined_work` is that of subgraphs that
-    `control` has planned as part of an operator.
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
     """
 
     model: Model
@@ -149,12 +139,7 @@ class Planner(Record, frozen=False):
     state: State
     keeps_folded: bool = False
     base: int = 0
-<<<<<<< HEAD
     delegation: Delegation | None = None
-=======
-    work_limit: int = WORK_LIMIT
-    inlined_work: int = 0
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
 
     @property
     def graph(self) -> SubGraph:
@@ -217,7 +202,6 @@ class Planner(Record, frozen=False):
 
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
-<<<<<<< HEAD
         last_readers = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
         last_readers |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
         readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
@@ -234,36 +218,6 @@ class Planner(Record, frozen=False):
             stage, unsupported = self._planned_in_order(begin(), values)
         else:
             stage, unsupported = self.delegation.plan(self, begin, values)
-=======
-        stage = Stage(start, dict(tensors))
-        for index in (index for op in self.graph.operators[:start] for index in op.outputs):
-            if tensors[index].value is not None and not tensors[index].is_variable:
-                stage.fold(index, tensors[index])
-        last_reader = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
-        last_reader |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
-        stage.readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
-        unsupported: list[UnsupportedError] = []
-        for node in range(start, len(self.graph.operators)):
-            try:
-                ended = self._plan_located(stage, node, values if node == start else None)
-            except NeedsValue as request:
-                stage.awaits = self.graph.operators[node].inputs[request.index]
-                stage.is_last = False
-                break
-            except UnsupportedError as error:
-                unsupported.append(error)
-                self._assume_declared(stage, node)
-                continue
-            stage.stop = node + 1
-            self._release(stage, [index for index in self.graph.operators[node].inputs if last_reader[index] == node])
-            if ended:
-                stage.is_last = node + 1 == len(self.graph.operators)
-                break
-        try:
-            self._bind_waiting(stage)
-        except UnsupportedError as error:
-            unsupported.append(error)
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
         if unsupported or start == 0:
             self._report([*unsupported, *(self._unknown(range(stage.stop, len(self.graph.operators))) if not stage.is_last else ())])
         return stage
@@ -371,33 +325,12 @@ class Planner(Record, frozen=False):
         between = tuple(self.tensor(index) for index in op.intermediates if index >= 0)
         return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between)
 
-<<<<<<< HEAD
     def resolve(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> Resolved | None:
         """Finds out what an operator's outputs are. None where they are known by value: then there is nothing to run."""
-=======
-    def _plan_located(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
-        """`_plan_operator`, whose errors all say which operator they are about."""
-        try:
-            with np.errstate(all="ignore"):
-                return self._plan_operator(stage, node, values)
-        except (InvalidModelError, UnsupportedError) as error:
-            text = str(error)
-            raise type(error)(text if text.startswith("subgraph ") else f"{self.where(node)}: {text}") from None
-        except MemoryError:
-            raise UnsupportedError(f"{self.where(node)}: memory to plan it is required, found less in this system") from None
-        except (ArithmeticError, AssertionError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise UnsupportedError(
-                f"{self.where(node)}: an operator that can be planned is required, found one that fails: {error!r}"
-            ) from error
-
-    def _plan_operator(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> bool:
-        """Adds an operator's steps; True when its output shapes are known only behind it."""
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
         op = self.graph.operators[node]
         found = Resolved(node, self._call(stage, node, values), None)
         custom = self._custom(op)
         if custom is not None:
-<<<<<<< HEAD
             found = self._custom_resolved(node, custom, found.call)
         else:
             call = replace(found.call, outputs=self._resolved(found.call, infer(found.call)))
@@ -436,45 +369,6 @@ class Planner(Record, frozen=False):
             self._add(stage, found.node, found.call, self.bind(found.call) if found.steps is None else found.steps)
 
     def bind(self, call: Call) -> list[Step] | HostStep:
-=======
-            return self._plan_custom(stage, node, custom, call)
-        call = replace(call, outputs=self._resolved(call, infer(call)))
-        self._spend(stage, call, work_of(call))
-        if call.spec.value is not None:
-            stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
-            return False
-        if self._fuse(stage, node, call):
-            return False
-        self._bind_waiting(stage)
-        if not call.spec.is_bound:
-            self.inlined_work = 0
-            call, steps = self.control(self, call)
-            self._spend(stage, call, self.inlined_work)
-            return self._add(stage, node, call, steps)
-        if self._is_fusible(stage, node, call):
-            stage.waiting = node, call
-            stage.tensors[op.outputs[0]] = call.outputs[0]
-            return False
-        steps = self._bind(call)
-        if not isinstance(steps, HostStep) and self._is_constant(stage, call):
-            for index, info, value in zip(op.outputs, call.outputs, self.fold(steps, call.outputs)):
-                if info.is_variable:
-                    stage.tensors[index] = replace(info, value=value)
-                else:
-                    stage.fold(index, replace(info, value=value))
-            return False
-        if any(info.is_variable for info in call.outputs):
-            raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
-        return self._add(stage, node, call, steps)
-
-    def _spend(self, stage: Stage, call: Call, work: int) -> None:
-        """Adds to a stage's work; UnsupportedError for the operator with which it passes the limit."""
-        stage.work += work
-        if stage.work - work <= self.work_limit < stage.work:
-            raise call.unsupported(f"at most {self.work_limit} units of work in a run are allowed, found {stage.work} up to here")
-
-    def _bind(self, call: Call) -> list[Step] | HostStep:
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
         binding = BINDINGS.get(call.spec)
         if binding is None:
             raise UnsupportedError(f"{call.where}: operator {call.spec.name} has no kernels")
@@ -525,8 +419,6 @@ class Planner(Record, frozen=False):
         for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
             if info.type is not type:
                 raise call.invalid(f"output {position} of type {type.name} is required, found {info.type.name}")
-            if len(shape) > MAX_RANK:
-                raise call.invalid(f"at most {MAX_RANK} dimensions are required, found {len(shape)} in output {position}")
             if prod(shape) > _MOST_ELEMENTS:
                 raise call.invalid(f"at most {_MOST_ELEMENTS} elements are required, found {prod(shape)} in output {position}")
             outputs.append(replace(info, shape=tuple(shape)))

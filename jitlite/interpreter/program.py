@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Step
-from jitlite.interpreter.budgets import PROGRAM_WORK, MemoryBudget, WorkBudget
 from jitlite.interpreter.codegen.immediate import run_kernel
 from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.custom import CustomOperator
+from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
 from jitlite.interpreter.plan import PlannedStep, Planner, Slots, Stage, operator_kinds
 from jitlite.interpreter.plan_cache import PlanCache
@@ -24,7 +23,7 @@ from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, S
 from jitlite.interpreter.sharing import ALONE, Sharing
 from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import byte_size
-from jitlite.schemas.errors import ExecutionError, UnsupportedError
+from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model, TensorType
@@ -35,38 +34,29 @@ if TYPE_CHECKING:
 
 
 class ProgramOptions(Record):
-    """What a program may use: operators in Python by name, tensor memory, work, threads.
+    """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE, threads.
 
-<<<<<<< HEAD
     `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables; without one the program has its own.
     `delegation` has the delegates; the subgraphs that operators run do without.
-=======
-    `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables. Of budgets and state that are not
-    given the program has its own. One that `is_nested` runs as part of another's run.
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
     """
 
     custom: Mapping[str, CustomOperator] = MappingProxyType({})
-    memory: MemoryBudget | None = None
-    work: WorkBudget | None = None
+    arena_limit_bytes: int = 2 << 30
+    loop_budget: int = 1_000_000
     preserve_all: bool = False
     sharing: Sharing = ALONE
     state: State | None = None
-<<<<<<< HEAD
     delegation: Delegation | None = None
-=======
-    is_nested: bool = False
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
 
 
-def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo], budget: MemoryBudget) -> list[NDArray[Any]]:
+def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
     """Runs steps whose inputs are all constants; returns the outputs' values, each in memory of its own."""
-    memory = Memory(budget)
+    memory = Memory()
     for info in outputs:
-        memory.place(info.index, budget.allocate(byte_size(info.type, info.shape)))
+        memory.place(info.index, aligned_bytes(byte_size(info.type, info.shape)))
     if len(steps) != 1 or not _runs_at_once(steps[0], memory):
         planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
-        planned, scratches = allocate(memory, planned, outputs)
+        planned, scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
         StageRunner(memory, planned, scratches).run()
     return [memory.array(info) for info in outputs]
 
@@ -116,28 +106,18 @@ class Program:
         kept: PlanCache | None = None,
     ) -> None:
         self.state = options.state or State(model)
-        budget, self._work = options.memory or MemoryBudget(), options.work or WorkBudget()
-        self.options = options = replace(options, state=self.state, memory=budget, work=self._work)
-        self.memory = Memory(budget)
-        self._where = f"subgraph {subgraph}"
+        self.options = options = replace(options, state=self.state)
+        self.memory = Memory()
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
-<<<<<<< HEAD
         control, keeps_folded = plan_control(replace(options, delegation=None)), options.preserve_all
         self._planner = Planner(
             model, subgraph, slots, options.custom, fold_constants, control, kinds, self.state, keeps_folded, delegation=options.delegation
         )
         self._partitions: list[PreparedPartition] = []
-=======
-        control, keeps_folded = plan_control(options), options.preserve_all
-        fold, limit = partial(fold_constants, budget=budget), self._work.limit
-        self._planner = Planner(model, subgraph, slots, options.custom, fold, control, kinds, self.state, keeps_folded, work_limit=limit)
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
         self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first
-        if not options.is_nested and self._only_segment is not None:
-            self._only_segment.table.restart_work(limit)
 
     def _first_stage(self, inputs: Mapping[int, TensorInfo], kept: PlanCache | None) -> Stage:
         stage = kept.recall() if kept is not None else None
@@ -146,8 +126,6 @@ class Program:
             stage = self._planner.first_stage(inputs)
             if kept is not None:
                 kept.remember(stage, self._graph)
-        elif stage.work > self._work.limit:
-            raise UnsupportedError(f"{self._where}: at most {self._work.limit} units of work in a run are allowed, found {stage.work}")
         return stage
 
     def _lasting(self, stage: Stage) -> list[TensorInfo]:
@@ -164,7 +142,6 @@ class Program:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
         options = self.options
         shares = not options.preserve_all
-<<<<<<< HEAD
         self.state.place(self.memory, [planned.step for planned in stage.steps], options.arena_limit_bytes)
         partitions = self._opened(stage)
         stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
@@ -175,15 +152,6 @@ class Program:
             partition.bind(self.memory)
         runner = StageRunner(self.memory, stage.steps, scratches, self.options.sharing)
         return _Prepared(stage, runner, values, key, len(self.memory.arenas), len(self._partitions))
-=======
-        self.state.place(self.memory, [planned.step for planned in stage.steps], self.memory.budget)
-        stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.sharing.most_parts, shares)
-        for info in lasting:
-            if info.value is not None and not self.memory.has(info.index):
-                self.memory.place_constant(info)
-        runner = StageRunner(self.memory, stage.steps, scratches, options.sharing, self._work)
-        return _Prepared(stage, runner, values, key, len(self.memory.arenas))
->>>>>>> 10f438b (Bound memory and work of every run; damage models and run them)
 
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
         """True for a result whose memory the last step, an operator in Python, brings itself."""
@@ -247,13 +215,8 @@ class Program:
 
     def run(self, observe: Observer | None = None) -> None:
         """Runs all stages; ExecutionError names an operator that fails."""
-        prepared, work = self._first, self._work
-        if self.options.is_nested:
-            work.spend(PROGRAM_WORK, self._where)
-        else:
-            work.restart()
+        prepared = self._first
         while True:
-            work.spend(prepared.stage.work, self._where)
             if observe is None:
                 prepared.runner.run()
             else:
