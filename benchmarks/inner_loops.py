@@ -16,6 +16,7 @@ _LABEL = re.compile(r"^(\.L\w+):")
 _BRANCH = re.compile(r"^\t(?:b\.\w+|cbn?z|tbn?z|j\w+)\t(?:.*, )?(\.L\w+)$")
 _INSTRUCTION = re.compile(r"^\t(?:\{\w+\}\s+)?([a-z]\w*(?:\.\w+)?)(?:\t|$)")
 _STACK = re.compile(r"\[(?:sp|x29)\b|\(%[re][sb]p\b")
+_FRAME_POINTER_SET = re.compile(r"^\t(?!ld|st)\w+\tx29,")
 _COMMENT = re.compile(r"\s*//.*$|\s+# .*$")
 
 MULTIPLIES = ("fmla", "sdot", "smull", "smull2", "vfmadd", "vpdpbusd", "vpmaddwd", "pmaddwd", "mulps")
@@ -40,8 +41,12 @@ class InnerLoop:
 
     @property
     def stack_accesses(self) -> int:
-        """Instructions that read or write the stack, which in an inner loop are registers that did not suffice."""
-        return sum(bool(_STACK.search(line)) for line in self.lines)
+        """Instructions that read or write the stack, which in an inner loop are registers that did not suffice.
+
+        A frame pointer that the loop itself sets holds some other address.
+        """
+        is_set = any(_FRAME_POINTER_SET.match(line) for line in self.lines)
+        return sum(bool(found) and not (is_set and found[0].endswith("x29")) for found in map(_STACK.search, self.lines))
 
 
 def _name(line: str) -> str:

@@ -54,6 +54,11 @@ def test_inner_loops_are_blocks_that_branch_to_themselves() -> None:
     assert narrow == loop("fmla\tv2.4s, v11.4s, v9.s[0]", "cbnz\tx7, .LBB0_3")
 
 
+def test_a_frame_pointer_set_in_the_loop_is_no_stack() -> None:
+    assert loop("add\tx29, x27, x28", "ldp\tq12, q11, [x29, #32]", "ldr\tq1, [sp]").stack_accesses == 1
+    assert loop("add\tx2, x27, x29", "ldp\tq12, q11, [x29, #32]").stack_accesses == 1
+
+
 def test_loops_of_x86_64() -> None:
     (found,) = inner_loops(X86_LOOP)
     assert len(found.lines) == 5

@@ -1,9 +1,9 @@
 """Depthwise convolutions of float32 NHWC images whose channels each give one output channel.
 
 Neighbouring pixels are summed together; the last ones of a row may be summed with some that are done already. Where registers allow, sums
-over windows of 3 x 3 taps run in strips of columns down the image. Every sum is one chain of multiply-adds, tap by tap, and then the
-bias, as the reference adds, however pixels are grouped; of taps outside the image, columns multiply zeros and rows are left out. Up to LANES - 1 numbers behind the
-image are read, but do not count.
+over windows of 3 x 3 taps run in strips of columns down the image. Every sum is one chain of multiply-adds, tap by tap, to which
+the bias is added last, as the reference does, however pixels are grouped; of taps outside the image, columns multiply zeros and rows are
+left out. Up to LANES - 1 numbers behind the image are read, but do not count.
 """
 
 from typing import NamedTuple

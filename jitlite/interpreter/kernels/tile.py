@@ -132,7 +132,8 @@ def _sum_of(x: Any) -> Any:
 def start(typing: Any, x: Any, bias: Any, bias_at: Any, weights: Any, weights_at: Any, factor: Any, rows: Any, panels: Any) -> Any:
     """A tile of literal `rows` · `panels` for products with numbers of pointer `x`: zeros for floats, whose biases are added at the end.
 
-    For 8-bit `x` every row starts from the biases from index `bias_at` on, and `factor` times the sums of the columns' weights, from index `weights_at` of `weights` on, is added.
+    For 8-bit `x` every row starts from the biases from index `bias_at` on, to which `factor` times the sums of the columns' weights, from
+    index `weights_at` of `weights` on, is added.
     """
     kind = Tile(_sum_of(x), rows.literal_value, panels.literal_value)
 
