@@ -22,6 +22,7 @@ Array = NDArray[Any]
 MOST_GRAMS = 1 << 20
 """Groups a SKIP_GRAM may make; their number grows exponentially with the options."""
 _MOST_GRAM_BYTES = 1 << 28
+_BATCH_BYTES = 1 << 22
 _MOST_STEPS = 1 << 22
 """Steps of the walk over a sentence's words; most of them may end where too few words are left."""
 
@@ -33,7 +34,7 @@ def lsh_projection(call: Call) -> HostStep:
 
     def run(arrays: Sequence[Array]) -> Array:
         seeds, x, *weights = arrays
-        bits = np.array([[_bit(seed, x, weights) for seed in row] for row in seeds], np.int64).reshape(seeds.shape)
+        bits = _bits(seeds.reshape(-1), x, weights).reshape(seeds.shape)
         if not is_sparse:
             return bits.reshape(-1).astype(np.int32)
         count = seeds.shape[1]
@@ -45,17 +46,23 @@ def lsh_projection(call: Call) -> HostStep:
     return computes(run)
 
 
-def _bit(seed: np.float32, x: Array, weights: Sequence[Array]) -> int:
+def _bits(seeds: Array, x: Array, weights: Sequence[Array]) -> NDArray[np.int64]:
+    """The bit of each seed; equal seeds are hashed once, some seeds at a time."""
     rows = x.shape[0]
     data = np.frombuffer(encode_strings(x) if x.dtype == np.object_ else x.tobytes(), np.uint8)
-    row_bytes = data.size // rows
-    keys = np.empty((rows, 4 + row_bytes), np.uint8)
-    keys[:, :4] = np.frombuffer(seed.tobytes(), np.uint8)
-    keys[:, 4:] = data[: rows * row_bytes].reshape(rows, row_bytes)
-    values = fingerprints(keys).astype(np.float64)
-    if weights:
-        values = weights[0].astype(np.float64) * values
-    return int(np.add.accumulate(values)[-1] > 0)
+    items = data[: data.size // rows * rows].reshape(rows, -1)
+    words, places = np.unique(np.ascontiguousarray(seeds, np.float32).view(np.uint32), return_inverse=True)
+    bits, batch = np.zeros(len(words), np.int64), max(1, _BATCH_BYTES // (rows * (4 + items.shape[1])))
+    for start in range(0, len(words), batch):
+        part = words[start : start + batch]
+        keys = np.empty((len(part), rows, 4 + items.shape[1]), np.uint8)
+        keys[:, :, :4] = part.view(np.uint8).reshape(-1, 1, 4)
+        keys[:, :, 4:] = items
+        values = fingerprints(keys.reshape(len(part) * rows, -1)).astype(np.float64).reshape(len(part), rows)
+        if weights:
+            values = weights[0].astype(np.float64) * values
+        bits[start : start + batch] = np.add.accumulate(values, axis=1)[:, -1] > 0
+    return bits[places]
 
 
 @binds(SKIP_GRAM)

@@ -114,15 +114,15 @@ def filter_bank(call: Call) -> HostStep:
     """Weighted sums over each channel's frequencies; what weights leave of a number, unweights give to the next channel."""
 
     def run(arrays: Sequence[Array]) -> Array:
-        x, weights, unweights = (array.astype(np.int64).tolist() for array in arrays[:3])
+        x, weights, unweights = (array.astype(np.int64).astype(np.uint64) for array in arrays[:3])
         sums, kept = [], 0
         for frequency, weight, width in zip(*(array.tolist() for array in arrays[3:])):
             inside = width <= 0 or (0 <= frequency <= len(x) - width and 0 <= weight <= len(weights) - width)
             if not inside:
                 raise ExecutionError(f"{call.where}: channels inside the input and its weights are required, found one outside")
             part, span = x[frequency : frequency + max(width, 0)], slice(weight, weight + max(width, 0))
-            sums.append(kept + sum(a * b for a, b in zip(weights[span], part)))
-            kept = sum(a * b for a, b in zip(unweights[span], part))
+            sums.append(kept + int((weights[span] * part).sum()))
+            kept = int((unweights[span] * part).sum())
         return np.array([total & _MASK_64 for total in sums[1:]], np.uint64)
 
     return computes(run)

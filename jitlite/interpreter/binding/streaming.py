@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, binds
@@ -64,15 +65,11 @@ def framer(call: Call) -> HostStep:
 
     def update(state: Array, values: Array) -> tuple[list[Array], Array]:
         stream = np.concatenate([state, values.reshape(rows, x.shape[-1])], axis=1)
-        y, start, is_valid = np.zeros((rows, shape[-2], size), np.int16), 0, True
-        for frame in range(shape[-2]):
-            arrived = state.shape[1] + (frame + 1) * step
-            if arrived - start >= size:
-                y[:, frame] = stream[:, start : start + size]
-                start += step
-            else:
-                is_valid = False
-        return [y.reshape(shape), np.array(is_valid or not rows)], stream[:, start:]
+        y, first = np.zeros((rows, shape[-2], size), np.int16), max(0, -(-(size - state.shape[1]) // step) - 1)
+        count = max(0, shape[-2] - first)
+        if count:
+            y[:, first:] = sliding_window_view(stream, size, axis=1)[:, ::step][:, :count]
+        return [y.reshape(shape), np.array(not first or not rows)], stream[:, count * step :]
 
     return _remembers(lambda: np.zeros((rows, prefill), np.int16), update)
 
@@ -95,20 +92,22 @@ def stacker(call: Call) -> HostStep:
 
 @binds(OVERLAP_ADD)
 def overlap_add(call: Call) -> HostStep:
-    """The sums of frames that overlap: each adds to what the ones before left behind their step."""
+    """The sums of frames that overlap, the earlier first: a frame adds its last part to what has just begun, its first to what is done."""
     x, step, shape = call.input(0), signal_option(call, "frame_step"), call.outputs[0].shape
     rows, (frames, size), dtype = prod(x.shape[:-2]), x.shape[-2:], numpy_dtype(x.type)
 
+    parts = -(-size // step)
+
+    def padded(values: Array) -> Array:
+        return np.pad(values, [*[(0, 0)] * (values.ndim - 1), (0, parts * step - size)]).reshape(*values.shape[:-1], parts, step)
+
     def update(state: Array, values: Array) -> tuple[list[Array], Array]:
-        values, y = values.reshape(rows, frames, size), np.zeros((rows, frames, step), dtype)
-        for frame in range(frames):
-            if dtype == np.int16:
-                sums = saturated(state.astype(np.int32) + values[:, frame])
-            else:
-                sums = state + values[:, frame]
-            y[:, frame] = sums[:, :step]
-            state = np.concatenate([sums[:, step:], np.zeros((rows, step), dtype)], axis=1)
-        return [y.reshape(shape)], state
+        sums, added = np.zeros((rows, frames + parts, step), dtype), padded(values.reshape(rows, frames, size))
+        sums[:, :parts] = padded(state)
+        for part in reversed(range(parts)):
+            reached = sums[:, part : part + frames]
+            reached[...] = saturated(reached.astype(np.int32) + added[:, :, part]) if dtype == np.int16 else reached + added[:, :, part]
+        return [sums[:, :frames].reshape(shape)], sums[:, frames:].reshape(rows, -1)[:, :size]
 
     return _remembers(lambda: np.zeros((rows, size), dtype), update)
 
