@@ -149,7 +149,14 @@ X = activations(1, 8, 8, 3)
         (MAX_POOL_2D, options(window=(9, 1), padding=VALID), X, [], "a VALID window of at most 8 elements is required, found 9"),
         (MAX_POOL_2D, options(), operand(T.INT32, (1, 8, 8, 3)), [], "INT16 is required, found INT32"),
         (L2_POOL_2D, options(), image(1, 8, 8, 3), [], "FLOAT32 is required, found INT8"),
-        (MAX_POOL_2D, options(), operand(T.INT8, (1, 8, 8, 3)), [], r"1 quantization scale\(s\) are required, found none"),
+        (
+            MAX_POOL_2D,
+            options(),
+            operand(T.INT8, (1, 8, 8, 3)),
+            [result(T.INT8, 0.05)],
+            r"1 quantization scale\(s\) are required, found none",
+        ),
+        (MAX_POOL_2D, options(activation=RELU), operand(T.INT8, (1, 8, 8, 3)), [], "a scale is required for the activation RELU"),
         (AVERAGE_POOL_2D, options(), image(1, 8, 8, 3), [result(T.INT8, 0.05, -7)], "scale 0.04 and zero point -7 are required"),
         (AVERAGE_POOL_2D, options(), image(1, 8, 8, 3), [result(T.INT8, 0.04, -6)], "found 0.04 and -6"),
         (
@@ -169,3 +176,9 @@ def test_pool_refuses(spec, pool, x, y, message):
 @pytest.mark.parametrize(("type", "version"), [(T.FLOAT32, 1), (T.UINT8, 1), (T.INT8, 2), (T.INT16, 3)])
 def test_versions(type, version):
     assert MAX_POOL_2D.version(call(MAX_POOL_2D, options(), [operand(type, (1, 4, 4, 1), 0.1)])) == version
+
+
+@pytest.mark.parametrize("spec", [AVERAGE_POOL_2D, MAX_POOL_2D], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("type", [T.INT8, T.INT16])
+def test_plain_integers(spec, type):
+    check(spec, options(window=(3, 2), stride=(2, 1)), [operand(type, (2, 7, 6, 5))], [result(type)])

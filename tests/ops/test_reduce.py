@@ -325,3 +325,10 @@ def test_truth_values(spec, axis):
     x = operand(T.BOOL, (4, 3))
     feeds = [np.array([[1, 1, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]], np.bool_)]
     check(spec, ReducerOptions(), [x, constant(axis)], [result(T.BOOL)], feeds=feeds)
+
+
+@pytest.mark.parametrize("type", [T.INT8, T.UINT8, T.INT16])
+@pytest.mark.parametrize("axes", [[0], [1, 2], [0, 1, 2]])
+@pytest.mark.parametrize("keep", [False, True])
+def test_products_of_plain_integers_wrap(type, axes, keep):
+    check(REDUCE_PROD, ReducerOptions(keep_dims=keep), [operand(type, (3, 4, 5)), axes_of(*axes)], [result(type)])

@@ -133,7 +133,7 @@ X, SIZE = activations(1, 4, 4, 2), constant([8, 8])
         (RESIZE_NEAREST_NEIGHBOR, nearest(), [X, constant([8, -1])], [], "a size from 1"),
         (RESIZE_BILINEAR, bilinear(), [image(1, 4, 4, 2), constant([1, 2**20 + 1])], [], "a size from 1 to 1048576 is required"),
         (RESIZE_NEAREST_NEIGHBOR, nearest(), [X, constant([2**15, 2**15])], [], "at most 2147483647 elements"),
-        (RESIZE_BILINEAR, bilinear(), [operand(T.INT8, (1, 4, 4, 2)), SIZE], [], "1 quantization scale"),
+        (RESIZE_BILINEAR, bilinear(), [operand(T.INT8, (1, 4, 4, 2)), SIZE], [result(T.INT8, 0.05)], "1 quantization scale"),
         (RESIZE_BILINEAR, bilinear(), [image(1, 4, 4, 2), SIZE], [result(T.INT8, 0.04, 0)], "scale 0.04 and zero point -3 are required"),
     ],
 )
@@ -169,3 +169,9 @@ def test_versions(spec, options, type, version):
 def test_nearest_neighbours_of_any_type(type):
     x = operand(type, (1, 3, 4, 2), low=0)
     check(RESIZE_NEAREST_NEIGHBOR, ResizeNearestNeighborOptions(), [x, constant([5, 3])], [result(type)])
+
+
+@pytest.mark.parametrize("type", [T.INT8, T.UINT8, T.INT16])
+@pytest.mark.parametrize(("spec", "options"), [(RESIZE_BILINEAR, bilinear()), (RESIZE_NEAREST_NEIGHBOR, nearest())])
+def test_plain_integers(spec, options, type):
+    check(spec, options, [operand(type, (2, 3, 4, 5)), constant([7, 6])], [result(type)])

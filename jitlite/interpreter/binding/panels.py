@@ -90,7 +90,7 @@ def multipliers(x: TensorInfo, weight: TensorInfo, y: TensorInfo, channels: int)
 
 def limits(y: TensorInfo, activation: ActivationFunctionType) -> NDArray[np.int32]:
     """Zero point, lowest and highest value of a quantized output behind a fused activation."""
-    low, high = quantized_activation_range(activation, y.scale, y.zero_point, y.type)
+    low, high = quantized_activation_range(activation, y.scale if y.is_quantized else 1.0, y.zero_point, y.type)
     return np.array([y.zero_point, low, high], np.int32)
 
 

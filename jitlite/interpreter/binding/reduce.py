@@ -5,8 +5,9 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.arrays import computes
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
-from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.registry import Argument, HostStep, Scratch, Step, binds, kernels, no_kernel
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
 from jitlite.schemas.ops.reduce import (
@@ -91,7 +92,7 @@ def _of_nothing(call: Call) -> Step:
 @binds(REDUCE_MIN)
 @binds(REDUCE_ANY)
 @binds(REDUCE_ALL)
-def reduce(call: Call) -> Step:
+def reduce(call: Call) -> Step | HostStep:
     x, y = call.input(0), call.outputs[0]
     if x.size == 0:
         return _of_nothing(call)
@@ -115,10 +116,13 @@ def reduce(call: Call) -> Step:
     return family.step(f"extreme_{numbers}", x=x, y=y, setting=0 if call.spec is REDUCE_MAX else _REVERSED[x.type], **loops)
 
 
-def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step:
+def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step | HostStep:
     x, y, suffix, family = call.input(0), call.outputs[0], _QUANTIZED[call.input(0).type], kernels("reduce_q8")
     if call.spec in (REDUCE_MAX, REDUCE_MIN):
         return family.step(f"{name}_{suffix}", x=x, y=y, **loops)
+    if call.spec is REDUCE_PROD and not (x.is_quantized or y.is_quantized):
+        axes = tuple(reduced_axes(call))
+        return computes(lambda operands: np.prod(operands[0], axes, dtype=operands[0].dtype).reshape(y.shape))
     if not (x.is_quantized and y.is_quantized) or (call.spec is REDUCE_PROD and x.type is TensorType.UINT8):
         raise no_kernel(call, "FLOAT32, INT32, INT64 and quantized INT8 and INT16 (UINT8 too for sums and means)")
     low, high = INTEGER_RANGE[y.type]

@@ -95,6 +95,11 @@ def check_per_tensor(call: Call, operand: str, info: TensorInfo) -> None:
         check_scales(call, operand, info, (1,))
 
 
+def is_plain(call: Call, x: TensorInfo) -> bool:
+    """True where neither `x` nor an output has a scale: an operator that never rescales takes their integers as they are."""
+    return not (x.is_quantized or any(output.is_quantized for output in call.outputs))
+
+
 def check_weight(call: Call, operand: str, info: TensorInfo, channels: int, axis: int) -> None:
     """Checks a quantized weight's parameters: one scale, or one an output channel along `axis`, and zero points of 0.
 

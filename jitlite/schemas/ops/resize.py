@@ -3,7 +3,7 @@
 import numpy as np
 
 from jitlite.schemas.ops.operands import bounded
-from jitlite.schemas.ops.quantized import check_outputs, check_per_tensor, check_unscaled
+from jitlite.schemas.ops.quantized import check_outputs, check_per_tensor, check_unscaled, is_plain
 from jitlite.schemas.ops.shapes import MAX_STEP, check_nonempty, check_rank
 from jitlite.schemas.ops.spec import Call, OpSpec, Quant, QuantKind, Shape, define
 from jitlite.schemas.tables import BuiltinOperator, ResizeBilinearOptions, ResizeNearestNeighborOptions, TensorType
@@ -31,11 +31,12 @@ def _resized(call: Call, types: tuple[TensorType, ...], limit: int) -> list[tupl
     check_rank(call, "input", x.shape, 4)
     check_nonempty(call, "input", x.shape, 1)
     call.require(max(x.shape[1:3]) <= limit, f"a height and width of at most {limit} are required, found {list(x.shape[1:3])}")
-    check_per_tensor(call, "input", x)
-    check_outputs(call)
     height, width = (int(side) for side in np.asarray(call.constant(1)))
     call.require(min(height, width) >= 1 and max(height, width) <= limit, f"a size from 1 to {limit} is required, found {[height, width]}")
-    check_unscaled(call, x)
+    if not is_plain(call, x):
+        check_per_tensor(call, "input", x)
+        check_outputs(call)
+        check_unscaled(call, x)
     return [(bounded(call, (x.shape[0], height, width, x.shape[3])), x.type)]
 
 
