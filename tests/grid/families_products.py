@@ -62,7 +62,7 @@ def _four_bits(tf: Any, p: SimpleNamespace) -> Graph:
     def function(x: Any) -> Any:
         return tf.matmul(x, tf.quantization.fake_quant_with_min_max_vars(tf.constant(weights), -7, 7, 4, True))
 
-    return Graph(function, [Feed(left, low=0, high=1)])
+    return Graph(function, [Feed(left, low=0, high=1)], flags={"_experimental_low_bit_qat": True})
 
 
 _BATCHES = [

@@ -76,13 +76,14 @@ def _list_get(tf: Any, p: SimpleNamespace) -> Graph:
     return Graph(function, [Feed((p.count, *p.shape), p.dtype)])
 
 
-@family("tensor_list_set_item", grid(**ELEMENTS, index=[0, 1, 3]), take=6)
+@family("tensor_list_set_item", grid(**ELEMENTS, index=[0, 1, 3], in_place=[True, False]), take=10)
 def _list_set(tf: Any, p: SimpleNamespace) -> Graph:
     def function(x: Any, y: Any) -> Any:
         items = _lists().tensor_list_set_item(_lists().tensor_list_from_tensor(x, p.shape), p.index, y)
         return _lists().tensor_list_stack(items, p.dtype, p.count)
 
-    return Graph(function, [Feed((p.count, *p.shape), p.dtype), Feed(p.shape, p.dtype)])
+    flags = {"_experimental_enable_dynamic_update_slice": p.in_place}
+    return Graph(function, [Feed((p.count, *p.shape), p.dtype), Feed(p.shape, p.dtype)], flags=flags)
 
 
 @family("tensor_list_length", grid(**ELEMENTS), take=3)

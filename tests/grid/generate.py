@@ -43,14 +43,36 @@ def _configure(tf: Any, converter: Any, mode: str, graph: Graph, seed: int) -> N
             yield [feed.array(rng, number % N_RUNS) for feed in graph.feeds]
 
     converter.representative_dataset = representative
-    if mode == "int16x8":
+    if mode == "int8_tensor":
+        converter._experimental_disable_per_channel = True
+    if mode.startswith("int16x8"):
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
             tf.lite.OpsSet.TFLITE_BUILTINS,
         ]
-    if mode.endswith("_io"):
+    if mode == "int16x8_io":
+        converter.inference_input_type = converter.inference_output_type = tf.int16
+    elif mode.endswith("_io"):
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = getattr(tf, mode.removesuffix("_io"))
+
+
+def _quantized_as_before(tf: Any, function: Any, graph: Graph) -> bytes:
+    """The UINT8 model TensorFlow 1's converter makes from ranges alone."""
+    definition = function.graph.as_graph_def()
+    with tf.Graph().as_default() as plain:
+        tf.import_graph_def(definition, name="")
+        inputs = [plain.get_tensor_by_name(tensor.name) for tensor in function.inputs]
+        outputs = [plain.get_tensor_by_name(tensor.name) for tensor in function.outputs]
+        with tf.compat.v1.Session(graph=plain) as session:
+            converter = tf.compat.v1.lite.TFLiteConverter.from_session(session, inputs, outputs)
+            converter.inference_type = tf.uint8
+            steps = [255 / (feed.high - feed.low) for feed in graph.feeds]
+            stats = [(float(round(-feed.low * step)), step) for feed, step in zip(graph.feeds, steps)]
+            converter.quantized_input_stats = {tensor.op.name: stat for tensor, stat in zip(inputs, stats)}
+            most = max(max(abs(feed.low), abs(feed.high)) for feed in graph.feeds)
+            converter.default_ranges_stats = (-most, most)
+            return bytes(converter.convert())
 
 
 def converted(tf: Any, graph: Graph, mode: str, has_custom: bool, seed: int) -> bytes:
@@ -61,7 +83,11 @@ def converted(tf: Any, graph: Graph, mode: str, has_custom: bool, seed: int) -> 
         from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
         function = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    if mode == "uint8":
+        return _quantized_as_before(tf, function, graph)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], owner)
+    for name, value in graph.flags.items():
+        setattr(converter, name, value)
     converter.allow_custom_ops = has_custom
     converter.experimental_enable_resource_variables = graph.keeps_state
     _configure(tf, converter, mode, graph, seed)

@@ -1,10 +1,11 @@
 """The words of the grid's tables: a family has a builder and grids of parameters; a case is one row of them."""
 
 import itertools
+import os
 import random
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,10 @@ Builder = Callable[[Any, SimpleNamespace], "Graph"]
 
 LETTERS = np.array([b"A", b"B", b"C", b"D", b"grid", b"jit lite", b"", b"\xc3\xa9"])
 FULL = ("float", "int8", "int16x8", "dynamic", "float16")
-QUANTIZED = ("int8", "int8_io", "uint8_io", "int16x8")
+QUANTIZED = ("int8", "int8_io", "uint8_io", "int8_tensor", "int16x8", "int16x8_io", "uint8")
+"""Conversion modes: float interfaces, integer ones (`_io`), one scale a tensor of weights, and TensorFlow 1's way to quantize (uint8)."""
+SCALE = int(os.environ.get("JITLITE_GRID_SCALE", "1"))
+"""How many times the usual number of rows is kept; rows of a smaller grid are not among those of a larger one."""
 N_RUNS = 2
 """Every model runs twice, on other data; where it has unknown dimensions, at other sizes too."""
 
@@ -71,6 +75,8 @@ class Graph:
     feeds: list[Feed]
     owner: Any = None
     keeps_state: bool = False
+    flags: dict[str, Any] = field(default_factory=dict)
+    """Attributes of the converter."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def family(
         total = sum(len(rows) for rows in grids)
         kept: list[dict[str, Any]] = []
         for number, rows in enumerate(grids):
-            share = max(least or 1, round(take * len(rows) / max(total, 1)))
+            share = SCALE * max(least or 1, round(take * len(rows) / max(total, 1)))
             kept += sampled(f"{name}/{number}", [dict(row) for row in rows], share)
         if name in FAMILIES:
             raise ValueError(f"family {name}: one table is required, found two")
