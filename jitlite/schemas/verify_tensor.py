@@ -99,8 +99,9 @@ def _quantization(subgraph: SubGraph, tensor: Tensor, parameters: QuantizationPa
             raise broken_rule(f"{where}.scale", f"1 or {tensor.shape[axis]} scales for dimension {axis} of {tensor.shape}", len(scales))
     if len(zero_points) != len(scales):
         raise broken_rule(f"{where}.zero_point", f"{len(scales)} zero points, one a scale,", len(zero_points))
-    if not (all(map(math.isfinite, scales)) and min(scales) > 0):
-        raise broken_rule(f"{where}.scale", "finite scales above 0", next(scale for scale in scales if not 0 < scale < math.inf))
+    if not (all(map(math.isfinite, scales)) and min(scales) >= 0 and max(scales) > 0):
+        found = next((scale for scale in scales if not 0 < scale < math.inf), 0.0)
+        raise broken_rule(f"{where}.scale", "finite scales above 0 (but for channels of zeros)", found)
     low, high = dtypes.INTEGER_RANGE.get(tensor.type, (-(2**63), 2**63 - 1))
     if not low <= min(zero_points) <= max(zero_points) <= high:
         found = next(zero_point for zero_point in zero_points if not low <= zero_point <= high)

@@ -222,9 +222,15 @@ RULES: dict[str, tuple[Change, str]] = {
         quantized(scale=[1.0, 1.0], zero_point=[0, 0], quantized_dimension=-1),
         "quantized_dimension: a dimension of [2, 3] required, found -1",
     ),
-    "scale 0": (quantized(scale=[0.0], zero_point=[0]), "scale: finite scales above 0 required, found 0.0"),
-    "scale infinite": (quantized(scale=[math.inf], zero_point=[0]), "scale: finite scales above 0 required, found inf"),
-    "scale not a number": (quantized(scale=[math.nan], zero_point=[0]), "scale: finite scales above 0 required, found nan"),
+    "scale 0": (quantized(scale=[0.0], zero_point=[0]), "scale: finite scales above 0 (but for channels of zeros) required, found 0.0"),
+    "scale infinite": (
+        quantized(scale=[math.inf], zero_point=[0]),
+        "scale: finite scales above 0 (but for channels of zeros) required, found inf",
+    ),
+    "scale not a number": (
+        quantized(scale=[math.nan], zero_point=[0]),
+        "scale: finite scales above 0 (but for channels of zeros) required, found nan",
+    ),
     "zero point": (quantized(scale=[1.0], zero_point=[128]), "zero_point: zero points from -128 to 127 for INT8 required, found 128"),
     "scales of blocks": (
         quantized(details=BlockwiseQuantization(scales=3, block_size=2)),

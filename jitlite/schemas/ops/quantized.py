@@ -47,7 +47,10 @@ def check_bias(call: Call, bias: TensorInfo | None, channels: int) -> None:
 
 
 def check_scales(call: Call, operand: str, info: TensorInfo, counts: tuple[int, ...]) -> None:
-    """Checks that a quantized tensor has as many scales as one of `counts`, all positive and finite, and zero points of its type."""
+    """Checks that a quantized tensor has as many scales as one of `counts` and zero points of its type.
+
+    Scales are positive and finite, but for some of several: the converter gives 0 to channels of zeros.
+    """
     q = info.quantization
     required = " or ".join(str(c) for c in dict.fromkeys(counts))
     if q is None or not q.scale:
@@ -55,7 +58,7 @@ def check_scales(call: Call, operand: str, info: TensorInfo, counts: tuple[int, 
     if q.details is not None:
         raise call.unsupported(f"operand '{operand}': per-tensor and per-channel scales are supported, found {type(q.details).__name__}")
     call.require(len(q.scale) in counts, f"operand '{operand}': {required} quantization scale(s) are required, found {len(q.scale)}")
-    if not (all(map(isfinite, q.scale)) and min(q.scale) > 0):
+    if not (all(map(isfinite, q.scale)) and min(q.scale) >= 0 and max(q.scale) > 0):
         bad = next(s for s in q.scale if not (isfinite(s) and s > 0))
         raise call.invalid(f"operand '{operand}': positive finite scales are required, found {bad}")
     zeros = q.zero_point
