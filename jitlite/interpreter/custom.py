@@ -36,7 +36,8 @@ class CustomOperator(Record):
     """A custom operator in Python; `custom_operator` and `custom_kernel` make them.
 
     `function` takes the operands' arrays, then options by its parameters' names. `infer` gives the outputs' shapes and types from a Call,
-    whose `options` are what `options` makes of the operator's bytes. `settings` are Numba's.
+    whose `options` are what `options` makes of the operator's bytes. `settings` are Numba's. One that does not
+    run on the CPU has shape inference only.
     """
 
     name: str
@@ -44,6 +45,7 @@ class CustomOperator(Record):
     infer: Inference | None = None
     options: Callable[[bytes], Any] = _map_of
     is_kernel: bool = False
+    runs_on_cpu: bool = True
     settings: Mapping[str, Any] = MappingProxyType({})
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -202,7 +204,7 @@ def custom_kernel(
     """
 
     def register(function: Callable[..., Any]) -> CustomOperator:
-        CUSTOM_OPERATORS[name] = CustomOperator(name, getattr(function, "function", function), infer, options, True, settings)
+        CUSTOM_OPERATORS[name] = CustomOperator(name, getattr(function, "function", function), infer, options, True, True, settings)
         return CUSTOM_OPERATORS[name]
 
     return register

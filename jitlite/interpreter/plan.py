@@ -411,7 +411,8 @@ class Planner(Record, frozen=False):
             return False
         size = sum(byte_size(info.type, info.shape) for info in call.outputs)
         known = all(info is None or (info.value is not None and not info.is_variable) for info in call.inputs)
-        return known and stage.folded_bytes + size <= FOLD_LIMIT_BYTES
+        limit = FOLD_LIMIT_BYTES if self.delegation is None else self.delegation.memory_limit_bytes
+        return known and stage.folded_bytes + size <= limit
 
     def _resolved(self, call: Call, results: Sequence[tuple[tuple[int, ...], TensorType]]) -> tuple[TensorInfo, ...]:
         call.require(len(results) == len(call.outputs), f"{len(results)} outputs are required, found {len(call.outputs)}")
@@ -425,15 +426,20 @@ class Planner(Record, frozen=False):
         return tuple(outputs)
 
     def _custom(self, op: Operator) -> CustomOperator | None:
-        """The operator in Python that a user brought for this one."""
+        """What a user brought for this operator, or what a delegate says of it where nobody else knows it."""
         builtin, name = self.kinds[op.opcode_index]
-        return self.custom.get(name) if builtin is BuiltinOperator.CUSTOM else None
+        if builtin is not BuiltinOperator.CUSTOM:
+            return None
+        found = self.custom.get(name)
+        if found is None and self.delegation is not None and find_spec(builtin, name) is None:
+            found = self.delegation.custom.get(name)
+        return found
 
     def _custom_resolved(self, node: int, custom: CustomOperator, call: Call) -> Resolved:
         call, results = custom.resolve(call)
         if results is not None:
             call = replace(call, outputs=self._resolved(call, results))
-        step = custom.step(call)
+        step = custom.step(call) if custom.runs_on_cpu else None
         return Resolved(node, call, [step] if isinstance(step, Step) else step)
 
     def _add(self, stage: Stage, node: int, call: Call, steps: Sequence[Step | PlannedStep] | HostStep) -> None:

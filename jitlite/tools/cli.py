@@ -1,6 +1,7 @@
 """The `jitlite` command: its subcommands, and how errors become messages and exit codes."""
 
 import errno
+import warnings
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from jitlite import __version__
 from jitlite.schemas.errors import JitliteError
 from jitlite.tools.benchmark import benchmark
 from jitlite.tools.compare import compare
+from jitlite.tools.console import note
 from jitlite.tools.convert import convert
 from jitlite.tools.inspect import inspect
 from jitlite.tools.options import write_examples
@@ -39,7 +41,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *place: note(f"warning: {message}")
+                return super().invoke(ctx)
         except (JitliteError, OSError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise

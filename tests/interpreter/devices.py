@@ -110,7 +110,7 @@ class AsyncKernel(Kernel):
         return Token(self, QUEUE.submit(self._work))
 
     def _work(self):
-        sleep(0.02)
+        sleep(self.delegate.late_seconds)
         self.upload()
         self.compute()
         self.download()
@@ -127,4 +127,5 @@ class Token:
 
 class AsyncDevice(Device):
     name = "async"
+    late_seconds = 0.002
     kernel = AsyncKernel

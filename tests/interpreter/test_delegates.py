@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flatbuffers import flexbuffers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import jitlite
 from jitlite.interpreter import Interpreter
 from jitlite.interpreter.delegates import Delegate, DelegateWarning, load_delegate
+from jitlite.interpreter.delegates.numpy_functions import FUNCTIONS, Function
 from jitlite.interpreter.delegates.report import BEHIND, KNOWN, explain
 from jitlite.schemas.errors import ExecutionError, UnsupportedError
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.control import WHILE
-from jitlite.schemas.ops.elementwise import ABS, ADD, EXP, MUL, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, EXP, MUL, NEG, SUB
 from jitlite.schemas.ops.pad import FILL
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.read import read_model
@@ -27,6 +31,7 @@ from jitlite.schemas.tables import (
     FillOptions,
     LessOptions,
     MulOptions,
+    NegOptions,
     ReshapeOptions,
     SubOptions,
     TensorType,
@@ -41,7 +46,7 @@ X = np.linspace(-2, 3, 12, dtype=np.float32).reshape(3, 4)
 DEVICES = pytest.mark.parametrize("device", [Device, AsyncDevice])
 
 
-OPTIONS = {ADD: AddOptions, MUL: MulOptions, SUB: SubOptions, ABS: AbsOptions, EXP: ExpOptions}
+OPTIONS = {ADD: AddOptions, MUL: MulOptions, SUB: SubOptions, ABS: AbsOptions, EXP: ExpOptions, NEG: NegOptions}
 
 
 class Chain:
@@ -194,7 +199,6 @@ def test_resizing_prepares_anew(device):
     np.testing.assert_allclose(run(interpreter, X[:2])[0], run(Interpreter(model_content=mixed()), X)[0][:2], rtol=1e-6)
     assert delegate.open == 2
     del interpreter
-    gc.collect()
     assert delegate.open == 0
 
 
@@ -286,6 +290,26 @@ def test_loops_run_on_the_cpu():
     assert labels(interpreter) == ["DELEGATE device, 1 operators", "WHILE", "WHILE"]
 
 
+def test_custom_operators_of_a_delegate(monkeypatch):
+    class Knowing(Device):
+        CUSTOM_OPERATORS = {"Twice": lambda call: [call.inputs[0]], "Keep": lambda call: [call.inputs[0]]}  # noqa: RUF012
+
+    monkeypatch.setitem(
+        FUNCTIONS, "Twice", Function(lambda call: lambda arrays, outs: np.multiply(arrays[0], call.options["n"], out=outs[0]))
+    )
+    c = Chain()
+    twice = c.g.op("Twice", [c.op(ABS, c.x)], [c.g.tensor((3, 4))])
+    c.g.graph.operators[-1].custom_options = bytes(flexbuffers.Dumps({"n": 2}))
+    model = c.done(c.op(EXP, twice))
+    interpreter = Interpreter(model_content=model, experimental_delegates=[Knowing(takes="Twice")])
+    np.testing.assert_allclose(run(interpreter, X)[0], np.exp(2 * np.abs(X)), rtol=1e-6)
+    with pytest.raises(UnsupportedError, match=r"operator 1 \(Twice .* has no kernels"):
+        run(Interpreter(model_content=model, experimental_delegates=[Knowing()]), X)
+    given = jitlite.interpreter.CustomOperator("Twice", lambda x: 3 * x)
+    found = run(Interpreter(model_content=model, experimental_delegates=[Knowing()], custom_operators=[given]), X)
+    np.testing.assert_allclose(found[0], np.exp(3 * np.abs(X)), rtol=1e-5)
+
+
 def test_several_interpreters_share_a_delegate():
     delegate = Device()
     first, second = (check(mixed(), [delegate], X) for _ in range(2))
@@ -365,6 +389,30 @@ def test_a_delegate_may_keep_everything():
         warnings.simplefilter("error")
         interpreter = check(mixed(), [Nothing()], X)
     assert "ABS" in labels(interpreter)
+
+
+@st.composite
+def random_graphs(draw):
+    """Operators on earlier results, some of which are outputs; and which of them two delegates take."""
+    size = draw(st.integers(1, 12))
+    specs = draw(st.lists(st.sampled_from([ADD, MUL, SUB, ABS, NEG]), min_size=size, max_size=size))
+    inputs = [[draw(st.integers(0, place)) for _ in range(2)] for place in range(size)]
+    outputs = draw(st.sets(st.integers(1, size), min_size=1))
+    return specs, inputs, sorted(outputs), draw(st.booleans()), draw(st.booleans())
+
+
+@settings(max_examples=150, deadline=None)
+@given(random_graphs(), st.permutations(["ADD", "MUL", "SUB", "ABS", "NEG"]), st.integers(0, 5), st.integers(0, 5))
+def test_random_graphs(graph, names, first, second):
+    specs, inputs, outputs, pinned, keeps_all = graph
+    c = Chain()
+    tensors = [c.x]
+    for spec, places in zip(specs, inputs):
+        tensors.append(c.op(spec, *(tensors[place] for place in places[: 1 if spec in (ABS, NEG) else 2])))
+    model = c.done(*(tensors[place] for place in outputs))
+    texts = {"takes": ",".join(names[:first]), "pinned": "yes" if pinned else "no"}
+    delegates = [AsyncDevice(texts), Device(takes=",".join(names[second:]))]
+    check(model, delegates, X / 4, experimental_preserve_all_tensors=keeps_all)
 
 
 def test_the_page_runs(tmp_path, monkeypatch, capsys):

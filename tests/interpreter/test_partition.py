@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitlite.interpreter.delegates.partition import Limits, Unit, partition
+from jitlite.interpreter.delegates.partition import Limits, Unit, overlapped, partition
 
 
 def units_of(reads: list[list[int]], after: list[list[int]] | None = None) -> list[Unit]:
@@ -85,3 +85,24 @@ def test_a_second_delegate_gets_what_is_left():
     units = partition(units_of([[-1], [0], [1], [2]]), {1}, 0, Limits(), lambda nodes, reason: None)
     found = partition(units, {0, 2, 3}, 1, Limits(), lambda nodes, reason: None)
     assert [(unit.owner, unit.nodes) for unit in found] == [(1, (0,)), (0, (1,)), (1, (2, 3))]
+
+
+@given(graphs(), st.sets(st.integers(0, 13)))
+def test_units_that_run_beside_others_keep_what_they_need(graph, late):
+    reads, after, taken, *_ = graph
+    units = partition(units_of(reads, after), taken, 0, Limits(), lambda nodes, reason: None)
+    found = overlapped(units, {place for place, unit in enumerate(units) if unit.owner is not None and place in late})
+    assert sorted(unit.nodes for unit in found) == sorted(unit.nodes for unit in units)
+    done = {-1}
+    for unit in found:
+        inside = set(unit.nodes)
+        assert all({*reads[node], *after[node]} <= done | inside for node in unit.nodes)
+        done |= inside
+    assert [unit for unit in found if unit.owner == 0] == [unit for unit in units if unit.owner == 0]
+
+
+def test_units_run_beside_a_late_one():
+    """Node 0 reads the input, 1 reads 0, 2 to 4 are a chain of their own, 5 reads both; 0 and 3 are partitions."""
+    units = partition(units_of([[-1], [0], [-1], [2], [3], [1, 4]]), {0, 3}, 0, Limits(), lambda nodes, reason: None)
+    assert [unit.nodes for unit in overlapped(units, {0, 3})] == [(0,), (2,), (3,), (1,), (4,), (5,)]
+    assert [unit.nodes for unit in units] == [(0,), (1,), (2,), (3,), (4,), (5,)]

@@ -32,17 +32,22 @@ class Limits(Record):
     joins: bool = True
 
 
+def _needs(units: Sequence[Unit]) -> list[set[int]]:
+    """The places of the units that must come before each unit."""
+    makers = {tensor: place for place, unit in enumerate(units) for tensor in unit.writes}
+    home = {node: place for place, unit in enumerate(units) for node in unit.nodes}
+    return [
+        ({makers[tensor] for tensor in unit.reads if tensor in makers} | {home[node] for node in unit.after if node in home}) - {place}
+        for place, unit in enumerate(units)
+    ]
+
+
 def _subsets(units: Sequence[Unit], taken: Collection[int], limits: Limits) -> list[list[int]]:
     """Places of units in subsets that are all taken or all not, in an order in which the subsets can run.
 
     Each subset gets all units of the kind of the first one that is ready, as far as what they need is in earlier subsets or in itself.
     """
-    makers = {tensor: place for place, unit in enumerate(units) for tensor in unit.writes}
-    home = {node: place for place, unit in enumerate(units) for node in unit.nodes}
-    needs = [
-        ({makers[tensor] for tensor in unit.reads if tensor in makers} | {home[node] for node in unit.after if node in home}) - {place}
-        for place, unit in enumerate(units)
-    ]
+    needs = _needs(units)
     left, done, found = list(range(len(units))), set[int](), list[list[int]]()
     while left:
         subset: list[int] = []
@@ -101,3 +106,35 @@ def _left_out(parts: Sequence[list[int]], limits: Limits) -> Iterator[tuple[list
             yield part, f"min_nodes_per_partition is {limits.min_nodes}, its partition has {len(part)}"
         elif rank >= most:
             yield part, f"max_delegated_partitions is {most}, {rank} of at least {len(part)} nodes come first"
+
+
+def overlapped(units: Sequence[Unit], late: Collection[int]) -> list[Unit]:
+    """The units in an order in which those at the places `late`, which others may run beside, start early and are waited for late.
+
+    Partitions of one owner keep their order, and so do other units as far as they can.
+    """
+    needs, last = _needs(units), dict[int, int]()
+    for place, unit in enumerate(units):
+        if unit.owner is not None:
+            needs[place] |= {last[unit.owner]} if unit.owner in last else set()
+            last[unit.owner] = place
+    readers: list[list[int]] = [[] for _ in units]
+    for place, found in enumerate(needs):
+        for other in found:
+            readers[other].append(place)
+    missing = [len(found) for found in needs]
+    waiting, running = [place for place, count in enumerate(missing) if count == 0], set[int]()
+    order: list[int] = []
+    while waiting:
+        place = min(waiting, key=lambda place: (place not in late, not needs[place].isdisjoint(running), place))
+        waiting.remove(place)
+        order.append(place)
+        if place in late:
+            running.add(place)
+        else:
+            running -= needs[place]
+        for reader in readers[place]:
+            missing[reader] -= 1
+            if missing[reader] == 0:
+                waiting.append(reader)
+    return [units[place] for place in order]

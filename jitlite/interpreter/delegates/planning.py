@@ -9,7 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import FUSIONS, DelegateStep
-from jitlite.interpreter.delegates.partition import Limits, Unit, partition
+from jitlite.interpreter.custom import CustomOperator
+from jitlite.interpreter.delegates.partition import Limits, Unit, overlapped, partition
 from jitlite.interpreter.delegates.protocol import Boundary, Delegate, DelegateWarning, Partition
 from jitlite.interpreter.delegates.running import PreparedPartition, close_all
 from jitlite.interpreter.plan import PlannedStep, Planner, Resolved, Stage
@@ -58,6 +59,12 @@ class Delegation(Record, frozen=False):
     is_dry: bool = False
     """True where nothing is prepared: `found` has the layout then, and the stage no steps."""
     found: Layout | None = None
+
+    @property
+    def custom(self) -> dict[str, CustomOperator]:
+        """The custom operators that delegates know."""
+        inferences = {name: infer for delegate in reversed(self.delegates) for name, infer in delegate.CUSTOM_OPERATORS.items()}
+        return {name: CustomOperator(name, _not_on_the_cpu, infer, runs_on_cpu=False) for name, infer in inferences.items()}
 
     def plan(
         self, planner: Planner, begin: Callable[[], Stage], values: Mapping[int, NDArray[Any]] | None
@@ -176,6 +183,10 @@ class Delegation(Record, frozen=False):
             close_all(prepared)
 
 
+def _not_on_the_cpu(*arrays: Any) -> Any:
+    raise NotImplementedError
+
+
 class _Late(Exception):  # noqa: N818 - a signal to plan anew
     """An operator that a delegate left after all needs a run-time value to be bound."""
 
@@ -248,9 +259,12 @@ class _Emission:
     """Adds a layout's steps to its stage: the CPU's and the partitions', and waits where the first one comes that needs it."""
 
     def __init__(self, planner: Planner, layout: Layout, prepared: Sequence[PreparedPartition]) -> None:
-        self._planner, self._survey, self._units = planner, layout.survey, layout.units
+        self._planner, self._survey = planner, layout.survey
         self._stage = layout.survey.stage
         self._prepared = {item.partition.nodes[0]: item for item in prepared}
+        late = {item.partition.nodes[0] for item in prepared if item.kernel.is_asynchronous}
+        places = {place for place, unit in enumerate(layout.units) if unit.owner is not None and unit.nodes[0] in late}
+        self._units = overlapped(layout.units, places) if places else layout.units
         self._pending: list[PreparedPartition] = []
 
     def emit(self) -> None:

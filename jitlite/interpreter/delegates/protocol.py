@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
@@ -97,6 +97,9 @@ class Delegate:
     """True for delegates that get only operators whose shapes follow from the shapes of the model's inputs. Others also get operators whose
     shapes depend on values; they are prepared anew whenever these change."""
     OPTIONS: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    CUSTOM_OPERATORS: ClassVar[Mapping[str, Callable[[Call], Sequence[Any]]]] = MappingProxyType({})
+    """Shape inference, as in `custom_operator`, of custom operators that only this delegate knows. Where it declines one of them after all,
+    the model cannot run."""
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         given = {str(name): str(value) for name, value in (options or {}).items()}
