@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.converter.grids import Grid, moved
 from jitlite.schemas.dtypes import numpy_dtype, tensor_type
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
@@ -19,7 +20,8 @@ Permutation = tuple[int, ...]
 def tensor_info(value: Value) -> TensorInfo:
     """The value as operator specifications see it."""
     assert value.dtype is not None, f"the type of '{value.name}' is not known"
-    return TensorInfo(value.dims, tensor_type(value.dtype), value.data, name=value.name)
+    stored = None if value.grid is None or value.dtype.kind not in "iu" else value.grid.table()
+    return TensorInfo(value.dims, tensor_type(value.dtype), value.data, stored, name=value.name)
 
 
 def call_of(node: Node, version: int = 1) -> Call:
@@ -38,7 +40,7 @@ class Builder:
         self.prefix = prefix
         self.created: set[Value] = set()
 
-    def constant(self, data: Array | Sequence[Any], dtype: DTypeLike | None = None) -> Value:
+    def constant(self, data: Array | Sequence[Any], dtype: DTypeLike | None = None, grid: Grid | None = None) -> Value:
         """A constant; UnsupportedError for whole numbers that `dtype` cannot hold."""
         given = np.asarray(data)
         made = given.astype(given.dtype if dtype is None else dtype)
@@ -46,24 +48,35 @@ class Builder:
             raise UnsupportedError(
                 f"constant of '{self.prefix}': numbers that fit {made.dtype} are required, found {given.min()} to {given.max()}"
             )
-        return self.graph.constant(np.asarray(made, order="C"), f"{self.prefix};constant")
+        return self.graph.constant(np.asarray(made, order="C"), f"{self.prefix};constant", grid)
 
     def indices(self, numbers: Sequence[int] | int) -> Value:
         """An INT32 constant, as every axis, size and shape operand is."""
         return self.constant(np.asarray(numbers, np.int64), np.int32)
 
-    def op(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "") -> Value:
+    def op(
+        self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "", grid: Grid | None = None
+    ) -> Value:
         """The only output of a new operator. Raises InvalidModelError or UnsupportedError where its specification refuses the call."""
-        return self.ops(spec, *operands, options=options, suffix=suffix)[0]
+        return self.ops(spec, *operands, options=options, suffix=suffix, grids=() if grid is None else [grid])[0]
 
-    def ops(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "") -> tuple[Value, ...]:
-        """All outputs of a new operator."""
+    def ops(
+        self,
+        spec: OpSpec,
+        *operands: Value | None,
+        options: Table | None = None,
+        suffix: str = "",
+        grids: Sequence[Grid | None] = (),
+    ) -> tuple[Value, ...]:
+        """All outputs of a new operator; `grids` says which numbers they hold where these are quantized."""
         if options is None and spec.options is not None:
             options = spec.options()
         infos = tuple(None if value is None else tensor_info(value) for value in operands)
-        found = infer(Call(spec, options, infos, where=f"{spec.name} of '{self.prefix}'"))
         name = f"{self.prefix};{suffix or spec.name.lower()}"
-        outputs = tuple(self.graph.value(name, shape, numpy_dtype(kind)) for shape, kind in found)
+        declared = tuple(TensorInfo((), tensor_type(grid.dtype), quantization=grid.table(), name=name) for grid in grids if grid)
+        found = infer(Call(spec, options, infos, declared, where=f"{spec.name} of '{self.prefix}'"))
+        grids = [*grids, *[None] * (len(found) - len(grids))]
+        outputs = tuple(self.graph.value(name, shape, numpy_dtype(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
         self.graph.add_node(Node(spec, operands, outputs, name, options=options))
         self.created.update(outputs)
         return outputs
@@ -74,22 +87,23 @@ class Builder:
         if wanted == x.dims:
             return x
         if x.data is not None:
-            return self.constant(x.data.reshape(wanted))
-        return self.op(RESHAPE, x, self.indices(wanted), suffix=suffix)
+            return self.constant(x.data.reshape(wanted), grid=moved(x.grid, lambda grid: grid.reshaped(x.dims, wanted)))
+        return self.op(RESHAPE, x, self.indices(wanted), suffix=suffix, grid=moved(x.grid, lambda grid: grid.reshaped(x.dims, wanted)))
 
     def transpose(self, x: Value, permutation: Sequence[int], suffix: str = "") -> Value:
         """Output axis i is input axis permutation[i]; the value itself where nothing moves."""
         if tuple(permutation) == tuple(range(x.rank)):
             return x
         if x.data is not None:
-            return self.constant(x.data.transpose(tuple(permutation)))
-        return self.op(TRANSPOSE, x, self.indices(tuple(permutation)), suffix=suffix)
+            return self.constant(x.data.transpose(tuple(permutation)), grid=moved(x.grid, lambda grid: grid.transposed(permutation)))
+        grid = moved(x.grid, lambda grid: grid.transposed(permutation))
+        return self.op(TRANSPOSE, x, self.indices(tuple(permutation)), suffix=suffix, grid=grid)
 
     def as_output(self, value: Value) -> Value:
         """The value where it can become one more graph output under a name of its own, else a copy made by RESHAPE."""
         if value.producer is not None and value not in self.graph.outputs:
             return value
-        return self.op(RESHAPE, value, self.indices(value.dims))
+        return self.op(RESHAPE, value, self.indices(value.dims), grid=value.grid)
 
     def like(self, x: Value, number: float | Array) -> Value:
         """A constant of the same element type as `x`."""

@@ -40,7 +40,9 @@ class Emitter:
         if value not in self.places:
             self.places[value] = len(self.tensors)
             signature = self.signatures.get(value, ())
-            tensor = Tensor(shape=list(value.dims), type=tensor_info(value).type, buffer=self._buffer(value), name=value.name)
+            info = tensor_info(value)
+            tensor = Tensor(shape=list(value.dims), type=info.type, buffer=self._buffer(value), name=value.name)
+            tensor.quantization = info.quantization
             if -1 in signature:
                 tensor.shape_signature = list(signature)
             self.tensors.append(tensor)

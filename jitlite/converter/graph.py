@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.converter.grids import Grid
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
 
@@ -48,6 +49,8 @@ class Value:
     producer: "Node | None" = None
     uses: "dict[Node, int]" = field(default_factory=dict, repr=False)
     """How many operands of each node refer to this value; kept by `Graph`."""
+    grid: Grid | None = None
+    """Of whole numbers: the real numbers they stand for. Of a constant of real numbers: the grid they all lie on, if that is known."""
 
     @property
     def is_constant(self) -> bool:
@@ -142,11 +145,11 @@ class Graph:
         self._names.discard(value.name)
         value.name = self.fresh_name(wanted)
 
-    def value(self, name: str, shape: Shape | None = None, dtype: np.dtype[Any] | None = None) -> Value:
-        return Value(self.fresh_name(name), shape, dtype)
+    def value(self, name: str, shape: Shape | None = None, dtype: np.dtype[Any] | None = None, grid: Grid | None = None) -> Value:
+        return Value(self.fresh_name(name), shape, dtype, grid=grid)
 
-    def constant(self, data: Array, name: str = "constant") -> Value:
-        return Value(self.fresh_name(name), tuple(data.shape), data.dtype, data)
+    def constant(self, data: Array, name: str = "constant", grid: Grid | None = None) -> Value:
+        return Value(self.fresh_name(name), tuple(data.shape), data.dtype, data, grid=grid)
 
     def add_input(self, value: Value) -> Value:
         self.inputs.append(value)

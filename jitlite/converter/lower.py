@@ -10,9 +10,12 @@ from jitlite.converter.lowerings.registry import lowering_for
 from jitlite.converter.lowerings.widening import lower_in_some_type
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.spec import NeedsValue
 
 assert lowerings.__all__
+
+QUANTIZATIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def lower_graph(source: Graph, problems: Problems) -> Graph:
@@ -76,7 +79,10 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
                 raise Unlowerable(f"operand '{value.name}' must have a shape known before it runs")
             if value not in known:
                 known[value] = _copied(target, value)
-    context, results = lower_in_some_type(target, node, [None if value is None else known[value] for value in node.inputs], function)
+    operands = [None if value is None else known[value] for value in node.inputs]
+    if node.op.name not in QUANTIZATIONS:
+        operands = [value if value is None else _bare(target, value) for value in operands]
+    context, results = lower_in_some_type(target, node, operands, function)
     for value, result in zip(node.outputs, results, strict=False):
         if value.shape is not None and value.shape != result.dims:
             raise Unlowerable(f"a result of shape {value.shape} is required, the lowering gives {result.dims}")
@@ -88,9 +94,16 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
     return results
 
 
+def _bare(target: Graph, value: Value) -> Value:
+    """The same whole numbers without a grid, so that no operator takes them for the real numbers they stand for."""
+    if value.grid is None or value.data is not None:
+        return value
+    return Builder(target, value.name).op(RESHAPE, value, Builder(target, value.name).indices(value.dims), suffix="bare")
+
+
 def _copied(target: Graph, constant: Value) -> Value:
     assert constant.data is not None, f"'{constant.name}' was never lowered"
-    return target.constant(constant.data, constant.name)
+    return target.constant(constant.data, constant.name, constant.grid)
 
 
 def _output(target: Graph, wanted: Value, found: Value) -> Value:

@@ -21,7 +21,11 @@ def fully_connected(ctx: Context, x: Value, weight: Value, bias: Value | None) -
 
 @lowers("MatMul")
 def matmul(ctx: Context, node: Node) -> Value:
-    a, b = ctx.input(0), ctx.input(1)
+    return matmul_of(ctx, ctx.input(0), ctx.input(1))
+
+
+def matmul_of(ctx: Context, a: Value, b: Value) -> Value:
+    """The product of two values as NumPy's matmul."""
     ctx.require(a.rank >= 1 and b.rank >= 1, f"operands with at least one axis are required, found shapes {a.dims} and {b.dims}")
     left, right = a, b
     if a.rank == 1:
@@ -48,15 +52,16 @@ def gemm(ctx: Context, node: Node) -> Value:
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
     turn_a, turn_b = bool(attribute(node, "transA", 0)), bool(attribute(node, "transB", 0))
     if b.data is not None and a.data is None:
-        weight = b.data if turn_b else b.data.T
-        units = weight.shape[0]
+        weight = b if turn_b else ctx.transpose(b, (1, 0))
+        units = weight.dims[0]
         bias = c is not None and c.data is not None and c.data.shape in ((), (1,), (units,), (1, 1), (1, units))
         shift = (
             ctx.constant(np.broadcast_to(c.data.reshape(-1) * np.asarray(beta, c.dtype), (units,)))
             if bias and c is not None and c.data is not None
             else None
         )
-        scaled = ctx.constant(weight * np.asarray(alpha, weight.dtype))
+        assert weight.data is not None
+        scaled = weight if alpha == 1.0 else ctx.constant(weight.data * np.asarray(alpha, weight.dtype))
         y = fully_connected(ctx, ctx.transpose(a, (1, 0)) if turn_a else a, scaled, shift)
         if c is None or bias:
             return y

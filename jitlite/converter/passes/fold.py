@@ -17,6 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 from jitlite.converter.importer import add_nodes, decode_tensor, element_dtype
+from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.shapes import correct_shapes
 from jitlite.converter.problems import Problems
 from jitlite.schemas.errors import ConversionError
@@ -73,7 +74,7 @@ def _infer(node: Node, source: _Source) -> None:
         # onnx's inference aborts the process on slices of empty axes.
         source.problems.add(node, f"an operand with elements is required, found shape {node.input(0).shape}")
         return
-    versions = [helper.make_opsetid(domain, version) for domain, version in source.opsets.items()]
+    versions = [helper.make_opsetid(domain, version) for domain, version in (source.opsets | {node.op.domain: node.op.opset}).items()]
     try:
         schema = onnx.defs.get_schema(node.op.name, node.op.opset, node.op.domain)
         found = onnx.shape_inference.infer_node_outputs(schema, node_proto(node), inputs, known, opset_imports=versions)
@@ -113,7 +114,7 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
     assert isinstance(node.op, OnnxOp)
     if node.op.domain or node.kind in IMPURE or not _fits(node, source.limit_bytes):
         return
-    results = _evaluate(node, source.opsets)
+    results = _evaluate(node, source.opsets | {node.op.domain: node.op.opset})
     if results is None:
         return
     for value, result in zip(node.outputs, results, strict=False):
@@ -121,7 +122,7 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
             source.problems.add(node, f"an output of type {value.dtype} is required, evaluation gave {result.dtype}")
             return
     for value, result in zip(node.outputs, results, strict=False):
-        folded = graph.constant(result, f"{value.name};folded")
+        folded = graph.constant(result, f"{value.name};folded", grid_behind(node))
         source.names[value.name] = folded
         graph.replace_uses(value, folded)
         if value in graph.outputs:

@@ -3,11 +3,12 @@
 import numpy as np
 
 from jitlite.converter.graph import Array, Graph, Node, Value
+from jitlite.converter.grids import moved
 from jitlite.converter.passes.layout_rules import BROADCASTING, UNARY
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.ops.activation import PRELU, RELU, RELU6, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
-from jitlite.schemas.ops.conversion import CAST
+from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
@@ -115,7 +116,9 @@ def scale_into_weights(graph: Graph, node: Node) -> str | None:
     assert data is not None
     shape = [-1 if place == axis else 1 for place in range(data.ndim)]
     scaled = (data * factor.reshape(shape)).astype(np.float32)
-    graph.set_input(producer, weight, graph.constant(scaled, producer.input(weight).name))
+    held = producer.input(weight)
+    grid = moved(held.grid, lambda grid: grid.scaled(np.asarray(factor), axis))
+    graph.set_input(producer, weight, graph.constant(scaled, held.name, grid))
     if producer.optional(WEIGHTED[producer.kind][2]) is not None:
         _set_bias(graph, producer, bias * factor)
     _absorb(graph, node, producer)
@@ -198,7 +201,8 @@ def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
         return "constant weights and bias are required"
     if producer.kind == CONV_2D.name and producer.input(0).dims[-1] != producer.input(1).dims[-1]:
         return "a convolution of one group is required"
-    graph.set_input(producer, 1, graph.constant(weight[positions], producer.input(1).name))
+    grid = moved(producer.input(1).grid, lambda grid: grid.picked(positions, 0))
+    graph.set_input(producer, 1, graph.constant(weight[positions], producer.input(1).name, grid))
     _set_bias(graph, producer, bias[positions])
     producer.output.shape = node.output.dims
     graph.absorb(node.output, producer.output)
@@ -206,7 +210,7 @@ def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
     return None
 
 
-@rule("reshape after elements", *(spec.name for spec in (*UNARY, *BROADCASTING) if spec is not CAST and spec is not PRELU))
+@rule("reshape after elements", *(spec.name for spec in (*UNARY, *BROADCASTING) if spec not in (CAST, PRELU, QUANTIZE, DEQUANTIZE)))
 def reshape_after_elements(graph: Graph, node: Node) -> str | None:
     """An operator on single elements moves in front of the reshapes of its operands, so that reshapes meet and activations fuse.
 
@@ -249,8 +253,8 @@ def _common_shape(graph: Graph, node: Node) -> tuple[int, ...] | str:
 
 @rule("drop reshape", RESHAPE.name)
 def drop_reshape(graph: Graph, node: Node) -> str | None:
-    if node.input(0).dims != node.output.dims:
-        return "a result of the operand's shape is required"
+    if node.input(0).dims != node.output.dims or node.input(0).grid != node.output.grid:
+        return "a result of the operand's shape and grid is required"
     if not graph.can_redirect(node.output, node.input(0)):
         return "a graph output needs an operator of its own"
     graph.redirect(node.output, node.input(0))

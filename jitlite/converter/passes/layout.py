@@ -17,6 +17,7 @@ import numpy as np
 
 from jitlite.converter.builder import Builder, Permutation
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.converter.grids import moved
 from jitlite.schemas.ops.reshape import TRANSPOSE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
@@ -90,7 +91,7 @@ class Relayout:
     def view(self, old: Value) -> View:
         if old not in self.views:
             assert old.data is not None, f"'{old.name}' has not been laid out"
-            self.views[old] = View(self.target.constant(old.data, old.name), identity(old.rank))
+            self.views[old] = View(self.target.constant(old.data, old.name, old.grid), identity(old.rank))
         return self.views[old]
 
     def cost(self, old: Value, permutation: Permutation) -> int:
@@ -130,7 +131,12 @@ class Relayout:
         """Adds the node's operator over new operands; output k is seen through permutations[k]."""
         assert isinstance(node.op, OpSpec)
         builder = Builder(self.target, node.outputs[0].name)
-        made = builder.ops(node.op, *operands, options=None if options is None else options.copy())
+        grids = [
+            None if old.grid is None else old.grid.transposed(inverse(order))
+            for old, order in zip(node.outputs, permutations, strict=True)
+        ]
+        changed = None if options is None else options.copy()
+        made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else ())
         for old, new, permutation in zip(node.outputs, made, permutations, strict=True):
             assert tuple(new.dims[axis] for axis in permutation) == old.dims, f"'{old.name}' must keep shape {old.dims}"
             self.target.rename(new, physical_name(old.name, permutation))
@@ -160,8 +166,9 @@ def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
     for old in source.inputs:
         turned = nhwc_inputs and old.rank == 4
         order = CHANNELS_LAST if turned else identity(old.rank)
-        shape = tuple(old.dims[axis] for axis in inverse(order))
-        walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype)), order)
+        held = inverse(order)
+        shape = tuple(old.dims[axis] for axis in held)
+        walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype, moved(old.grid, lambda grid: grid.transposed(held)))), order)
     wanted = wanted_orders(source)
     for old in source.inputs:
         behind = [user for node in old.uses for user in ([node] if node.kind != TRANSPOSE.name else node.output.uses)]

@@ -6,6 +6,7 @@ import numpy as np
 
 from jitlite.converter.builder import Permutation
 from jitlite.converter.graph import Array, Node, Value
+from jitlite.converter.grids import moved
 from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out
 from jitlite.schemas.ops import activation as act
 from jitlite.schemas.ops import comparison as cmp
@@ -82,7 +83,8 @@ def _broadcast_operand(walk: Relayout, value: Value, order: Permutation, strip: 
         data = value.data.reshape((1,) * missing + value.dims).transpose(inverse(order))
         lead = next((axis for axis, dim in enumerate(data.shape) if dim != 1), rank) if strip else 0
         data = value.data if data.size == 1 and strip else np.asarray(data.reshape(data.shape[lead:]), order="C")
-        return walk.target.constant(data, value.name)
+        grid = moved(value.grid, lambda grid: grid.transposed(inverse(order)) if not missing and data.ndim == rank else grid)
+        return walk.target.constant(data, value.name, grid if grid is not None and (grid.is_per_tensor or data.ndim == value.rank) else None)
     if not missing:
         return walk.physical(value, order)
     return walk.reorder(walk.widened(walk.logical(value), rank), inverse(order), f"{value.name};wide")

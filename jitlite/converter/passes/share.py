@@ -14,7 +14,7 @@ def share(graph: Graph) -> None:
             graph.set_inputs(node, operands)
     made: dict[Hashable, tuple[Value, ...]] = {}
     for node in graph.nodes:
-        key = (node.kind, tuple(id(value) for value in node.inputs), repr(node.options), tuple(value.dtype for value in node.outputs))
+        key = (node.kind, tuple(id(value) for value in node.inputs), repr(node.options), tuple((value.dtype, value.grid) for value in node.outputs))
         earlier = made.setdefault(key, node.outputs)
         if earlier is not node.outputs and all(graph.can_redirect(old, new) for old, new in zip(node.outputs, earlier)):
             for old, new in zip(node.outputs, earlier):
@@ -25,4 +25,4 @@ def share(graph: Graph) -> None:
 def _shared(known: dict[Hashable, Value], value: Value | None) -> Value | None:
     if value is None or value.data is None:
         return value
-    return known.setdefault((value.data.dtype, value.data.shape, value.data.tobytes()), value)
+    return known.setdefault((value.data.dtype, value.data.shape, value.grid, value.data.tobytes()), value)
