@@ -54,9 +54,7 @@ class Builder:
         """An INT32 constant, as every axis, size and shape operand is."""
         return self.constant(np.asarray(numbers, np.int64), np.int32)
 
-    def op(
-        self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "", grid: Grid | None = None
-    ) -> Value:
+    def op(self, spec: OpSpec, *operands: Value | None, options: Table | None = None, suffix: str = "", grid: Grid | None = None) -> Value:
         """The only output of a new operator. Raises InvalidModelError or UnsupportedError where its specification refuses the call."""
         return self.ops(spec, *operands, options=options, suffix=suffix, grids=() if grid is None else [grid])[0]
 

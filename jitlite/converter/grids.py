@@ -70,9 +70,7 @@ class Grid:
         """The grid of the numbers at these positions along an axis."""
         if self.is_per_tensor or axis != self.axis:
             return self
-        return replace(
-            self, scales=tuple(self.scales[at] for at in positions), zero_points=tuple(self.zero_points[at] for at in positions)
-        )
+        return replace(self, scales=tuple(self.scales[at] for at in positions), zero_points=tuple(self.zero_points[at] for at in positions))
 
     def scaled(self, factors: Array, axis: int) -> "Grid | None":
         """The grid of the numbers multiplied by one positive factor each along an axis; None where that takes more scales."""

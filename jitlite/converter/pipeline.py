@@ -22,6 +22,7 @@ from jitlite.converter.passes.fuse import (
 )
 from jitlite.converter.passes.layout import RULES, lay_out
 from jitlite.converter.passes.patterns import gelu, hard_swish
+from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.share import share
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
@@ -51,6 +52,7 @@ def to_tflite_graph(model: onnx.ModelProto, shapes: dict[str, Shape], options: C
     trace = Trace() if trace is None else trace
     problems = Problems()
     graph, names = import_graph(model, shapes)
+    expand_quantized(graph)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems)
     graph.verify()
     rewrite(graph, ONNX_RULES, trace)

@@ -32,8 +32,8 @@ def _centred(ctx: Context, operand: Value, zero_point: Value | None, axis: int) 
             )
             shape[axis] = zero_point.size
     if operand.data is not None and (zero_point is None or zero_point.data is not None):
-        shift = 0 if zero_point is None or zero_point.data is None else zero_point.data.astype(np.float32).reshape(shape)
-        return ctx.constant(operand.data.astype(np.float32) - shift)
+        zeros = np.zeros(1) if zero_point is None or zero_point.data is None else zero_point.data.reshape(shape)
+        return ctx.constant(operand.data.astype(np.float32) - zeros.astype(np.float32))
     numbers = cast_to(ctx, operand, FLOAT32)
     if zero_point is None:
         return numbers
@@ -84,4 +84,6 @@ def conv_integer(ctx: Context, node: Node) -> Value:
     largest = _largest_sum(centred[1], tuple(range(1, weight.rank)))
     ctx.require(largest <= EXACT, f"sums of at most {EXACT} are required, found weights that allow {largest:.0f}")
     ctx.operands = centred
-    return cast_to(ctx, conv(ctx, node), INT32)
+    product = conv(ctx, node)
+    assert isinstance(product, Value)
+    return cast_to(ctx, product, INT32)

@@ -89,7 +89,8 @@ def _per_element(ctx: Context, node: Node, entries: Value, x: Value) -> Value:
     axis = ctx.axis(attribute(node, "axis", 1), x.rank)
     if not block:
         ctx.require(
-            entries.rank == 1 and entries.dims[0] == x.dims[axis], f"{x.dims[axis]} scales and zero points are required, found {entries.dims}"
+            entries.rank == 1 and entries.dims[0] == x.dims[axis],
+            f"{x.dims[axis]} scales and zero points are required, found {entries.dims}",
         )
         return ctx.reshape(numbers, [dim if place == axis else 1 for place, dim in enumerate(x.dims)])
     wanted = tuple(-(-dim // block) if place == axis else dim for place, dim in enumerate(x.dims))

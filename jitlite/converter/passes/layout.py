@@ -17,7 +17,6 @@ import numpy as np
 
 from jitlite.converter.builder import Builder, Permutation
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
-from jitlite.converter.grids import moved
 from jitlite.schemas.ops.reshape import TRANSPOSE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
@@ -132,8 +131,7 @@ class Relayout:
         assert isinstance(node.op, OpSpec)
         builder = Builder(self.target, node.outputs[0].name)
         grids = [
-            None if old.grid is None else old.grid.transposed(inverse(order))
-            for old, order in zip(node.outputs, permutations, strict=True)
+            None if old.grid is None else old.grid.transposed(inverse(order)) for old, order in zip(node.outputs, permutations, strict=True)
         ]
         changed = None if options is None else options.copy()
         made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else ())
@@ -168,7 +166,8 @@ def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
         order = CHANNELS_LAST if turned else identity(old.rank)
         held = inverse(order)
         shape = tuple(old.dims[axis] for axis in held)
-        walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype, moved(old.grid, lambda grid: grid.transposed(held)))), order)
+        grid = None if old.grid is None else old.grid.transposed(held)
+        walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype, grid)), order)
     wanted = wanted_orders(source)
     for old in source.inputs:
         behind = [user for node in old.uses for user in ([node] if node.kind != TRANSPOSE.name else node.output.uses)]

@@ -84,7 +84,9 @@ def _broadcast_operand(walk: Relayout, value: Value, order: Permutation, strip: 
         lead = next((axis for axis, dim in enumerate(data.shape) if dim != 1), rank) if strip else 0
         data = value.data if data.size == 1 and strip else np.asarray(data.reshape(data.shape[lead:]), order="C")
         grid = moved(value.grid, lambda grid: grid.transposed(inverse(order)) if not missing and data.ndim == rank else grid)
-        return walk.target.constant(data, value.name, grid if grid is not None and (grid.is_per_tensor or data.ndim == value.rank) else None)
+        return walk.target.constant(
+            data, value.name, grid if grid is not None and (grid.is_per_tensor or data.ndim == value.rank) else None
+        )
     if not missing:
         return walk.physical(value, order)
     return walk.reorder(walk.widened(walk.logical(value), rank), inverse(order), f"{value.name};wide")

@@ -14,7 +14,12 @@ def share(graph: Graph) -> None:
             graph.set_inputs(node, operands)
     made: dict[Hashable, tuple[Value, ...]] = {}
     for node in graph.nodes:
-        key = (node.kind, tuple(id(value) for value in node.inputs), repr(node.options), tuple((value.dtype, value.grid) for value in node.outputs))
+        key = (
+            node.kind,
+            tuple(id(value) for value in node.inputs),
+            repr(node.options),
+            tuple((value.dtype, value.grid) for value in node.outputs),
+        )
         earlier = made.setdefault(key, node.outputs)
         if earlier is not node.outputs and all(graph.can_redirect(old, new) for old, new in zip(node.outputs, earlier)):
             for old, new in zip(node.outputs, earlier):
