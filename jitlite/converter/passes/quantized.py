@@ -1,6 +1,6 @@
-"""ONNX operators on quantized operands, written as the operators on real numbers they stand for, between DequantizeLinear and QuantizeLinear.
+"""ONNX operators on quantized operands, written as the operators on real numbers they stand for.
 
-So models in ONNX Runtime's operator-oriented format (QLinearConv, com.microsoft.QLinearAdd …) and those with pairs of quantizations become
+They stand between DequantizeLinear and QuantizeLinear. So models in ONNX Runtime's operator-oriented format (QLinearConv, com.microsoft.QLinearAdd …) and those with pairs of quantizations become
 one, which `passes.integer` turns into integer operators. Operators that move quantized numbers (MaxPool, Transpose, Reshape …) are treated
 alike, their results keeping the grid of their operand.
 """
@@ -20,8 +20,8 @@ MICROSOFT = "com.microsoft"
 RENAMED = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv"})
 """Operators of com.microsoft that are the standard's of the same name."""
 MOVERS = frozenset(
-    ("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split", "Gather", "GatherND", "Expand", "Tile", "Pad")
-    + ("DepthToSpace", "SpaceToDepth", "Identity", "Resize", "Upsample", "ArgMax", "ArgMin")
+    "MaxPool Reshape Transpose Squeeze Unsqueeze Flatten Slice Split Gather GatherND Expand Tile Pad "
+    "DepthToSpace SpaceToDepth Identity Resize Upsample ArgMax ArgMin".split()
 )
 """Operators whose results are elements of their first operand, or places of such."""
 
@@ -169,7 +169,8 @@ def _become_sum(made: Expander, product: Value, bias: Value | None) -> None:
 def expand_quantized(graph: Graph) -> None:
     """Expands every quantized node, in place. Those whose channels come last stay."""
     quantizations: dict[Value, Node] = {}
-    for node in graph.nodes:
+    before = graph.nodes
+    for node in before:
         assert isinstance(node.op, OnnxOp)
         if attribute(node, "channels_last", 0):
             continue
@@ -182,8 +183,8 @@ def expand_quantized(graph: Graph) -> None:
             node = _move_reals(graph, node, quantizations[node.input(0)])
         if node.kind == "QuantizeLinear" and not attribute(node, "block_size", 0):
             quantizations |= dict.fromkeys(node.outputs, node)
-    graph.sort()
-    graph.remove_dead()
+    if len(graph.nodes) != len(before):
+        graph.sort()
 
 
 def _move_reals(graph: Graph, node: Node, quantization: Node) -> Node:
