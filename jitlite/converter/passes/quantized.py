@@ -1,8 +1,8 @@
 """ONNX operators on quantized operands, written as the operators on real numbers they stand for.
 
-They stand between DequantizeLinear and QuantizeLinear. So models in ONNX Runtime's operator-oriented format (QLinearConv, com.microsoft.QLinearAdd …) and those with pairs of quantizations become
-one, which `passes.integer` turns into integer operators. Operators that move quantized numbers (MaxPool, Transpose, Reshape …) are treated
-alike, their results keeping the grid of their operand.
+They stand between DequantizeLinear and QuantizeLinear, so that models in ONNX Runtime's operator-oriented format (QLinearConv,
+com.microsoft.QLinearAdd …) and those with pairs of quantizations become one, which `passes.integer` turns into integer operators.
+Operators that move quantized numbers (MaxPool, Transpose, Reshape …) are treated alike, their results keeping the grid of their operand.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,10 @@ MICROSOFT = "com.microsoft"
 RENAMED = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv"})
 """Operators of com.microsoft that are the standard's of the same name."""
 MOVERS = frozenset(
-    "MaxPool Reshape Transpose Squeeze Unsqueeze Flatten Slice Split Gather GatherND Expand Tile Pad "
-    "DepthToSpace SpaceToDepth Identity Resize Upsample ArgMax ArgMin".split()
+    {
+        *("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split", "Gather", "GatherND", "Expand", "Tile"),
+        *("Pad", "DepthToSpace", "SpaceToDepth", "Identity", "Resize", "Upsample", "ArgMax", "ArgMin"),
+    }
 )
 """Operators whose results are elements of their first operand, or places of such."""
 
