@@ -32,7 +32,7 @@ def _run_of(planned: PlannedStep) -> _Run | None:
     if not isinstance(step, Step) or (step.family, step.kernel) != ("boxes", "copy_run"):
         return None
     arguments: Mapping[str, Any] = step.arguments
-    if not isinstance(arguments["x"], TensorInfo):
+    if not (isinstance(arguments["x"], TensorInfo) and isinstance(arguments["y"], TensorInfo)):
         return None
     return _Run(arguments["x"], arguments["y"], arguments["x_offset"], arguments["y_offset"], arguments["count"])
 

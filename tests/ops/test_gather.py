@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.gather  # noqa: F401 - fills the registry
-from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import ExecutionError, InvalidModelError
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2
 from jitlite.schemas.ops.spec import Call, infer
 from jitlite.schemas.tables import GatherNdOptions, GatherOptions, OneHotOptions, TensorType, TopKV2Options
@@ -137,10 +137,11 @@ def test_top_k_puts_nan_last():
     check(TOPK_V2, None, [x, constant(6)], [like(x), result(T.INT32)], feeds=feeds, resolver=OPTIMIZED)
 
 
-def test_int16_positions_of_top_k_are_not_supported():
-    x = operand(T.INT16, (3, 8))
-    with pytest.raises(UnsupportedError, match="INT32 positions"):
-        check(TOPK_V2, None, [x, constant(4)], [like(x), result(T.INT16)], resolver=OPTIMIZED)
+@pytest.mark.parametrize("type", [T.FLOAT32, T.INT16, T.UINT8])
+@pytest.mark.parametrize("k", [constant(4), constant(4, T.INT16)], ids=lambda k: k.type.name)
+def test_short_positions_of_top_k(type, k):
+    x = operand(type, (3, 8), low=-5, high=5)
+    check(TOPK_V2, None, [x, k], [like(x), result(T.INT16)], resolver=OPTIMIZED)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,9 @@ from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.lstm import CELL_OPERANDS, GATES, LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM
 from jitlite.schemas.ops.spec import Call, infer
 from jitlite.schemas.tables import ActivationFunctionType, LSTMKernelType, LSTMOptions, TensorType, UnidirectionalSequenceLSTMOptions
-from tests.ops.oracle import operand, result
-from tests.ops.recurrent import check_runs, variable
+from jitlite.schemas.write import write_model
+from tests.ops.oracle import build, operand, result, run
+from tests.ops.recurrent import check_runs, variable, with_intermediates
 
 T = TensorType
 A = ActivationFunctionType
@@ -115,6 +118,27 @@ def test_asymmetric_inputs(parts):
     options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH, asymmetric_quantize_inputs=True)
     inputs = operands(cell("hybrid", 2, 40, 12, 12, **parts), operand(T.FLOAT32, (2, 4, 40)))
     check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, inputs, [result(T.FLOAT32)], low=-1.0, high=3.0)
+
+
+@pytest.mark.parametrize("kind", ["float", "hybrid"])
+@pytest.mark.parametrize("parts", [{}, {"coupled": True}, {"projected": True, "biased": True, "normal": True}])
+def test_weights_that_are_computed(kind, parts):
+    """Some of them as inputs of the model."""
+    found = cell(kind, 2, 7, 12, 12, **parts)
+    names = ["input_to_forget_weights", "recurrent_to_cell_weights", "output_gate_bias", "projection_weights", "forget_layer_norm"]
+    for name in names:
+        if name in found:
+            low, high = (-127, 127) if kind == "hybrid" and name.endswith("weights") else (0.1, 1)
+            found[name] = replace(found[name], value=None, low=low, high=high)
+    options = UnidirectionalSequenceLSTMOptions(fused_activation_function=A.TANH)
+    check_runs(UNIDIRECTIONAL_SEQUENCE_LSTM, options, operands(found, operand(T.FLOAT32, (2, 3, 7))), [result(T.FLOAT32)])
+
+
+def test_gates_of_bytes_are_not_supported():
+    inputs = operands(cell("int8", 2, 6, 8, 8), operand(T.INT8, (2, 6), 0.02, 5))
+    model = with_intermediates(build(LSTM, LSTMOptions(), inputs, [result(T.INT8, 0.008, 3)]), [T.INT8] * 12, [(0.1, 0)] * 12)
+    with pytest.raises(UnsupportedError, match="gates of 16 bits, with 5 intermediates, are supported"):
+        run(write_model(model), [np.zeros((2, 6), np.int8)])
 
 
 def test_diagonal_recurrence():

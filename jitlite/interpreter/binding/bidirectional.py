@@ -9,12 +9,12 @@ from jitlite.schemas.ops.spec import Call
 
 @binds(BIDIRECTIONAL_SEQUENCE_LSTM)
 def bidirectional_sequence_lstm(call: Call) -> list[Step]:
-    steps, start = [], 0
+    steps, start = list[Step](), 0
     for backwards, direction in enumerate(lstm_directions(call)):
         y = call.outputs[0 if call.options.merge_outputs else backwards]
         order = call.options.time_major, bool(backwards)
         aux = direction.aux, direction.aux_weights
-        steps.append(float_lstm(call, direction.cell, direction.sizes, aux, (y, y.shape[-1], start), order))
+        steps += float_lstm(call, direction.cell, direction.sizes, aux, (y, y.shape[-1], start), order)
         start = direction.sizes.n_output if call.options.merge_outputs else 0
     return steps
 

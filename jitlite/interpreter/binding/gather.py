@@ -6,8 +6,8 @@ import numpy as np
 
 from jitlite.interpreter.binding import strings
 from jitlite.interpreter.binding.boxes import BOXES, Loop, element_bytes, strides
-from jitlite.interpreter.binding.registry import HostStep, Step, binds, kernels, no_kernel
-from jitlite.interpreter.binding.widening import WORDS, through, through_bytes
+from jitlite.interpreter.binding.registry import Argument, HostStep, Scratch, Step, binds, kernels, no_kernel
+from jitlite.interpreter.binding.widening import CASTS, WORDS, through, through_bytes
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT, TOPK_V2, gather_axes, one_hot_axis
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
@@ -110,13 +110,18 @@ def one_hot(call: Call) -> Step:
 
 
 @binds(TOPK_V2)
-def top_k(call: Call) -> Step:
+def top_k(call: Call) -> list[Step]:
     x, (values, positions) = call.input(0), call.outputs
     suffix = _RANKED.get(x.type)
     if suffix is None:
         raise no_kernel(call, " or ".join(ranked.name for ranked in _RANKED))
-    if positions.type is not TensorType.INT32:
-        raise no_kernel(call, "INT32 positions and any")
     k, size = values.shape[-1], x.shape[-1]
     rows = prod(x.shape[:-1]) if k else 0
-    return kernels("top_k").step(f"top_k_{suffix}", x=x, values=values, positions=positions, rows=rows, size=size, k=k)
+    is_short, count = positions.type is TensorType.INT16, positions.size
+    found: Argument = Scratch(4 * count) if is_short else positions
+    step = kernels("top_k").step(f"top_k_{suffix}", x=x, values=values, positions=found, rows=rows, size=size, k=k)
+    if not is_short:
+        return [step]
+    wide = Scratch(8 * count)
+    widening = CASTS.step("cast_i32_i64", x=found, y=wide, count=count)
+    return [step, widening, CASTS.step("cast_i64_i16", x=wide, y=positions, count=count)]

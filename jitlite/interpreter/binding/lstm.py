@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.lstm_q8 import constant_value, integer_lstm, logistic_table, stacked, tanh_table
+from jitlite.interpreter.binding.boxes import BOXES
+from jitlite.interpreter.binding.lstm_q8 import constant_value, integer_lstm, logistic_table, tanh_table
+from jitlite.interpreter.binding.panels import is_constant
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels
 from jitlite.schemas.affine import quantize_multiplier
+from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.lstm import GATES, LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM, LstmSizes, basic_sizes, lstm_cell, lstm_sizes
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import ActivationFunctionType, LSTMKernelType, TensorType
@@ -36,30 +39,44 @@ def _scale(found: TensorInfo | None, is_hybrid: bool) -> float:
     return found.scale if is_hybrid and found is not None else 1.0
 
 
-def _peepholes(call: Call, cell: Cell, s: LstmSizes) -> NDArray[Any]:
+def _stacked(group: Sequence[TensorInfo | None], size: int, dtype: type, steps: list[Step]) -> Argument:
+    """Weights of several gates behind each other, `size` elements for each, of which diagonals fill the first; zeros for absent ones.
+
+    Where some are computed, `steps` get those that copy all.
+    """
+    if all(found is None for found in group):
+        return _ABSENT
+    if is_constant(*group):
+        rows: NDArray[Any] = np.zeros((len(group), size), dtype)
+        for row, found in zip(rows, group):
+            if found is not None and found.value is not None:
+                row[: found.size] = found.value.reshape(-1).view(dtype)
+        return rows
+    n_bytes = size * np.dtype(dtype).itemsize
+    memory, nothing = Scratch(len(group) * n_bytes), np.zeros(n_bytes, np.uint8)
+    for place, found in enumerate(group):
+        source: Argument = nothing if found is None else found
+        count = n_bytes if found is None else byte_size(found.type, found.shape)
+        steps.append(BOXES.step("copy_run", x=source, y=memory, x_offset=0, y_offset=place * n_bytes, count=count))
+    return memory
+
+
+def _peepholes(call: Call, cell: Cell, s: LstmSizes, steps: list[Step]) -> Argument:
     """Peephole weights as float32, of the gates that have some."""
-    names = [f"cell_to_{gate}_weights" for gate in ("input", "forget", "output")]
-    rows = np.zeros((len(names), s.n_cell), np.float32)
-    for row, found in zip(rows, (cell[name] for name in names)):
-        if found is not None:
-            value = constant_value(call, found)
-            row[...] = value.view(np.int8).astype(np.float32) * np.float32(found.scale) if s.is_hybrid else value
-    return rows
-
-
-def _recurrent(call: Call, group: Sequence[TensorInfo | None], s: LstmSizes, dtype: type) -> NDArray[Any]:
-    """Recurrent weights of all gates; diagonals stand at the beginning of where matrices would."""
-    rows: NDArray[Any] = np.zeros((len(group), s.n_cell * s.n_output), dtype)
+    group = [cell[f"cell_to_{gate}_weights"] for gate in ("input", "forget", "output")]
+    if not s.is_hybrid:
+        return _stacked(group, s.n_cell, np.float32, steps)
+    rows = np.zeros((len(group), s.n_cell), np.float32)
     for row, found in zip(rows, group):
         if found is not None:
-            row[: found.size] = constant_value(call, found).reshape(-1).view(dtype)
+            row[...] = constant_value(call, found).view(np.int8).astype(np.float32) * np.float32(found.scale)
     return rows
 
 
 def float_lstm(
     call: Call, cell: Cell, s: LstmSizes, aux: tuple[TensorInfo | None, Cell], y: tuple[TensorInfo, int, int], order: tuple[bool, bool]
-) -> Step:
-    """The step of a cell on float32 numbers.
+) -> list[Step]:
+    """The steps of a cell on float32 numbers, the first of which lay out weights that are computed.
 
     `aux` is an auxiliary input with its weights, `y` the output, its row length and where results start in a row, `order` whether the
     sequence is time-major and whether it runs backwards.
@@ -75,18 +92,18 @@ def float_lstm(
     settings = [s.batches, s.steps, s.n_input, n_aux, s.n_output, s.n_cell, by_batch, by_step, by_batch * row, by_step * row, offset]
     settings += [activation_code(call, call.options.fused_activation_function), backwards, call.options.asymmetric_quantize_inputs]
     settings += [cell["input_to_input_weights"] is None, *present, *diagonal]
-    dtype = np.int8 if s.is_hybrid else np.float32
-    return K.step(
+    dtype, steps = np.int8 if s.is_hybrid else np.float32, list[Step]()
+    step = K.step(
         "lstm_f32_q8w" if s.is_hybrid else "lstm_f32",
         x=_present(cell["input"]),
         aux=_present(second),
         y=output,
-        w=stacked(call, weights[0], (s.n_cell, s.n_input), dtype),
-        a=stacked(call, weights[1], (s.n_cell, n_aux), dtype),
-        r=_recurrent(call, weights[2], s, dtype),
-        p=_peepholes(call, cell, s),
-        norm=stacked(call, [cell[f"{gate}_layer_norm"] for gate in GATES], (s.n_cell,), np.float32),
-        bias=stacked(call, [cell[f"{gate}_gate_bias"] for gate in GATES], (s.n_cell,), np.float32),
+        w=_stacked(weights[0], s.n_cell * s.n_input, dtype, steps),
+        a=_stacked(weights[1], s.n_cell * n_aux, dtype, steps),
+        r=_stacked(weights[2], s.n_cell * s.n_output, dtype, steps),
+        p=_peepholes(call, cell, s, steps),
+        norm=_stacked([cell[f"{gate}_layer_norm"] for gate in GATES], s.n_cell, np.float32, steps),
+        bias=_stacked([cell[f"{gate}_gate_bias"] for gate in GATES], s.n_cell, np.float32, steps),
         projection=_present(cell["projection_weights"]),
         projection_bias=_present(cell["projection_bias"]),
         hidden=_present(cell["output_state"]),
@@ -98,10 +115,11 @@ def float_lstm(
         cell_clip=call.options.cell_clip,
         projection_clip=call.options.proj_clip,
     )
+    return [*steps, step]
 
 
 @binds(LSTM)
-def lstm(call: Call) -> Step:
+def lstm(call: Call) -> Step | list[Step]:
     if call.options.kernel_type is LSTMKernelType.BASIC:
         return _basic(call)
     cell = lstm_cell(call)
@@ -133,7 +151,7 @@ def _basic(call: Call) -> Step:
 
 
 @binds(UNIDIRECTIONAL_SEQUENCE_LSTM)
-def unidirectional_sequence_lstm(call: Call) -> Step:
+def unidirectional_sequence_lstm(call: Call) -> Step | list[Step]:
     cell, time_major = lstm_cell(call), call.options.time_major
     s = lstm_sizes(call, cell, time_major)
     if s.is_integer:

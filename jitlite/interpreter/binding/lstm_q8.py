@@ -19,6 +19,8 @@ _ABSENT = np.zeros(64, np.int32)
 _F = np.float32
 _GATE_SCALE = _F(2.0**-12)
 _MOST_TANH_BITS = 6
+_BYTES_BETWEEN = 12
+"""Intermediates of an LSTM whose gates have 8 bits."""
 
 Cell = Mapping[str, TensorInfo | None]
 Words = NDArray[np.int64]
@@ -162,6 +164,8 @@ def _multipliers(call: Call, cell: Cell, gates: list[np.float32], hidden: np.flo
 def integer_lstm(call: Call, cell: Cell, s: LstmSizes, time_major: bool) -> Step:
     """The step of a cell on int8 numbers whose state has 16 bits."""
     x, state, memory = call.input(0), cell["output_state"], cell["cell_state"]
+    if len(call.intermediates) == _BYTES_BETWEEN:
+        raise call.unsupported(f"gates of 16 bits, with {INTERMEDIATES} intermediates, are supported, found gates of 8 bits")
     call.require(len(call.intermediates) == INTERMEDIATES, f"{INTERMEDIATES} intermediates are required, found {len(call.intermediates)}")
     assert state is not None
     assert memory is not None
