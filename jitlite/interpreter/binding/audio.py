@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +48,13 @@ def audio_spectrogram(call: Call) -> HostStep:
         if not y.size:
             return y
         weights = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(options.window) / options.window)
-        batch = max(1, _BATCH // length)
-        for channel in range(shape[0]):
-            windows = sliding_window_view(arrays[0][:, channel], options.window)[:: options.stride]
-            for start in range(0, shape[1], batch):
-                spectrum = np.fft.rfft(windows[start : start + batch] * weights, length)
-                y[channel, start : start + batch] = spectrum.real**2 + spectrum.imag**2
+        windows = sliding_window_view(arrays[0], options.window, axis=0)[:: options.stride].transpose(1, 0, 2)
+        some_frames = max(1, _BATCH // length)
+        some_channels = max(1, some_frames // shape[1])
+        for channel, frame in product(range(0, shape[0], some_channels), range(0, shape[1], some_frames)):
+            part = slice(channel, channel + some_channels), slice(frame, frame + some_frames)
+            spectrum = np.fft.rfft(windows[part] * weights, length)
+            y[part] = spectrum.real**2 + spectrum.imag**2
         return y if options.is_squared else np.sqrt(y)
 
     return computes(run)

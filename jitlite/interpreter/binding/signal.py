@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isqrt, log2
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ Array = NDArray[Any]
 
 _INT16 = -(2**15), 2**15 - 1
 _MASK_32, _MASK_64 = 2**32 - 1, 2**64 - 1
+_PART = 1 << 15
 
 
 def saturated(x: Array) -> Array:
@@ -128,11 +129,29 @@ def filter_bank(call: Call) -> HostStep:
     return computes(run)
 
 
-def _root(x: int) -> int:
-    """The nearest integer to a root, as far as it has half the bits of the number."""
-    root = isqrt(x)
-    most = 0xFFFF if x <= _MASK_32 else _MASK_32
-    return root + (x - root * root > root and root != most)
+def _by_parts(dtype: Any, function: Callable[..., Array], *vectors: Array) -> Array:
+    """An element-wise function of vectors, computed as much at once as caches hold."""
+    y = np.empty(vectors[0].shape, dtype)
+    for start in range(0, y.size, _PART):
+        part = slice(start, start + _PART)
+        y[part] = function(*(vector[part] for vector in vectors))
+    return y
+
+
+def _lengths(x: Array) -> NDArray[np.int64]:
+    """How many bits each number has, up to 53 of them."""
+    return np.frexp(x.astype(np.float64))[1].astype(np.int64)
+
+
+def _roots(x: Array) -> Array:
+    """The nearest integers to roots of uint64 numbers, as far as they have half the bits of the number, which may be 32 or 64."""
+    roots = np.minimum(np.sqrt(x.astype(np.float64)), _MASK_32).astype(np.uint64)
+    roots = roots - (roots * roots > x)
+    up = roots + (roots < _MASK_32)
+    roots = np.where(up * up <= x, up, roots)
+    most = np.where(x <= _MASK_32, 0xFFFF, _MASK_32)
+    rounded: Array = roots + ((x - roots * roots > roots) & (roots != most))
+    return rounded
 
 
 @binds(FILTER_BANK_SQUARE_ROOT)
@@ -141,75 +160,72 @@ def filter_bank_square_root(call: Call) -> HostStep:
         bits = int(arrays[1])
         if not 0 <= bits < 32:
             raise ExecutionError(f"{call.where}: scale bits from 0 to 31 are required, found {bits}")
-        return np.array([_root(x) >> bits for x in arrays[0].tolist()], np.uint32)
+        return _by_parts(np.uint32, lambda x: _roots(x) >> np.uint64(bits), arrays[0])
 
     return computes(run)
 
 
 _SEGMENT_BITS, _SCALE_BITS = 7, 16
-_LOG_TABLE = [round((log2(1 + i / 128) - i / 128) * 65536) for i in range(128)] + [0, 0]
+_LOG_TABLE = np.array([round((log2(1 + i / 128) - i / 128) * 65536) for i in range(128)] + [0, 0], np.int64)
 """What the logarithm of 1 + i / 128 to the base 2 exceeds i / 128 by, in units of 2**-16."""
 _LN_2 = round(0.6931471805599453 * 65536)
 
 
-def _logarithm(x: int, scale: int) -> int:
-    """The natural logarithm times `scale`, as an unsigned 32-bit number."""
-    whole = x.bit_length() - 1
-    rest = x - (1 << whole)
-    fraction = rest << (_SCALE_BITS - whole) if whole < _SCALE_BITS else rest >> (whole - _SCALE_BITS)
+def _logarithms(x: NDArray[np.int64], scale: int) -> NDArray[np.int64]:
+    """Natural logarithms of numbers of up to 32 bits times `scale`, as unsigned 32-bit numbers."""
+    whole = _lengths(x) - 1
+    rest = x - (np.int64(1) << whole)
+    fraction = np.where(whole < _SCALE_BITS, rest << np.maximum(_SCALE_BITS - whole, 0), rest >> np.maximum(whole - _SCALE_BITS, 0))
     segment = fraction >> (_SCALE_BITS - _SEGMENT_BITS)
-    low, high = _LOG_TABLE[segment : segment + 2]
+    low, high = _LOG_TABLE[segment], _LOG_TABLE[segment + 1]
     inside = ((high - low) * (fraction - (segment << (_SCALE_BITS - _SEGMENT_BITS)))) >> _SCALE_BITS
-    base_2 = (whole << _SCALE_BITS) + fraction + low + inside
-    natural = ((_LN_2 * base_2 + 0x8000) >> _SCALE_BITS) & _MASK_32
-    return ((scale * natural + 0x8000) & _MASK_32) >> _SCALE_BITS
+    natural = (_LN_2 * ((whole << _SCALE_BITS) + fraction + low + inside) + 0x8000) >> _SCALE_BITS
+    scaled: NDArray[np.int64] = ((scale * natural + 0x8000) & _MASK_32) >> _SCALE_BITS
+    return scaled
 
 
 @binds(FILTER_BANK_LOG)
 def filter_bank_log(call: Call) -> HostStep:
     scale, bits = signal_option(call, "output_scale"), signal_option(call, "input_correction_bits")
 
-    def run(arrays: Sequence[Array]) -> Array:
-        shifted = [(x << bits) & _MASK_32 for x in arrays[0].tolist()]
-        return np.array([min(_logarithm(x, scale & _MASK_32), _INT16[1]) if x > 1 else 0 for x in shifted], np.int16)
+    def logarithms(x: Array) -> Array:
+        shifted = (x.astype(np.int64) << bits) & _MASK_32
+        return np.where(shifted > 1, np.minimum(_logarithms(np.maximum(shifted, 1), scale), _INT16[1]), 0)
 
-    return computes(run)
+    return computes(lambda arrays: _by_parts(np.int16, logarithms, arrays[0]))
 
 
 _SNR_BITS, _OUTPUT_BITS = 12, 6
 
 
-def _wrapped(x: int, bits: int) -> int:
-    """A number as a signed one of so many bits."""
-    return ((x + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1))
+def _wrapped(x: Array, dtype: Any) -> NDArray[np.int64]:
+    return x.astype(dtype).astype(np.int64)
 
 
-def _gain(x: int, table: Sequence[int]) -> int:
-    """A piecewise quadratic function of the noise estimate: four numbers of the table for each power of two."""
-    if x <= 2:
-        return table[x]
-    interval = x.bit_length()
+def _gains(x: NDArray[np.int64], table: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A piecewise quadratic function of noise estimates: four numbers of the table for each power of two."""
+    interval = np.maximum(_lengths(x), 2)
     at = 4 * interval - 6
-    fraction = (x << (11 - interval) if interval < 11 else x >> (interval - 11)) & 0x3FF
-    total = _wrapped(((table[at + 2] * fraction) >> 5) + (table[at + 1] << 5), 32)
-    return _wrapped((_wrapped(_wrapped(total * fraction, 32) + (1 << 14), 32) >> 15) + table[at], 16)
-
-
-def _shrunk(x: int) -> int:
-    """x² / 4 below 2 and x - 1 from there on, of a number with 12 fractional bits that gets 6."""
-    if x < 2 << _SNR_BITS:
-        return (x * x) >> (2 + 2 * _SNR_BITS - _OUTPUT_BITS)
-    return (x >> (_SNR_BITS - _OUTPUT_BITS)) - (1 << _OUTPUT_BITS)
+    fraction = np.where(interval < 11, x << np.maximum(11 - interval, 0), x >> np.maximum(interval - 11, 0)) & 0x3FF
+    total = _wrapped(((table[at + 2] * fraction) >> 5) + (table[at + 1] << 5), np.int32)
+    total = _wrapped(_wrapped(total * fraction, np.int32) + (1 << 14), np.int32) >> 15
+    return np.where(x <= 2, table[np.minimum(x, 2)], _wrapped(total + table[at], np.int16))
 
 
 @binds(PCAN)
 def pcan(call: Call) -> HostStep:
-    shift = signal_option(call, "snr_shift")
+    """Numbers times gains, x, shrunk: x² / 4 below 2 and x - 1 from there on, with 12 fractional bits before and 6 after."""
+    shift = np.uint64(signal_option(call, "snr_shift"))
+
+    def shrunk(x: Array, gains: NDArray[np.int64]) -> Array:
+        ratios = ((x.astype(np.uint64) * (gains & _MASK_32).astype(np.uint64)) >> shift) & np.uint64(_MASK_32)
+        low = (ratios * ratios) >> np.uint64(2 + 2 * _SNR_BITS - _OUTPUT_BITS)
+        high = (ratios >> np.uint64(_SNR_BITS - _OUTPUT_BITS)) - np.uint64(1 << _OUTPUT_BITS)
+        return np.where(ratios < 2 << _SNR_BITS, low, high)
 
     def run(arrays: Sequence[Array]) -> Array:
-        x, noise, table = (array.tolist() for array in arrays)
-        ratios = [((value * (_gain(level, table) & _MASK_32)) & _MASK_64) >> shift & _MASK_32 for value, level in zip(x, noise)]
-        return np.array([_shrunk(ratio) for ratio in ratios], np.uint32)
+        table = arrays[2].astype(np.int64)
+        return _by_parts(np.uint32, lambda x, noise: shrunk(x, _gains(noise.astype(np.int64), table)), *arrays[:2])
 
     return computes(run)
 
