@@ -4,6 +4,7 @@ import gc
 import importlib.metadata
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from jitlite.schemas.ops.control import WHILE
 from jitlite.schemas.ops.elementwise import ABS, ADD, EXP, MUL, NEG, SUB
 from jitlite.schemas.ops.pad import FILL
 from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.selection import WHERE
 from jitlite.schemas.read import read_model
 from jitlite.schemas.tables import (
     AbsOptions,
@@ -33,8 +35,11 @@ from jitlite.schemas.tables import (
     MulOptions,
     NegOptions,
     ReshapeOptions,
+    SignatureDef,
     SubOptions,
+    TensorMap,
     TensorType,
+    WhereOptions,
     WhileOptions,
 )
 from tests.interpreter.devices import AsyncDevice, Device
@@ -231,6 +236,21 @@ def test_shapes_that_depend_on_values(device, is_fixed):
         assert delegate.open == (1 if is_fixed else 2)
 
 
+@DEVICES
+def test_steps_that_need_a_value(device):
+    """WHERE's output shape is declared, but its step needs the condition."""
+    c = Chain()
+    a = c.op(ADD, c.x, c.number(1))
+    less = c.g.op(LESS, [a, c.number(2)], [c.g.tensor((3, 4), TensorType.BOOL)], LessOptions())
+    where = c.g.op(WHERE, [less], [c.g.tensor((12, 2), TensorType.INT64)], WhereOptions())
+    model = c.done(c.op(MUL, a, a), where)
+    delegate = device()
+    interpreter = check(model, [delegate], X)
+    check(model, [delegate], -X)
+    assert next(call for call in delegate.calls if call[0] == "prepare") == ("prepare", [(0,)])
+    assert any(label.startswith("DELEGATE") for label in labels(interpreter))
+
+
 def test_operators_in_python_of_unknown_shapes_end_their_stage():
     c = Chain()
     a = c.op(ADD, c.x, c.number(1))
@@ -290,6 +310,29 @@ def test_loops_run_on_the_cpu():
     assert labels(interpreter) == ["DELEGATE device, 1 operators", "WHILE", "WHILE"]
 
 
+def test_a_delegate_that_looks_at_neighbours():
+    class Pairs(Device):
+        """Takes an ADD only where a MUL reads it."""
+
+        def decline_each(self, calls):
+            read = {info.index for call in calls if call.spec.name == "MUL" for info in call.inputs}
+            return [None if call.spec.name == "ADD" and call.outputs[0].index in read else "no MUL reads it" for call in calls]
+
+    delegate = Pairs()
+    check(mixed(), [delegate], X)
+    assert delegate.calls[0] == ("prepare", [(0,)])
+
+
+def test_operators_without_kernels_are_all_named_beside_delegates():
+    c = Chain()
+    a = c.g.op("First", [c.op(ADD, c.x, c.x)], [c.g.tensor((3, 4))])
+    model = c.done(c.g.op("Second", [a], [c.g.tensor((3, 4))]))
+    delegate = Device()
+    with pytest.raises(UnsupportedError, match="custom operators First, Second are required"):
+        run(Interpreter(model_content=model, experimental_delegates=[delegate]), X)
+    assert delegate.calls == []
+
+
 def test_custom_operators_of_a_delegate(monkeypatch):
     class Knowing(Device):
         CUSTOM_OPERATORS = {"Twice": lambda call: [call.inputs[0]], "Keep": lambda call: [call.inputs[0]]}  # noqa: RUF012
@@ -308,6 +351,31 @@ def test_custom_operators_of_a_delegate(monkeypatch):
     given = jitlite.interpreter.CustomOperator("Twice", lambda x: 3 * x)
     found = run(Interpreter(model_content=model, experimental_delegates=[Knowing()], custom_operators=[given]), X)
     np.testing.assert_allclose(found[0], np.exp(3 * np.abs(X)), rtol=1e-5)
+
+
+def test_signatures_of_delegated_subgraphs():
+    model = read_model(mixed())
+    entry = TensorMap(name="x", tensor_index=0), TensorMap(name="y", tensor_index=model.subgraphs[0].outputs[1])
+    model.signature_defs = [SignatureDef(inputs=[entry[0]], outputs=[entry[1]], signature_key="go", subgraph_index=0)]
+    delegate = Device()
+    interpreter = Interpreter(model_content=content(model), experimental_delegates=[delegate])
+    runner = interpreter.get_signature_runner("go")
+    for value in (X, X[:1], X[:1] * 2, X):
+        np.testing.assert_allclose(runner(x=value)["y"], np.abs(value + 1) * 0.5 - (value + 1) * 0.5, atol=1e-6)
+        assert delegate.open == 2
+
+
+def test_interpreters_in_several_threads_share_a_delegate():
+    delegate, plain = load_delegate("numpy"), run(Interpreter(model_content=mixed()), X)
+
+    def work(number):
+        interpreter = Interpreter(model_content=mixed(), experimental_delegates=[delegate])
+        for _ in range(20):
+            np.testing.assert_allclose(run(interpreter, X)[0], plain[0], rtol=1e-6)
+        return number
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(work, range(8))) == list(range(8))
 
 
 def test_several_interpreters_share_a_delegate():

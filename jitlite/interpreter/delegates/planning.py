@@ -73,35 +73,30 @@ class Delegation(Record, frozen=False):
         on_cpu: set[int] = set()
         while True:
             survey = self._survey(planner, begin(), values, on_cpu)
+            self._ask(survey)
             if self.is_dry:
                 self.found = self._layout(planner, survey)
                 return survey.stage, []
-            if survey.unsupported:
-                return survey.stage, survey.unsupported
-            layout, prepared = self._prepared(planner, survey)
             try:
-                _Emission(planner, layout, prepared).emit()
+                self._bind_unwanted(planner, survey)
+                self._emit(planner, survey)
             except _Late as late:
                 if late.node in on_cpu:
                     raise UnsupportedError(f"{planner.where(late.node)}: steps that need no run-time value are required") from late
                 on_cpu.add(late.node)
-                close_all(prepared)
                 continue
-            except BaseException:
-                close_all(prepared)
-                raise
-            if survey.unsupported:
-                close_all(prepared)
             return survey.stage, survey.unsupported
 
     def _survey(self, planner: Planner, stage: Stage, values: Mapping[int, NDArray[Any]] | None, on_cpu: set[int]) -> Survey:
-        """Resolves the operators of a stage and asks the delegates for each of them."""
+        """Resolves the operators of a stage; makes the steps of those `on_cpu`, which need a value or end the stage."""
         survey = Survey(stage, {}, [], [{} for _ in self.delegates], [], {})
         for node in range(stage.start, len(planner.graph.operators)):
             try:
                 found = planner.resolve(stage, node, values if node == stage.start else None)
                 if found is not None:
-                    survey.operators[node] = found = self._asked(planner, survey, found, node in on_cpu)
+                    if node in on_cpu:
+                        found = Resolved(node, found.call, planner.bind(found.call))
+                    survey.operators[node] = found
                     planner.note(stage, found)
             except NeedsValue as request:
                 planner.await_value(stage, node, request)
@@ -116,31 +111,59 @@ class Delegation(Record, frozen=False):
                 break
         return survey
 
-    def _asked(self, planner: Planner, survey: Survey, found: Resolved, is_on_cpu: bool) -> Resolved:
-        """Notes what the delegates say of an operator; its steps are made at once where none wants it, as they may need a value."""
-        kept = _host_reason(found)
-        if kept or found.call.spec.code is BuiltinOperator.CUSTOM:
-            survey.stateful.append(found.node)
-        is_wanted = False
+    def _ask(self, survey: Survey) -> None:
+        """Notes what the delegates say of the operators."""
+        asked = []
+        for node, found in survey.operators.items():
+            kept = _host_reason(found)
+            if kept or found.call.spec.code is BuiltinOperator.CUSTOM:
+                survey.stateful.append(node)
+            if kept:
+                for reasons in survey.reasons:
+                    reasons[node] = kept
+            else:
+                asked.append(node)
         for place, delegate in enumerate(self.delegates):
-            reason = kept or self._declined(survey, place, delegate, found)
-            if not reason and delegate.needs_fixed_shapes and survey.stage.start > 0:
-                reason = "its shapes depend on values known only while the model runs"
-            if reason:
-                survey.reasons[place][found.node] = reason
-            is_wanted |= not reason
-        if found.steps is None and not self.is_dry and (is_on_cpu or not (is_wanted or _may_fuse(found.call.spec.code))):
-            return Resolved(found.node, found.call, planner.bind(found.call))
-        return found
+            if delegate.needs_fixed_shapes and survey.stage.start > 0:
+                survey.reasons[place] |= dict.fromkeys(asked, "its shapes depend on values known only while the model runs")
+                continue
+            try:
+                said = list(delegate.decline_each([survey.operators[node].call for node in asked]))
+                if len(said) != len(asked):
+                    raise ValueError(f"{len(asked)} answers are required, found {len(said)}")
+            except Exception as error:
+                self._drop(survey, place, f"asking it for operators failed: {error!r}")
+            else:
+                survey.reasons[place] |= {node: reason for node, reason in zip(asked, said) if reason}
 
-    def _declined(self, survey: Survey, place: int, delegate: Delegate, found: Resolved) -> str:
-        if place in survey.failed:
-            return survey.failed[place]
+    def _bind_unwanted(self, planner: Planner, survey: Survey) -> None:
+        """Makes the steps of operators that no delegate wants, before anything is prepared, as they may need a value or end the stage."""
+        for node, found in list(survey.operators.items()):
+            is_wanted = any(place not in survey.failed and node not in reasons for place, reasons in enumerate(survey.reasons))
+            if found.steps is not None or is_wanted or _may_fuse(found.call.spec.code):
+                continue
+            try:
+                survey.operators[node] = bound = Resolved(node, found.call, planner.bind(found.call))
+            except UnsupportedError as error:
+                survey.unsupported.append(error)
+            except NeedsValue as request:
+                raise _Late(node) from request
+            else:
+                if bound.ends_stage:
+                    raise _Late(node)
+
+    def _emit(self, planner: Planner, survey: Survey) -> None:
+        """Adds the steps of the CPU and of the partitions; none where something is not supported."""
+        if survey.unsupported:
+            return
+        layout, prepared = self._prepared(planner, survey)
         try:
-            return delegate.decline(found.call) or ""
-        except Exception as error:
-            self._drop(survey, place, f"asking it for operator {found.node} ({found.call.spec.name}) failed: {error!r}")
-            return survey.failed[place]
+            _Emission(planner, layout, prepared).emit()
+        except BaseException:
+            close_all(prepared)
+            raise
+        if survey.unsupported:
+            close_all(prepared)
 
     def _drop(self, survey: Survey, place: int, problem: str) -> None:
         """Takes a delegate out of the plan."""

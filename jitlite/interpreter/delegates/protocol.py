@@ -124,6 +124,12 @@ class Delegate:
         """
         raise NotImplementedError
 
+    def decline_each(self, calls: Sequence[Call]) -> Sequence[str | None]:
+        """What `decline` says of each operator of a stage. For delegates whose answer depends on an operator's neighbours, which `index` of
+        the calls' tensors tells.
+        """
+        return [self.decline(call) for call in calls]
+
     def prepare(self, partitions: Sequence[Partition]) -> Sequence[DelegateKernel]:
         """The kernels of a plan's partitions, which run in this order. Whatever it raises lets the CPU run all of them, with a warning.
 
