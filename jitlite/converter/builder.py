@@ -8,13 +8,16 @@ from numpy.typing import DTypeLike
 
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
 from jitlite.converter.grids import Grid, moved
+from jitlite.converter.kernel_types import require_kernel
 from jitlite.schemas.dtypes import numpy_dtype, tensor_type
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
-from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo, infer
+from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, infer
 from jitlite.schemas.table import Table
 
 Permutation = tuple[int, ...]
+Declared = tuple[Shape, np.dtype[Any]]
+"""The shape and type of a result."""
 
 
 def tensor_info(value: Value) -> TensorInfo:
@@ -65,19 +68,33 @@ class Builder:
         options: Table | None = None,
         suffix: str = "",
         grids: Sequence[Grid | None] = (),
+        declared: Sequence[Declared] = (),
     ) -> tuple[Value, ...]:
-        """All outputs of a new operator; `grids` says which numbers they hold where these are quantized."""
+        """All outputs of a new operator; `grids` says which numbers they hold where these are quantized, `declared` their shapes and
+        types where these do not follow from the operands.
+        """
         if options is None and spec.options is not None:
             options = spec.options()
         infos = tuple(None if value is None else tensor_info(value) for value in operands)
         name = f"{self.prefix};{suffix or spec.name.lower()}"
-        declared = tuple(TensorInfo((), tensor_type(grid.dtype), quantization=grid.table(), name=name) for grid in grids if grid)
-        found = infer(Call(spec, options, infos, declared, where=f"{spec.name} of '{self.prefix}'"))
+        known = [*declared] or [((), np.dtype(grid.dtype)) for grid in grids if grid]
+        tables = [None if grid is None else grid.table() for grid in grids] or [None] * len(known)
+        outputs = tuple(
+            TensorInfo(shape, tensor_type(dtype), quantization=table, name=name)
+            for (shape, dtype), table in zip(known, tables, strict=True)
+        )
+        try:
+            found = infer(Call(spec, options, infos, outputs, where=f"{spec.name} of '{self.prefix}'"))
+        except NeedsValue:
+            if not declared:
+                raise
+            found = [(info.shape, info.type) for info in outputs]
+        require_kernel(spec, infos, self.prefix)
         grids = [*grids, *[None] * (len(found) - len(grids))]
-        outputs = tuple(self.graph.value(name, shape, numpy_dtype(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
-        self.graph.add_node(Node(spec, operands, outputs, name, options=options))
-        self.created.update(outputs)
-        return outputs
+        made = tuple(self.graph.value(name, shape, numpy_dtype(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
+        self.graph.add_node(Node(spec, operands, made, name, options=options))
+        self.created.update(made)
+        return made
 
     def reshape(self, x: Value, shape: Sequence[int], suffix: str = "") -> Value:
         """The elements in another shape, given in numbers; the value itself where it has that shape."""

@@ -59,8 +59,26 @@ NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeL
 """Operators whose definition as a function is no use: random, a loop, or in integers."""
 
 
+MOST_EXPANSIONS = 4
+"""How often the nodes of a function may be functions again."""
+
+
 def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.ModelProto:
     """The model with operators that ONNX defines as functions of others replaced by these, but for those named in `kept`."""
+    for _ in range(MOST_EXPANSIONS):
+        names = _expandable(model, kept)
+        if not names:
+            break
+        try:
+            model = onnx.inliner.inline_selected_functions(model, names, inline_schema_functions=True)
+        except (RuntimeError, ValueError, TypeError) as error:
+            shown = ", ".join(sorted(name for _, name in names))
+            raise ConversionError(f"ONNX model: cannot expand {shown}: {_first_line(error)}") from error
+    return model
+
+
+def _expandable(model: onnx.ModelProto, kept: Collection[str]) -> list[tuple[str, str]]:
+    """Domain and name of the operators in a model that are functions of others and not kept."""
     opsets = opset_versions(model)
     wanted = set()
     for node in model.graph.node:
@@ -68,13 +86,7 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
             schema = _schema(node, opsets)
             if schema is not None and (schema.has_function or schema.has_context_dependent_function):
                 wanted.add((node.domain, node.op_type))
-    if not wanted:
-        return model
-    try:
-        return onnx.inliner.inline_selected_functions(model, sorted(wanted), inline_schema_functions=True)
-    except (RuntimeError, ValueError, TypeError) as error:
-        names = ", ".join(sorted(name for _, name in wanted))
-        raise ConversionError(f"ONNX model: cannot expand {names}: {_first_line(error)}") from error
+    return sorted(wanted)
 
 
 def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:

@@ -24,6 +24,7 @@ from jitlite.schemas.ops.activation import (
     SOFTMAX,
     TANH,
 )
+from jitlite.schemas.ops.comparison import GREATER, LESS, SELECT_V2
 from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, EXP, LOG, MAXIMUM, MINIMUM, MUL, NEG, SIGN, SUB
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.tables import GeluOptions, LeakyReluOptions, SoftmaxOptions
@@ -69,8 +70,24 @@ def leaky_relu(ctx: Context, node: Node) -> Value:
 def prelu(ctx: Context, node: Node) -> Value:
     """Slopes get the input's rank, which LiteRT's kernel needs."""
     x, slope = ctx.input(0), ctx.input(1)
+    if _is_by_channel(x, slope):
+        slope = ctx.reshape(slope, (slope.size, *(1 for _ in x.dims[2:])))
     ctx.require(slope.rank <= x.rank, f"slopes of at most {x.rank} axes are required, found shape {slope.dims}")
     return ctx.op(PRELU, x, ctx.reshape(slope, (1,) * (x.rank - slope.rank) + slope.dims))
+
+
+def _is_by_channel(x: Value, slope: Value) -> bool:
+    """Slopes as before opset 7, one a channel, where they do not broadcast as they are."""
+    return slope.rank == 1 and x.rank > 1 and slope.size == x.dims[1] and slope.size not in (1, x.dims[-1])
+
+
+@lowers("Shrink", since=9)
+def shrink(ctx: Context, node: Node) -> Value:
+    """Numbers nearer to 0 than lambd become 0, others move towards it by bias."""
+    x, bias, lambd = ctx.input(0), attribute(node, "bias", 0.0), attribute(node, "lambd", 0.5)
+    ctx.require(x.dtype == np.float32, f"numbers of FLOAT32 or within it are supported, found {x.dtype}")
+    inner = ctx.op(SELECT_V2, ctx.binary(GREATER, x, lambd), ctx.binary(SUB, x, bias), ctx.like(x, 0.0))
+    return ctx.op(SELECT_V2, ctx.binary(LESS, x, -lambd), ctx.binary(ADD, x, bias), inner)
 
 
 @lowers("Elu")

@@ -6,6 +6,7 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.lowerings.wide_integers import unsigned_comparison
 from jitlite.schemas.ops.comparison import (
     EQUAL,
     GREATER,
@@ -34,7 +35,8 @@ BINARY: dict[str, OpSpec] = {
 
 @lowers(*BINARY, since=7)
 def binary(ctx: Context, node: Node) -> Value:
-    return ctx.op(BINARY[node.kind], ctx.input(0), ctx.input(1))
+    a, b = ctx.input(0), ctx.input(1)
+    return unsigned_comparison(ctx, node.kind, a, b) if a.dtype == np.uint64 else ctx.op(BINARY[node.kind], a, b)
 
 
 @lowers("Not")

@@ -9,6 +9,7 @@ from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.dtypes import tensor_type
 from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.ops.pad import BROADCAST_TO
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
@@ -86,6 +87,19 @@ class Context(Builder):
             self.op(SLICE, x, self.indices([*first, start]), self.indices([*whole, size]))
             for start, size in zip(starts, sizes, strict=True)
         ]
+
+
+def spread(ctx: Context, *values: Value) -> list[Value]:
+    """The values repeated to their common shape, for operators that do not broadcast."""
+    shape = np.broadcast_shapes(*(value.dims for value in values))
+    return [
+        value
+        if value.dims == shape
+        else ctx.constant(np.broadcast_to(value.data, shape))
+        if value.data is not None
+        else ctx.op(BROADCAST_TO, value, ctx.indices(shape))
+        for value in values
+    ]
 
 
 def check_type(value: Value) -> None:

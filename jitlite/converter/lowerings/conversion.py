@@ -8,15 +8,64 @@ from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.dtypes import tensor_type
+from jitlite.schemas.ops.bitwise import BITCAST
+from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.conversion import CAST
+from jitlite.schemas.ops.elementwise import ADD, SUB
 from jitlite.schemas.tables import CastOptions
+
+HALF_RANGE = 2**63
 
 
 def cast_to(ctx: Context, x: Value, dtype: np.dtype) -> Value:
+    """The numbers in another type. CAST does not know UINT64, whose bits are taken for those of INT64 on the way."""
     if x.dtype == dtype:
         return x
     assert x.dtype is not None
+    if x.dtype == np.uint64:
+        return _from_unsigned(ctx, x, dtype)
+    if dtype == np.uint64:
+        return _to_unsigned(ctx, x)
     return ctx.op(CAST, x, options=CastOptions(in_data_type=tensor_type(x.dtype), out_data_type=tensor_type(dtype)))
+
+
+def _from_unsigned(ctx: Context, x: Value, dtype: np.dtype) -> Value:
+    signed = same_bits(ctx, x, np.dtype(np.int64))
+    if dtype.kind != "f":
+        return cast_to(ctx, signed, dtype)
+    number = cast_to(ctx, signed, np.dtype(np.float32))
+    whole = ctx.op(SELECT_V2, ctx.binary(LESS, signed, 0), ctx.binary(ADD, number, 2.0 * HALF_RANGE), number)
+    return cast_to(ctx, whole, dtype)
+
+
+def _to_unsigned(ctx: Context, x: Value) -> Value:
+    assert x.dtype is not None
+    signed = np.dtype(np.int64)
+    if x.dtype.kind != "f":
+        return same_bits(ctx, cast_to(ctx, x, signed), np.dtype(np.uint64))
+    number = cast_to(ctx, x, np.dtype(np.float32))
+    upper = ctx.binary(ADD, cast_to(ctx, ctx.binary(SUB, number, float(HALF_RANGE)), signed), -HALF_RANGE)
+    bits = ctx.op(SELECT_V2, ctx.binary(LESS, number, float(HALF_RANGE)), cast_to(ctx, number, signed), upper)
+    return same_bits(ctx, bits, np.dtype(np.uint64))
+
+
+def same_bits(ctx: Context, x: Value, dtype: np.dtype) -> Value:
+    """The bits of the elements as a type of the same size."""
+    assert x.dtype is not None
+    assert x.dtype.itemsize == dtype.itemsize, f"{x.dtype} and {dtype} differ in size"
+    if x.dtype == dtype:
+        return x
+    if x.data is not None:
+        return ctx.constant(np.ascontiguousarray(x.data).reshape(x.dims).view(dtype))
+    return ctx.ops(BITCAST, x, declared=[(x.dims, dtype)])[0]
+
+
+@lowers("BitCast", since=26)
+def bit_cast(ctx: Context, node: Node) -> Value:
+    x, dtype = ctx.input(0), np.dtype(tensor_dtype_to_np_dtype(attribute(node, "to")))
+    tensor_type(dtype)
+    ctx.require(x.dtype is not None and x.dtype.itemsize == dtype.itemsize, f"a type of the size of {x.dtype} is required, found {dtype}")
+    return same_bits(ctx, x, dtype)
 
 
 @lowers("Cast", since=6)

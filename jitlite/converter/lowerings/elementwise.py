@@ -4,7 +4,9 @@ import numpy as np
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
+from jitlite.converter.lowerings import wide_integers
 from jitlite.converter.lowerings.context import Context
+from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.elementwise import (
     ABS,
@@ -14,7 +16,6 @@ from jitlite.schemas.ops.elementwise import (
     DIV,
     EXP,
     FLOOR,
-    FLOOR_DIV,
     FLOOR_MOD,
     LOG,
     MAXIMUM,
@@ -54,12 +55,15 @@ def unary(ctx: Context, node: Node) -> Value:
 
 @lowers(*BINARY, since=7)
 def binary(ctx: Context, node: Node) -> Value:
-    return ctx.op(BINARY[node.kind], ctx.input(0), ctx.input(1))
+    a, b = ctx.input(0), ctx.input(1)
+    return wide_integers.unsigned(ctx, node.kind, a, b) if a.dtype == np.uint64 else ctx.op(BINARY[node.kind], a, b)
 
 
 @lowers("Div", since=7)
 def div(ctx: Context, node: Node) -> Value:
-    return ctx.op(DIV, ctx.input(0), ctx.input(1))
+    """Quotients of whole numbers are rounded towards 0, as DIV does."""
+    a, b = ctx.input(0), ctx.input(1)
+    return wide_integers.quotient(ctx, a, b) if a.dtype == np.int64 else ctx.op(DIV, a, b)
 
 
 @lowers("Pow", since=7)
@@ -77,20 +81,35 @@ def power(ctx: Context, node: Node) -> Value:
             return ctx.op(MUL, ctx.op(MUL, x, x), x)
         if number == 0.5 and fits:
             return ctx.op(SQRT, x)
-    if exponent.data is not None and exponent.dtype != x.dtype:
-        ctx.require(
-            x.dtype is not None and x.dtype.kind == "f",
-            f"a base and an exponent of one type are required, found {x.dtype} and {exponent.dtype}",
-        )
-        exponent = ctx.like(x, exponent.data)
-    return ctx.op(POW, x, exponent)
+    assert x.dtype is not None
+    if x.dtype.kind in "iu":
+        return _power_of_whole(ctx, x, exponent)
+    return ctx.op(POW, x, ctx.like(x, exponent.data) if exponent.data is not None else cast_to(ctx, exponent, x.dtype))
+
+
+def _power_of_whole(ctx: Context, x: Value, exponent: Value) -> Value:
+    """POW has INT32 alone. Exponents that are no whole numbers would need a base more precise than FLOAT32 has."""
+    ctx.require(x.dtype in (np.int32, np.int64), f"a base of INT32, INT64 or a type within them is required, found {x.dtype}")
+    assert exponent.dtype is not None
+    if exponent.dtype.kind not in "iu":
+        data = ctx.data(1)
+        whole = bool(np.all(np.isfinite(data)) and np.array_equal(data, np.floor(data)))
+        ctx.require(whole, "whole exponents of whole numbers are required, found fractions")
+        exponent = ctx.constant(data.astype(np.int64))
+    if x.dtype == np.int32 and exponent.data is None and exponent.dtype == np.int32:
+        return ctx.op(POW, x, exponent)
+    return wide_integers.power(ctx, x, exponent)
 
 
 @lowers(*VARIADIC, since=6)
 def variadic(ctx: Context, node: Node) -> Value:
     result = ctx.input(0)
     for index in range(1, len(ctx.operands)):
-        result = ctx.op(VARIADIC[node.kind], result, ctx.input(index))
+        other = ctx.input(index)
+        if result.dtype == np.uint64:
+            result = wide_integers.unsigned(ctx, node.kind, result, other)
+        else:
+            result = ctx.op(VARIADIC[node.kind], result, other)
     return ctx.binary(MUL, result, 1 / len(ctx.operands)) if node.kind == "Mean" and len(ctx.operands) > 1 else result
 
 
@@ -108,11 +127,11 @@ def tan(ctx: Context, node: Node) -> Value:
 
 @lowers("Mod", since=10)
 def mod(ctx: Context, node: Node) -> Value:
-    """The remainder with the divisor's sign; with fmod the dividend's, x - trunc(x / y) · y."""
+    """The remainder with the divisor's sign; with fmod the dividend's."""
     x, y = ctx.input(0), ctx.input(1)
     if not attribute(node, "fmod", 0):
         return ctx.op(FLOOR_MOD, x, y)
-    ctx.require(x.dtype == np.float32, f"fmod of float32 is supported, found {x.dtype}")
-    quotient = ctx.op(FLOOR_DIV, ctx.op(ABS, x), ctx.op(ABS, y))
-    rest = ctx.op(SUB, ctx.op(ABS, x), ctx.op(MUL, quotient, ctx.op(ABS, y)))
-    return ctx.op(MUL, rest, ctx.op(SIGN, x))
+    if x.dtype != np.float32:
+        ctx.require(x.dtype in (np.int32, np.int64), f"fmod of FLOAT32, INT32, INT64 or types within them is supported, found {x.dtype}")
+        return wide_integers.remainder(ctx, x, y)
+    return ctx.op(MUL, ctx.op(FLOOR_MOD, ctx.op(ABS, x), ctx.op(ABS, y)), ctx.op(SIGN, x))

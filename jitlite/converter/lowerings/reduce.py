@@ -1,4 +1,4 @@
-"""Reductions, positions of extremes and running sums."""
+"""Reductions, running sums and products."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,13 @@ import numpy as np
 from jitlite.converter.attributes import attribute, integers
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
-from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.schemas.dtypes import tensor_type
+from jitlite.converter.lowerings.slice import sliced
 from jitlite.schemas.ops.elementwise import ABS, ADD, EXP, LOG, MUL, SQRT, SUB
-from jitlite.schemas.ops.gather import TOPK_V2
-from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN, CUMSUM, MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, SUM
+from jitlite.schemas.ops.pad import PADV2
+from jitlite.schemas.ops.reduce import CUMSUM, MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, SUM
 from jitlite.schemas.ops.spec import OpSpec
-from jitlite.schemas.tables import ArgMaxOptions, ArgMinOptions, CumsumOptions, ReducerOptions
+from jitlite.schemas.tables import CumsumOptions, ReducerOptions
 
 PLAIN: dict[str, OpSpec] = {
     "ReduceMean": MEAN,
@@ -23,6 +22,9 @@ PLAIN: dict[str, OpSpec] = {
     "ReduceMin": REDUCE_MIN,
     "ReduceProd": REDUCE_PROD,
 }
+
+LOGICAL: dict[str, OpSpec] = {"ReduceMax": REDUCE_ANY, "ReduceMin": REDUCE_ALL}
+"""Of truth values."""
 
 
 def _axes(ctx: Context, node: Node) -> list[int] | None:
@@ -40,8 +42,9 @@ def _reduced(ctx: Context, node: Node, spec: OpSpec, x: Value, axes: list[int]) 
 
 @lowers(*PLAIN)
 def reduce(ctx: Context, node: Node) -> Value:
-    axes = _axes(ctx, node)
-    return ctx.input(0) if axes is None else _reduced(ctx, node, PLAIN[node.kind], ctx.input(0), axes)
+    x, axes = ctx.input(0), _axes(ctx, node)
+    spec = LOGICAL[node.kind] if x.dtype == np.bool_ and node.kind in LOGICAL else PLAIN[node.kind]
+    return x if axes is None else _reduced(ctx, node, spec, x, axes)
 
 
 def _composed(before: Callable[[Context, Value], Value], after: Callable[[Context, Value], Value]) -> Callable[[Context, Node], Value]:
@@ -76,19 +79,6 @@ def reduce_log_sum_exp(ctx: Context, node: Node) -> Value:
     return ctx.op(ADD, ctx.op(LOG, total), ctx.reshape(highest, total.dims))
 
 
-@lowers("ArgMax", "ArgMin")
-def position(ctx: Context, node: Node) -> Value:
-    x = ctx.input(0)
-    axis = ctx.axis(attribute(node, "axis", 0), x.rank)
-    ctx.require(not attribute(node, "select_last_index", 0), "select_last_index 0 is supported, found 1")
-    kind = tensor_type(np.int64)
-    options = ArgMaxOptions(output_type=kind) if node.kind == "ArgMax" else ArgMinOptions(output_type=kind)
-    y = ctx.op(ARG_MAX if node.kind == "ArgMax" else ARG_MIN, x, ctx.indices([axis]), options=options)
-    if attribute(node, "keepdims", 1):
-        return ctx.reshape(y, (*x.dims[:axis], 1, *x.dims[axis + 1 :]))
-    return y
-
-
 @lowers("CumSum", since=11)
 def cumsum(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
@@ -97,13 +87,26 @@ def cumsum(ctx: Context, node: Node) -> Value:
     return ctx.op(CUMSUM, x, ctx.indices(axis), options=options)
 
 
-@lowers("TopK", since=10)
-def top_k(ctx: Context, node: Node) -> tuple[Value, Value]:
-    """The largest k along any axis, sorted."""
-    x, k = ctx.input(0), int(ctx.data(1).reshape(-1)[0])
-    axis = ctx.axis(attribute(node, "axis", -1), x.rank)
-    ctx.require(bool(attribute(node, "largest", 1)), "largest 1 is supported, found 0")
-    order = [*(index for index in range(x.rank) if index != axis), axis]
-    back = [order.index(index) for index in range(x.rank)]
-    values, positions = ctx.ops(TOPK_V2, ctx.transpose(x, order), ctx.indices(k))
-    return ctx.transpose(values, back), cast_to(ctx, ctx.transpose(positions, back), np.dtype(np.int64))
+@lowers("CumProd", since=26)
+def cumprod(ctx: Context, node: Node) -> Value:
+    """Products of 2, 4, 8 … neighbours, each of two of the last ones."""
+    x = ctx.input(0)
+    axis = ctx.axis(int(ctx.data(1).reshape(-1)[0]), x.rank)
+    size, is_reverse = x.dims[axis], bool(attribute(node, "reverse", 0))
+    if attribute(node, "exclusive", 0):
+        x = _shifted(ctx, x, axis, 1, is_reverse=is_reverse)
+    step = 1
+    while step < size:
+        x = ctx.op(MUL, x, _shifted(ctx, x, axis, step, is_reverse=is_reverse))
+        step *= 2
+    return x
+
+
+def _shifted(ctx: Context, x: Value, axis: int, step: int, *, is_reverse: bool) -> Value:
+    """The elements moved along an axis, behind ones; moved towards the front if reverse."""
+    size = x.dims[axis]
+    kept = range(step, size) if is_reverse else range(size - step)
+    rows = np.zeros((x.rank, 2), np.int64)
+    rows[axis] = (0, step) if is_reverse else (step, 0)
+    part = sliced(ctx, x, [kept if place == axis else range(dim) for place, dim in enumerate(x.dims)])
+    return ctx.op(PADV2, part, ctx.constant(rows, np.int32), ctx.like(x, 1))

@@ -1,5 +1,7 @@
 """Operators that give the same elements another shape or order, or repeat them."""
 
+import numpy as np
+
 from jitlite.converter.attributes import attribute, constant_operand, integers
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
@@ -32,19 +34,26 @@ def reshape(ctx: Context, node: Node) -> Value:
     return ctx.reshape(ctx.input(0), _output_shape(node))
 
 
-@lowers("Constant", "ConstantOfShape", "EyeLike", "NonZero", "Range", "Shape", "Size")
+@lowers("Constant", "ConstantOfShape", "NonZero", "Range", "Shape", "Size")
 def only_folded(ctx: Context, node: Node) -> Value:
     """Folding has replaced these where their results are known and not too large."""
     raise Unlowerable("a result that folds into a constant is required, found one that depends on run-time values or is too large")
 
 
-@lowers("Identity", "Dropout")
+@lowers("Identity")
 def identity(ctx: Context, node: Node) -> Value:
-    ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found the mask in use")
-    if node.kind == "Dropout":
-        training = constant_operand(node, 2)
-        ctx.require(training is None or not training.any(), "training_mode false is supported, found true")
     return ctx.input(0)
+
+
+@lowers("Dropout")
+def dropout(ctx: Context, node: Node) -> list[Value]:
+    """Nothing is dropped in inference, nor in training at ratio 0; the mask then is all true."""
+    x, training = ctx.input(0), constant_operand(node, 2)
+    if training is not None and training.any():
+        ratio = constant_operand(node, 1)
+        ctx.require(ratio is not None and not ratio.any(), "training_mode false or ratio 0 is supported, found random results")
+    mask = node.outputs[1] if len(node.outputs) > 1 else None
+    return [x] if mask is None else [x, ctx.constant(np.ones(x.dims, np.bool_ if mask.dtype is None else mask.dtype))]
 
 
 @lowers("Transpose")

@@ -7,16 +7,15 @@ import numpy as np
 from jitlite.converter.attributes import attribute, integers, scalar
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
-from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.elementwise import ADD
-from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.pad import MIRROR_PAD, PAD, PADV2, TILE
 from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
-from jitlite.schemas.tables import ConcatenationOptions, GatherOptions, MirrorPadMode, MirrorPadOptions, OneHotOptions, StridedSliceOptions
+from jitlite.schemas.tables import ConcatenationOptions, GatherOptions, MirrorPadMode, MirrorPadOptions, StridedSliceOptions
 
 
 @lowers("Slice")
@@ -44,7 +43,9 @@ def sliced(ctx: Context, x: Value, ranges: Sequence[range]) -> Value:
     if all(span == range(dim) for span, dim in zip(ranges, x.dims)):
         return x
     if any(len(span) == 0 for span in ranges):
-        ctx.require(False, f"a result with elements is required, found an empty slice of shape {x.dims}")
+        ranges = [span if len(span) else range(0) for span in ranges]
+        sizes = [len(span) for span in ranges]
+        return ctx.op(SLICE, x, ctx.indices([span[0] if len(span) else 0 for span in ranges]), ctx.indices(sizes))
     if all(span.step == 1 or len(span) == 1 for span in ranges):
         sizes = [-1 if span[0] + len(span) == dim else len(span) for span, dim in zip(ranges, x.dims)]
         return ctx.op(SLICE, x, ctx.indices([span[0] for span in ranges]), ctx.indices(sizes))
@@ -74,7 +75,7 @@ def gather(ctx: Context, node: Node) -> Value:
     axis = ctx.axis(attribute(node, "axis", 0), x.rank)
     if positions.data is None:
         return ctx.op(GATHER, x, from_front(ctx, positions, x.dims[axis]), options=GatherOptions(axis=axis))
-    picked = _nonnegative(ctx, positions.data, x.dims[axis])
+    picked = nonnegative(ctx, positions.data, x.dims[axis])
     if picked.ndim == 0 and x.data is None:
         index = int(picked)
         part = sliced(ctx, x, [range(index, index + 1) if place == axis else range(dim) for place, dim in enumerate(x.dims)])
@@ -89,61 +90,13 @@ def from_front(ctx: Context, positions: Value, limits: int | Sequence[int]) -> V
     return ctx.op(SELECT_V2, ctx.binary(LESS, positions, 0), ctx.op(ADD, positions, ctx.like(positions, np.asarray(limits))), positions)
 
 
-def _nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
+def nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
+    """Constant positions counted from the front, all of them inside."""
     ctx.require(
         bool(np.all((positions >= -limit) & (positions < limit))),
         f"indices in [{-limit}, {limit}) are required, found {positions.min()} to {positions.max()}",
     )
     return np.asarray(np.where(positions < 0, positions + limit, positions))
-
-
-@lowers("GatherND", since=11)
-def gather_nd(ctx: Context, node: Node) -> Value:
-    ctx.require(attribute(node, "batch_dims", 0) == 0, f"batch_dims 0 is supported, found {attribute(node, 'batch_dims', 0)}")
-    x, positions = ctx.input(0), ctx.input(1)
-    if positions.data is not None:
-        depth = positions.dims[-1]
-        columns = [_nonnegative(ctx, positions.data[..., axis], x.dims[axis]) for axis in range(depth)]
-        positions = ctx.constant(np.stack(columns, axis=-1), np.int32)
-    else:
-        positions = from_front(ctx, positions, x.dims[: positions.dims[-1]])
-    return ctx.op(GATHER_ND, x, positions)
-
-
-@lowers("ScatterND", since=11)
-def scatter_nd(ctx: Context, node: Node) -> Value:
-    """Constant, distinct places: the parts that stay and the updates, joined and put in order."""
-    x, updates = ctx.input(0), ctx.input(2)
-    places = ctx.data(1)
-    ctx.require(attribute(node, "reduction", "none") == "none", "reduction none is supported, found another")
-    depth = places.shape[-1]
-    columns = tuple(_nonnegative(ctx, places[..., axis], x.dims[axis]) for axis in range(depth))
-    numbered = np.arange(x.size).reshape(x.dims)
-    written = numbered[columns].reshape(-1)
-    ctx.require(len(np.unique(written)) == len(written) == updates.size, "distinct places are required, found repeated ones")
-    if len(written) == x.size:
-        source = np.empty(x.size, np.int64)
-        source[written] = np.arange(x.size)
-        flat = ctx.reshape(updates, (x.size,))
-    else:
-        source = np.arange(x.size)
-        source[written] = x.size + np.arange(len(written))
-        parts = [ctx.reshape(x, (x.size,)), ctx.reshape(updates, (updates.size,))]
-        flat = ctx.op(CONCATENATION, *parts, options=ConcatenationOptions(axis=0))
-    if not np.array_equal(source, np.arange(flat.size)):
-        flat = ctx.op(GATHER, flat, ctx.constant(source, np.int32), options=GatherOptions(axis=0))
-    return ctx.reshape(flat, x.dims)
-
-
-@lowers("OneHot", since=9)
-def one_hot(ctx: Context, node: Node) -> Value:
-    positions, depth, values = ctx.input(0), int(ctx.data(1).reshape(-1)[0]), ctx.data(2)
-    off, on = values[0], values[1]
-    axis = attribute(node, "axis", -1)
-    axis = ctx.axis(axis, positions.rank + 1)
-    options = OneHotOptions(axis=-1 if axis == positions.rank else axis)
-    operands = from_front(ctx, cast_to(ctx, positions, np.dtype(np.int32)), depth), ctx.indices(depth), ctx.constant(on), ctx.constant(off)
-    return ctx.op(ONE_HOT, *operands, options=options)
 
 
 @lowers("Pad")
@@ -168,7 +121,9 @@ def pad(ctx: Context, node: Node) -> Value:
         return ctx.op(MIRROR_PAD, x, operand, options=MirrorPadOptions(mode=MirrorPadMode.REFLECT))
     if mode == "edge":
         return _edge_padded(ctx, x, rows)
-    ctx.require(mode == "constant", f"mode constant, reflect or edge is supported, found {mode}")
+    if mode == "wrap":
+        return _wrapped(ctx, x, rows)
+    ctx.require(mode == "constant", f"mode constant, reflect, edge or wrap is supported, found {mode}")
     value = scalar(node, "value", 2) or 0.0
     return ctx.op(PAD, x, operand) if value == 0.0 else ctx.op(PADV2, x, operand, ctx.like(x, value))
 
@@ -183,4 +138,13 @@ def _edge_padded(ctx: Context, x: Value, rows: Array) -> Value:
             parts.append(edge if count == 1 else ctx.op(TILE, edge, ctx.indices(times)) if count else None)
         joined = [part for part in (parts[0], x, parts[1]) if part is not None]
         x = x if len(joined) == 1 else ctx.op(CONCATENATION, *joined, options=ConcatenationOptions(axis=axis))
+    return x
+
+
+def _wrapped(ctx: Context, x: Value, rows: Array) -> Value:
+    """Each axis goes on with its elements from the other end."""
+    for axis, (before, after) in enumerate(rows.tolist()):
+        if before or after:
+            places = np.arange(-before, x.dims[axis] + after) % x.dims[axis]
+            x = ctx.op(GATHER, x, ctx.constant(places, np.int32), options=GatherOptions(axis=axis))
     return x

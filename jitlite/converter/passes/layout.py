@@ -130,11 +130,15 @@ class Relayout:
         """Adds the node's operator over new operands; output k is seen through permutations[k]."""
         assert isinstance(node.op, OpSpec)
         builder = Builder(self.target, node.outputs[0].name)
+        declared = [
+            (tuple(old.dims[axis] for axis in inverse(order)), np.dtype(old.dtype))
+            for old, order in zip(node.outputs, permutations, strict=True)
+        ]
         grids = [
             None if old.grid is None else old.grid.transposed(inverse(order)) for old, order in zip(node.outputs, permutations, strict=True)
         ]
         changed = None if options is None else options.copy()
-        made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else ())
+        made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else (), declared=declared)
         for old, new, permutation in zip(node.outputs, made, permutations, strict=True):
             assert tuple(new.dims[axis] for axis in permutation) == old.dims, f"'{old.name}' must keep shape {old.dims}"
             self.target.rename(new, physical_name(old.name, permutation))
