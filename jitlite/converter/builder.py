@@ -77,18 +77,15 @@ class Builder:
             options = spec.options()
         infos = tuple(None if value is None else tensor_info(value) for value in operands)
         name = f"{self.prefix};{suffix or spec.name.lower()}"
-        known = [*declared] or [((), np.dtype(grid.dtype)) for grid in grids if grid]
-        tables = [None if grid is None else grid.table() for grid in grids] or [None] * len(known)
-        outputs = tuple(
-            TensorInfo(shape, tensor_type(dtype), quantization=table, name=name)
-            for (shape, dtype), table in zip(known, tables, strict=True)
-        )
+        outputs = tuple(TensorInfo(shape, tensor_type(dtype), name=name) for shape, dtype in declared)
+        if grids:
+            outputs = tuple(TensorInfo((), tensor_type(grid.dtype), quantization=grid.table(), name=name) for grid in grids if grid)
         try:
             found = infer(Call(spec, options, infos, outputs, where=f"{spec.name} of '{self.prefix}'"))
         except NeedsValue:
             if not declared:
                 raise
-            found = [(info.shape, info.type) for info in outputs]
+            found = [(shape, tensor_type(dtype)) for shape, dtype in declared]
         require_kernel(spec, infos, self.prefix)
         grids = [*grids, *[None] * (len(found) - len(grids))]
         made = tuple(self.graph.value(name, shape, numpy_dtype(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
