@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jitlite.schemas.dtypes import has_numpy_dtype, numpy_dtype
 from jitlite.schemas.errors import CalibrationError
 from jitlite.schemas.strings import as_strings
-from jitlite.schemas.tables import Model
+from jitlite.schemas.tables import Model, TensorType
 
 Array = NDArray[Any]
 Feed = dict[str, Array]
@@ -90,12 +90,13 @@ def model_inputs(model: Model) -> tuple[ModelInput, ...]:
     inputs = []
     for index in graph.inputs:
         tensor = graph.tensors[index]
-        if not has_numpy_dtype(tensor.type):
-            raise CalibrationError(f"input '{tensor.name}': a numeric type is required, found {tensor.type.name}")
+        if not has_numpy_dtype(tensor.type) and tensor.type is not TensorType.STRING:
+            raise CalibrationError(f"input '{tensor.name}': a numeric type or text is required, found {tensor.type.name}")
         maps = [entry for signature in model.signature_defs if signature.subgraph_index == 0 for entry in signature.inputs]
         names = dict.fromkeys((tensor.name, *(entry.name for entry in maps if entry.tensor_index == index)))
         shape = tuple(tensor.shape_signature) if len(tensor.shape_signature) == len(tensor.shape) else tuple(tensor.shape)
-        inputs.append(ModelInput(tensor.name, tuple(names), shape, numpy_dtype(tensor.type)))
+        dtype = np.dtype(np.bytes_) if tensor.type is TensorType.STRING else numpy_dtype(tensor.type)
+        inputs.append(ModelInput(tensor.name, tuple(names), shape, dtype))
     if len({found.name for found in inputs}) != len(inputs):
         raise CalibrationError(f"model inputs: different tensor names are required, found {', '.join(found.name for found in inputs)}")
     return tuple(inputs)

@@ -62,11 +62,11 @@ class MainGraph:
         return self.is_real(tensor) and tensor not in self.constants
 
     def value(self, tensor: int) -> NDArray[Any] | None:
-        """The data of a constant; None for others, for empty ones without data and for data outside the file."""
+        """The data of a constant; None for others, for text, for empty ones without data and for data outside the file."""
         if tensor not in self.constants:
             return None
         found = self.tensors[tensor]
-        if found.external_buffer or found.sparsity is not None:
+        if found.external_buffer or found.sparsity is not None or found.type is TensorType.STRING:
             return None
         data = tensor_data(self.model, found)
         return np.zeros(found.shape, np.float32) if data is None and self.is_real(tensor) else data

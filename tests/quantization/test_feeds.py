@@ -214,12 +214,22 @@ def test_other_sources_are_misuse(source):
         load_feeds(source, image_model())
 
 
-def test_inputs_need_different_names_and_numbers():
+def test_inputs_need_different_names_and_values():
     twins = model_with(("x", (1, 2), TensorType.FLOAT32), ("x", (1, 2), TensorType.FLOAT32))
     with pytest.raises(CalibrationError, match="different tensor names are required, found x, x"):
         load_feeds([], twins)
-    with pytest.raises(CalibrationError, match="input 's': a numeric type is required, found STRING"):
-        load_feeds([], model_with(("s", (1,), TensorType.STRING)))
+    with pytest.raises(CalibrationError, match="input 's': a numeric type or text is required, found RESOURCE"):
+        load_feeds([], model_with(("s", (1,), TensorType.RESOURCE)))
+
+
+@pytest.mark.parametrize("given", [np.array([["a"], ["ü"]]), np.array([[b"a"], ["ü".encode()]])])
+def test_text(given):
+    model = model_with(("s", (1,), TensorType.STRING))
+    assert [feed["s"].tolist() for feed in load_feeds([{"s": given}], model)] == [[b"a"], ["ü".encode()]]
+    with pytest.raises(CalibrationError, match="found dtype float32"):
+        list(load_feeds([{"s": np.zeros((2, 1), np.float32)}], model))
+    with pytest.raises(CalibrationError, match="text or bytes are required, found int"):
+        list(load_feeds([{"s": np.array([[1], ["a"]], np.object_)}], model))
 
 
 def test_a_tensor_name_wins_over_another_inputs_signature_name():
