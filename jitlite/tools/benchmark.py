@@ -4,11 +4,10 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -19,12 +18,15 @@ from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import random_samples
 from jitlite.tools.latency import RunOptions, Timings, measure, speedup
+from jitlite.tools.operators import LOADED, operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option, range_option, seed_option, threads_option
+from jitlite.tools.probe import Setup
 from jitlite.tools.profile import NodeTime, by_type, profile_nodes
 from jitlite.tools.runners import TfliteModel, is_onnx
 
 TOP_NODES = 10
 PROBES = 3
+PLAIN = Setup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Measurement:
     "--max-secs", type=click.FloatRange(min=0, min_open=True), metavar="S", default=150.0, show_default=True, help="Most time, each model."
 )
 @delegate_options
+@operators_option
 @click.option("--profile", "with_profile", is_flag=True, help="Show which operators take the time.")
 @range_option
 @seed_option
@@ -97,6 +100,7 @@ def benchmark(models: tuple[Path, ...], **options: Any) -> None:
     processes, three for each model, with compiled kernels in the cache. Inputs are random; those of any size have the size the file states.
     """
     run_options = RunOptions(options["warmup_runs"], options["num_runs"], options["min_secs"], options["max_secs"])
+    setup = Setup(options["delegate"], options["delegate_settings"], LOADED)
     with progress("measuring", int(run_options.min_secs * 1000) * len(models)) as advance:
         found = measure_models(
             models,
@@ -105,13 +109,12 @@ def benchmark(models: tuple[Path, ...], **options: Any) -> None:
             bounds=options["bounds"],
             seed=options["seed"],
             with_profile=options["with_profile"],
-            delegate=options["delegate"],
-            delegate_settings=options["delegate_settings"],
+            setup=setup,
             advance=advance,
         )
     verdicts = [verdict(found[0], other) for other in found[1:]]
     if options["as_json"]:
-        print_json({"machine": machine(), "models": [item.as_dict() for item in found], "verdicts": verdicts})
+        print_json({"machine": machine(), "delegate": setup.delegate, "models": [item.as_dict() for item in found], "verdicts": verdicts})
         return
     results().print(_table(found))
     if options["with_profile"]:
@@ -130,15 +133,14 @@ def measure_models(
     bounds: tuple[float, float] | None = None,
     seed: int = 0,
     with_profile: bool = False,
-    delegate: str | None = None,
-    delegate_settings: Mapping[str, str] = MappingProxyType({}),
+    setup: Setup = PLAIN,
     advance: Any = lambda count: None,
 ) -> list[Measurement]:
-    """Measures .tflite files; ToolError or the interpreter's errors when one cannot run. `delegate` runs what it takes of each."""
+    """Measures .tflite files; ToolError or the interpreter's errors when one cannot run. `setup` is for all of them."""
     for path in paths:
         if is_onnx(path):
             raise ToolError(f"{path}: a .tflite model is required, found an ONNX model; `jitlite convert` makes one from it")
-    loaded = [TfliteModel(path, num_threads=num_threads, delegates=open_delegate(delegate, delegate_settings)) for path in paths]
+    loaded = [TfliteModel(path, num_threads=num_threads, delegates=open_delegate(setup.delegate, setup.options)) for path in paths]
     for model in loaded:
         (feed,) = random_samples(model.inputs, 1, seed, bounds)
         model.set_inputs({port.name: port.to_raw(feed[port.name]) for port in model.inputs})
@@ -148,7 +150,7 @@ def measure_models(
         Measurement(
             path,
             path.stat().st_size,
-            run_probe(path, num_threads, delegate, delegate_settings),
+            run_probe(path, num_threads, setup),
             timing,
             tuple(profile_nodes(model.interpreter)) if with_profile else (),
         )
@@ -156,21 +158,14 @@ def measure_models(
     ]
 
 
-def run_probe(
-    path: Path,
-    num_threads: int | None,
-    delegate: str | None = None,
-    delegate_settings: Mapping[str, str] = MappingProxyType({}),
-    processes: int = PROBES,
-) -> dict[str, int]:
+def run_probe(path: Path, num_threads: int | None, setup: Setup = PLAIN, processes: int = PROBES) -> dict[str, int]:
     """Start-up times and memory of a model, each the median of several processes of its own."""
-    delegate_arguments = [delegate, json.dumps(dict(delegate_settings))] if delegate is not None else []
-    found = [_probe_once(path, num_threads, delegate_arguments) for _ in range(processes)]
+    found = [_probe_once(path, num_threads, setup) for _ in range(processes)]
     return {name: int(median(probe[name] for probe in found)) for name in found[0]}
 
 
-def _probe_once(path: Path, num_threads: int | None, delegate_arguments: Sequence[str]) -> dict[str, int]:
-    command = [sys.executable, "-m", "jitlite.tools.probe", str(path), str(num_threads or 0), *delegate_arguments]
+def _probe_once(path: Path, num_threads: int | None, setup: Setup) -> dict[str, int]:
+    command = [sys.executable, "-m", "jitlite.tools.probe", str(path), str(num_threads or 0), setup.as_json()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -15,6 +15,7 @@ from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.difference import Difference
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.operators import operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option, range_option, seed_option, threads_option
 from jitlite.tools.ports import Array, RunnableModel
 from jitlite.tools.runners import open_model
@@ -62,6 +63,7 @@ class CompareRequest:
 @seed_option
 @threads_option
 @delegate_options
+@operators_option
 @json_option
 def compare(first: Path, second: Path, **options: Any) -> None:
     """Compare model B with model A, the reference; each is a .tflite or an .onnx file.

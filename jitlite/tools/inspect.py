@@ -13,6 +13,7 @@ from jitlite.tools.console import byte_text, print_json, progress, results, shap
 from jitlite.tools.delegates import delegate_options, describe_delegate, open_delegate, print_delegate
 from jitlite.tools.description import describe_onnx, describe_tflite
 from jitlite.tools.errors import ToolError
+from jitlite.tools.operators import operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option
 from jitlite.tools.runners import is_onnx
 
@@ -33,6 +34,7 @@ SHOWN_PLACES = 8
 @click.argument("model", type=FilePath())
 @click.option("--text", "as_text", is_flag=True, help="Print the whole .tflite model as text, a line for every tensor and operator.")
 @delegate_options
+@operators_option
 @json_option
 def inspect(model: Path, as_text: bool, delegate: str | None, delegate_settings: Mapping[str, str], as_json: bool) -> None:
     """Show what MODEL (.tflite or .onnx) holds: inputs, outputs, signatures, operators, sizes and quantization.

@@ -13,6 +13,7 @@ from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import is_batched, load_samples, random_samples, stack_outputs
 from jitlite.tools.files import check_output, npy_bytes, npz_bytes, write_file
+from jitlite.tools.operators import operators_option
 from jitlite.tools.options import (
     ExampleCommand,
     FilePath,
@@ -73,6 +74,7 @@ class RunRequest:
 @seed_option
 @threads_option
 @delegate_options
+@operators_option
 @force_option
 @json_option
 def run(model: Path, **options: Any) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from jitlite.interpreter.binding.registry import BINDINGS
+from jitlite.interpreter.custom import CUSTOM_OPERATORS, custom_call
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas import Model, UnsupportedError
 from jitlite.schemas.model import builtin_code, operator_name, options_of, printable
@@ -10,7 +11,7 @@ from jitlite.schemas.ops.spec import Call, NeedsValue, TensorInfo, find_spec, in
 from jitlite.schemas.record import replace
 from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.strings import StringConstants
-from jitlite.schemas.tables import Operator, TensorType
+from jitlite.schemas.tables import BuiltinOperator, Operator, TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class _Subgraph:
     def _plan(self, op: Operator, where: str) -> list[TensorInfo | None]:
         """The operator's results, None where their shapes are not known yet."""
         code = self.model.operator_codes[op.opcode_index]
+        if builtin_code(code) is BuiltinOperator.CUSTOM and code.custom_code in CUSTOM_OPERATORS:
+            return self._custom(op, where)
         spec = find_spec(builtin_code(code), operator_name(self.model, op))
         if spec is None:
             raise UnsupportedError(f"{where}: the operator is not supported")
@@ -82,6 +85,17 @@ class _Subgraph:
         BINDINGS[spec](call)
         is_folded = all(info is None or info.value is not None for info in inputs)
         return [None] * len(outputs) if is_folded else list(outputs)
+
+    def _custom(self, op: Operator, where: str) -> list[TensorInfo | None]:
+        """The results of an operator that a user registered."""
+        code = self.model.operator_codes[op.opcode_index]
+        inputs = tuple(None if index < 0 else self._info(index) for index in op.inputs)
+        declared = tuple(self._declared(index) for index in op.outputs)
+        if any(info is None and index >= 0 for info, index in zip(inputs, op.inputs)):
+            return [None] * len(declared)
+        fields = {"version": code.version, "where": where, "custom_options": bytes(op.custom_options)}
+        _, shapes = CUSTOM_OPERATORS[code.custom_code].resolve(custom_call(code.custom_code, inputs=inputs, outputs=declared, **fields))
+        return [None] * len(declared) if shapes is None else [replace(info, shape=shape) for info, (shape, _) in zip(declared, shapes)]
 
     def _info(self, index: int) -> TensorInfo | None:
         if index not in self.infos:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.interpreter.test_custom import flex, model_of
 from tests.tools.network import Files, fail, parsed, succeed
 
 
@@ -49,3 +50,32 @@ def test_measures(files: Files) -> None:
     found = parsed("benchmark", files.float32, "--delegate", "numpy", "--min-secs", "0", "--num-runs", "2", "--profile")
     ops = [group["op"] for group in found["models"][0]["profile"]["by_type"]]
     assert any(op.startswith("DELEGATE numpy") for op in ops)
+
+
+OPERATORS = """
+import jitlite
+
+
+@jitlite.custom_operator("Softsign", infer=lambda call: [call.inputs[0]])
+def softsign(x, scale):
+    return x / (abs(x) + type(x.flat[0])(scale))
+"""
+
+
+def test_custom_operators_from_a_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("jitlite.interpreter.custom.CUSTOM_OPERATORS", operators := {})
+    monkeypatch.setattr("jitlite.tools.support.CUSTOM_OPERATORS", operators)
+    monkeypatch.setattr("jitlite.tools.operators.LOADED", loaded := [])
+    monkeypatch.setattr("jitlite.tools.benchmark.LOADED", loaded)
+    model, file = tmp_path / "model.tflite", tmp_path / "operators.py"
+    model.write_bytes(model_of("Softsign", flex(scale=2.0)))
+    file.write_text(OPERATORS)
+    assert "Softsign: the operator is not supported" in succeed("inspect", model).stdout
+    fail("run", model, "--random")
+    assert parsed("inspect", model, "--custom-operators", file)["unsupported"] == []
+    parsed("run", model, "--random", "--custom-operators", file)
+    found = parsed("benchmark", model, "--custom-operators", file, "--min-secs", "0", "--num-runs", "2")
+    assert found["models"][0]["first_inference_us"] > 0
+    file.write_text("1 // 0")
+    assert "ZeroDivisionError" in fail("run", model, "--random", "--custom-operators", file)
+    fail("run", model, "--random", "--custom-operators", tmp_path / "none.py")
