@@ -7,7 +7,8 @@ import onnx
 
 from jitlite.converter.batch import merge_batches
 from jitlite.converter.emit import emit
-from jitlite.converter.importer import expand_functions, graph_inputs, load_model
+from jitlite.converter.functions import expand_functions
+from jitlite.converter.importer import graph_inputs, load_model
 from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph

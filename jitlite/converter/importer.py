@@ -1,7 +1,7 @@
 """From an ONNX file to a `Graph` of ONNX nodes: parse, load external data, inline functions, check, bind input shapes."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,45 +48,11 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
         if version < OLDEST_OPSET:
             model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
             opsets = opset_versions(model)
-        if all(_schema(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
+        if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
             onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, EncodeError, ValueError, RuntimeError, TypeError) as error:
-        raise ConversionError(f"{where}: the ONNX checker says: {_first_line(error)}") from error
+        raise ConversionError(f"{where}: the ONNX checker says: {first_line(error)}") from error
     return model
-
-
-NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeLinear"})
-"""Operators whose definition as a function is no use: random, a loop, or in integers."""
-
-
-MOST_EXPANSIONS = 4
-"""How often the nodes of a function may be functions again."""
-
-
-def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.ModelProto:
-    """The model with operators that ONNX defines as functions of others replaced by these, but for those named in `kept`."""
-    for _ in range(MOST_EXPANSIONS):
-        names = _expandable(model, kept)
-        if not names:
-            break
-        try:
-            model = onnx.inliner.inline_selected_functions(model, names, inline_schema_functions=True)
-        except (RuntimeError, ValueError, TypeError) as error:
-            shown = ", ".join(sorted(name for _, name in names))
-            raise ConversionError(f"ONNX model: cannot expand {shown}: {_first_line(error)}") from error
-    return model
-
-
-def _expandable(model: onnx.ModelProto, kept: Collection[str]) -> list[tuple[str, str]]:
-    """Domain and name of the operators in a model that are functions of others and not kept."""
-    opsets = opset_versions(model)
-    wanted = set()
-    for node in model.graph.node:
-        if node.domain in DEFAULT_DOMAINS and node.op_type not in kept and node.op_type not in NOT_EXPANDED:
-            schema = _schema(node, opsets)
-            if schema is not None and (schema.has_function or schema.has_context_dependent_function):
-                wanted.add((node.domain, node.op_type))
-    return sorted(wanted)
 
 
 def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
@@ -119,7 +85,7 @@ def _check_texts(message: Message, where: str) -> None:
         raise ConversionError(f"{where}: texts in UTF-8 are required, found {error.object[:20]!r}") from error
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
 
@@ -129,7 +95,7 @@ def opset_versions(model: onnx.ModelProto) -> dict[str, int]:
     return {"" if entry.domain in DEFAULT_DOMAINS else entry.domain: entry.version for entry in model.opset_import}
 
 
-def _schema(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Any:
+def schema_of(node: onnx.NodeProto, opsets: Mapping[str, int]) -> Any:
     domain = "" if node.domain in DEFAULT_DOMAINS else node.domain
     try:
         return onnx.defs.get_schema(node.op_type, opsets.get(domain, 0), domain)
@@ -170,7 +136,7 @@ def add_nodes(graph: Graph, nodes: Iterable[onnx.NodeProto], known: dict[str, Va
     added = []
     for proto in nodes:
         domain = "" if proto.domain in DEFAULT_DOMAINS else proto.domain
-        schema = _schema(proto, opsets)
+        schema = schema_of(proto, opsets)
         op = OnnxOp(proto.op_type, domain, schema.since_version if schema is not None else 0, opsets.get(domain, 0))
         _check_attributes(proto, schema)
         operands: list[Value | None] = []
@@ -224,7 +190,7 @@ def decode_tensor(tensor: TensorProto) -> np.ndarray[Any, Any]:
     try:
         return np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError, KeyError, NotImplementedError, OverflowError, UnicodeDecodeError) as error:
-        raise ConversionError(f"tensor '{tensor.name}': {_first_line(error)}") from error
+        raise ConversionError(f"tensor '{tensor.name}': {first_line(error)}") from error
 
 
 def _densify(sparse: onnx.SparseTensorProto) -> np.ndarray[Any, Any]:
@@ -238,5 +204,5 @@ def _densify(sparse: onnx.SparseTensorProto) -> np.ndarray[Any, Any]:
         places = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), dims)
         flat[places] = values
     except (ValueError, IndexError) as error:
-        raise ConversionError(f"{where}: indices inside {dims} are required: {_first_line(error)}") from error
+        raise ConversionError(f"{where}: indices inside {dims} are required: {first_line(error)}") from error
     return flat.reshape(dims)

@@ -68,6 +68,8 @@ def _whole_numbers(node: Node) -> list[Value | None]:
 
 def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Problems) -> Sequence[Value]:
     assert isinstance(node.op, OnnxOp)
+    if node in problems.reported:
+        return ()
     function = lowering_for(node.op)
     if problems.is_tainted((*node.inputs, *node.outputs)):
         problems.tainted.update(node.outputs)

@@ -21,6 +21,7 @@ class Problems:
 
     lines: dict[str, None] = field(default_factory=dict)
     tainted: set[Value] = field(default_factory=set)
+    reported: set[Node] = field(default_factory=set)
     inputs: dict[str, None] = field(default_factory=dict)
     """Graph inputs whose values would have to be known."""
 
@@ -31,6 +32,7 @@ class Problems:
         name = node.name or (node.outputs[0].name if node.outputs else "")
         self.lines[f"node '{name}' ({node.kind}, {opset}): {reason}"] = None
         self.tainted.update(node.outputs)
+        self.reported.add(node)
         self.inputs.update(dict.fromkeys(_inputs_behind(constants)))
 
     def is_tainted(self, values: Iterable[Value | None]) -> bool:

@@ -19,6 +19,7 @@ from jitlite.schemas.ops.comparison import (
     NOT_EQUAL,
     SELECT_V2,
 )
+from jitlite.schemas.ops.reduce import REDUCE_MAX, REDUCE_MIN
 from jitlite.schemas.ops.spec import OpSpec
 
 BINARY: dict[str, OpSpec] = {
@@ -35,8 +36,23 @@ BINARY: dict[str, OpSpec] = {
 
 @lowers(*BINARY, since=7)
 def binary(ctx: Context, node: Node) -> Value:
-    a, b = ctx.input(0), ctx.input(1)
-    return unsigned_comparison(ctx, node.kind, a, b) if a.dtype == np.uint64 else ctx.op(BINARY[node.kind], a, b)
+    x, y = ctx.input(0), ctx.input(1)
+    if x.dtype == np.uint64:
+        return unsigned_comparison(ctx, node.kind, x, y)
+    if node.kind == "Equal":
+        for value, other in ((x, y), (y, x)):
+            if other.data is not None and other.size == 1 and other.data.dtype.kind == "f" and np.all(np.isinf(other.data)):
+                return _equals_infinity(ctx, value, float(other.data.reshape(())))
+    return ctx.op(BINARY[node.kind], x, y)
+
+
+def _equals_infinity(ctx: Context, x: Value, infinity: float) -> Value:
+    """Where x is the infinity. REDUCE_MAX of nothing but -inf is the lowest finite number, REDUCE_MIN of inf the highest: these count too."""
+    extreme = REDUCE_MAX if infinity < 0 else REDUCE_MIN
+    if x.producer is None or x.producer.op is not extreme:
+        return ctx.binary(EQUAL, x, infinity)
+    limits = np.finfo(np.float32)
+    return ctx.binary(LESS_EQUAL, x, float(limits.min)) if infinity < 0 else ctx.binary(GREATER_EQUAL, x, float(limits.max))
 
 
 @lowers("Not")
@@ -53,7 +69,7 @@ def is_nan(ctx: Context, node: Node) -> Value:
 def is_inf(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
     both = attribute(node, "detect_negative", 1), attribute(node, "detect_positive", 1)
-    found = [ctx.binary(EQUAL, x, sign * np.inf) for sign, wanted in zip((-1, 1), both, strict=True) if wanted]
+    found = [_equals_infinity(ctx, x, sign * np.inf) for sign, wanted in zip((-1, 1), both, strict=True) if wanted]
     ctx.require(bool(found), "detect_negative or detect_positive is required, found neither")
     return found[0] if len(found) == 1 else ctx.op(LOGICAL_OR, *found)
 

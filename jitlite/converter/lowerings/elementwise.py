@@ -3,11 +3,12 @@
 import numpy as np
 
 from jitlite.converter.attributes import attribute
-from jitlite.converter.graph import Node, Value
+from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings import wide_integers
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.schemas.ops.comparison import SELECT_V2
 from jitlite.schemas.ops.elementwise import (
     ABS,
     ADD,
@@ -55,8 +56,22 @@ def unary(ctx: Context, node: Node) -> Value:
 
 @lowers(*BINARY, since=7)
 def binary(ctx: Context, node: Node) -> Value:
-    a, b = ctx.input(0), ctx.input(1)
-    return wide_integers.unsigned(ctx, node.kind, a, b) if a.dtype == np.uint64 else ctx.op(BINARY[node.kind], a, b)
+    x, y = ctx.input(0), ctx.input(1)
+    if x.dtype == np.uint64:
+        return wide_integers.unsigned(ctx, node.kind, x, y)
+    if node.kind == "Add":
+        for value, other in ((x, y), (y, x)):
+            if other.data is not None and other.data.dtype.kind == "f" and np.any(np.isinf(other.data)):
+                return _masked(ctx, value, other.data)
+    return ctx.op(BINARY[node.kind], x, y)
+
+
+def _masked(ctx: Context, x: Value, mask: Array) -> Value:
+    """The sum where ADD, which makes infinities finite, would not do: the mask itself where it is infinite."""
+    finite = np.isfinite(mask)
+    rest = np.where(finite, mask, 0)
+    total = ctx.op(ADD, x, ctx.like(x, rest)) if np.any(rest) else x
+    return ctx.op(SELECT_V2, ctx.constant(finite), total, ctx.like(x, mask))
 
 
 @lowers("Div", since=7)

@@ -7,7 +7,6 @@ shape is known before its users are looked at. An If whose condition becomes con
 from collections import deque
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,25 +15,24 @@ from onnx.reference import ReferenceEvaluator
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
-from jitlite.converter.importer import add_nodes, decode_tensor, element_dtype
+from jitlite.converter.importer import element_dtype
 from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.shapes import correct_shapes
-from jitlite.converter.problems import Problems
-from jitlite.schemas.errors import ConversionError
+from jitlite.converter.passes.unroll import SUBGRAPH_OPS, Scopes, unrolled
+from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.ops.operands import INT32_MAX
 
 MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
 IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
-SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MAX_UNSIZED_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the walk reads besides the graph: `names` finds the value an ONNX name stands for."""
+    """What the walk reads besides the graph."""
 
-    names: dict[str, Value]
+    scopes: Scopes
     opsets: dict[str, int]
     limit_bytes: int
     problems: Problems
@@ -45,15 +43,18 @@ def fold_constants(graph: Graph, names: dict[str, Value], opsets: dict[str, int]
 
     Nodes that break a rule of shape inference are added to `problems`.
     """
-    source = _Source(names, opsets, limit_bytes, problems)
+    source = _Source(Scopes(names, opsets), opsets, limit_bytes, problems)
     waiting = deque(graph.nodes)
     while waiting:
         node = waiting.popleft()
         assert isinstance(node.op, OnnxOp)
-        if node.kind == "If" and node.input(0).data is not None:
-            waiting.extendleft(reversed(_take_branch(graph, node, source)))
-        elif problems.is_tainted(node.inputs) or not node.op.since or node.kind in SUBGRAPH_OPS:
+        if problems.is_tainted(node.inputs) or not node.op.since:
             problems.tainted.update(node.outputs)
+        elif node.kind in SUBGRAPH_OPS:
+            try:
+                waiting.extendleft(reversed(unrolled(graph, node, source.scopes)))
+            except Unlowerable as reason:
+                problems.add(node, str(reason), [] if reason.operand is None else [node.optional(reason.operand)])
         else:
             _infer(node, source)
             if constants(node.inputs) or node.kind in ("Shape", "Size"):
@@ -123,7 +124,7 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
             return
     for value, result in zip(node.outputs, results, strict=False):
         folded = graph.constant(result, f"{value.name};folded", grid_behind(node))
-        source.names[value.name] = folded
+        source.scopes.replace(value, folded)
         graph.replace_uses(value, folded)
         if value in graph.outputs:
             graph.outputs = [folded if output is value else output for output in graph.outputs]
@@ -172,24 +173,3 @@ def _graph_of(node: Node) -> onnx.GraphProto:
 def _data(value: Value) -> Array:
     assert value.data is not None, f"'{value.name}' is not constant"
     return value.data
-
-
-def _take_branch(graph: Graph, node: Node, source: _Source) -> list[Node]:
-    """Replaces an If with a constant condition by the nodes of its branch, which are returned."""
-    branch: Any = attribute(node, "then_branch" if bool(_data(node.input(0)).reshape(-1)[0]) else "else_branch")
-    if branch is None or len(branch.output) != len(node.outputs):
-        raise ConversionError(f"node '{node.name}' (If): a branch with {len(node.outputs)} outputs is required")
-    scope = dict(source.names)
-    for tensor in branch.initializer:
-        scope[tensor.name] = graph.constant(decode_tensor(tensor), tensor.name)
-    added = add_nodes(graph, branch.node, scope, source.opsets)
-    for value, info in zip(node.outputs, branch.output, strict=True):
-        if info.name not in scope:
-            raise ConversionError(f"node '{node.name}' (If): no node makes the branch's output '{info.name}'")
-        found = scope[info.name]
-        if not graph.can_redirect(value, found):
-            raise ConversionError(f"node '{node.name}' (If): branch output '{info.name}' cannot become the graph output '{value.name}'")
-        source.names[value.name] = found
-        graph.redirect(value, found)
-    graph.remove(node)
-    return added
