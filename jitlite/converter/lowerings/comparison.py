@@ -47,7 +47,7 @@ def binary(ctx: Context, node: Node) -> Value:
 
 
 def _equals_infinity(ctx: Context, x: Value, infinity: float) -> Value:
-    """Where x is the infinity. REDUCE_MAX of nothing but -inf is the lowest finite number, REDUCE_MIN of inf the highest: these count too."""
+    """Where x is the infinity. Of nothing but -inf REDUCE_MAX gives the lowest number, of inf REDUCE_MIN the highest: these count too."""
     extreme = REDUCE_MAX if infinity < 0 else REDUCE_MIN
     if x.producer is None or x.producer.op is not extreme:
         return ctx.binary(EQUAL, x, infinity)
