@@ -42,10 +42,12 @@ class Grid:
         return QuantizationParameters(scale=list(self.scales), zero_point=list(self.zero_points), quantized_dimension=self.axis)
 
     def signed(self) -> "Grid":
-        """The same real numbers, held as int8 where the type has 8 bits or fewer: every number of uint8 less 128."""
+        """The same real numbers, held as int8 where the type has 8 bits or fewer: those of uint8 less 128, those of uint4 less 8."""
         if self.dtype == "uint8":
             return replace(self, dtype="int8", zero_points=tuple(zero_point - 128 for zero_point in self.zero_points))
-        return replace(self, dtype="int8") if self.dtype in ("int4", "uint4") else self
+        if self.dtype == "uint4":
+            return replace(self, dtype="int8", zero_points=tuple(zero_point - 8 for zero_point in self.zero_points))
+        return replace(self, dtype="int8") if self.dtype == "int4" else self
 
     def unsigned(self) -> "Grid":
         """The inverse of `signed`: uint8 in place of int8."""

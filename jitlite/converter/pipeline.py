@@ -20,12 +20,14 @@ from jitlite.converter.passes.fuse import (
     scale_into_weights,
     shift_into_bias,
 )
+from jitlite.converter.passes.integer import CLOSING_RULES, INTEGER_RULES
 from jitlite.converter.passes.layout import RULES, lay_out
 from jitlite.converter.passes.patterns import gelu, hard_swish
 from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.share import share
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
+from jitlite.schemas.ops.conversion import QUANTIZE
 
 assert {layout_reshape.reshape, layout_rules.unary} <= set(RULES.values()), "importing these modules registers their rules"
 
@@ -63,5 +65,14 @@ def to_tflite_graph(model: onnx.ModelProto, shapes: dict[str, Shape], options: C
     rewrite(laid_out, TFLITE_RULES, trace)
     share(laid_out)
     rewrite(laid_out, TFLITE_RULES, trace)
+    if any(node.kind == QUANTIZE.name for node in laid_out.nodes):
+        _work_on_integers(laid_out, trace)
     laid_out.verify()
     return laid_out
+
+
+def _work_on_integers(graph: Graph, trace: Trace) -> None:
+    rewrite(graph, INTEGER_RULES, trace)
+    rewrite(graph, CLOSING_RULES, trace)
+    share(graph)
+    rewrite(graph, TFLITE_RULES, trace)

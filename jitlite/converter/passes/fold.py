@@ -26,6 +26,8 @@ MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
 IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
 MAX_UNSIZED_ELEMENTS = 1 << 20
+EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21}
+"""Opsets whose definition the evaluator has of operators that it does not know in all earlier ones, which they include."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
     assert isinstance(node.op, OnnxOp)
     if node.op.domain or node.kind in IMPURE or not _fits(node, source.limit_bytes):
         return
-    results = _evaluate(node, source.opsets | {node.op.domain: node.op.opset})
+    version = max(node.op.opset, EVALUATED_SINCE.get(node.kind, 0))
+    results = _evaluate(node, source.opsets | {node.op.domain: version})
     if results is None:
         return
     for value, result in zip(node.outputs, results, strict=False):

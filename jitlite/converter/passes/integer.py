@@ -1,0 +1,359 @@
+"""Rules that let operators between DEQUANTIZE and QUANTIZE work on the whole numbers themselves, with the graph's own grids.
+
+What moves elements takes DEQUANTIZE behind it or QUANTIZE in front of it; what computes becomes its 8-bit (or 16-bit) form. Numbers of
+uint8 are held as int8, 128 less, which the kernels with one scale a channel need; such changes of type alone are exact, and those left over
+between operators are dropped again. Operators without such a form stay between DEQUANTIZE and QUANTIZE.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from jitlite.converter.builder import Builder
+from jitlite.converter.graph import Graph, Node, Value
+from jitlite.converter.grids import Grid
+from jitlite.converter.rewrite import rule
+from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
+from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
+from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
+from jitlite.schemas.ops.resize import RESIZE_BILINEAR
+from jitlite.schemas.ops.spec import NeedsValue, OpSpec, QuantKind, load_specs
+from jitlite.schemas.tables import BuiltinOperator, TensorType
+
+AVERAGING = frozenset({AVERAGE_POOL_2D.name, RESIZE_BILINEAR.name})
+"""Operators whose results keep the grid of their operand but are rounded to it."""
+MOVING = tuple(spec.name for spec in load_specs().values() if spec.quant.kind is QuantKind.SAME and len(spec.outputs) == 1)
+COMPUTING = tuple(
+    spec.name
+    for spec in load_specs().values()
+    if spec.quant.kind in (QuantKind.FREE, QuantKind.FIXED) and spec.code is not BuiltinOperator.QUANTIZE
+)
+WIDEST_STEP = 2.0
+"""How many steps of the result one step of what it is rounded from may be, so that both roundings together are off by one at most."""
+TYPES = {"int8": TensorType.INT8, "uint8": TensorType.UINT8, "int16": TensorType.INT16}
+
+
+def _is(node: Node | None, spec: OpSpec) -> bool:
+    return node is not None and node.op is spec
+
+
+def _whole(value: Value) -> Value | None:
+    """The whole numbers on one grid that DEQUANTIZE turns into this value."""
+    node = value.producer
+    if node is None or node.op is not DEQUANTIZE:
+        return None
+    numbers = node.input(0)
+    return numbers if numbers.grid is not None and numbers.grid.is_per_tensor else None
+
+
+def _result_grid(graph: Graph, node: Node) -> Grid | None:
+    """The one grid all results of real numbers are quantized to; None where somebody reads the real numbers, or several grids are asked for."""
+    grids = set()
+    for value in node.outputs:
+        if value in graph.outputs or value.dtype != np.float32:
+            return None
+        for user in value.uses:
+            if user.op is not QUANTIZE:
+                return None
+            grids.add(user.output.grid)
+    grid = grids.pop() if len(grids) == 1 else None
+    return grid if grid is not None and grid.is_per_tensor else None
+
+
+def _reals(node: Node) -> list[int]:
+    """The places of the operands that carry real numbers, weights and biases aside."""
+    assert isinstance(node.op, OpSpec)
+    quant = node.op.quant
+    places = range(len(node.inputs)) if quant.activations is None else quant.activations
+    return [place for place in places if node.optional(place) is not None and place not in (quant.weight, quant.bias)]
+
+
+def _lies_on(value: Value, grid: Grid) -> bool:
+    """True when every element of a constant is a real number of the grid."""
+    assert value.data is not None
+    numbers = grid.quantized(value.data).astype(np.float64)
+    back = (numbers - grid.zero_points[0]) * grid.scales[0]
+    return bool(np.all(np.abs(back - value.data) <= 1e-3 * grid.scales[0]))
+
+
+def _quantized(builder: Builder, value: Value, grid: Grid) -> Value:
+    """The whole numbers nearest to a value of real numbers."""
+    if value.data is not None:
+        return builder.graph.constant(grid.quantized(value.data), value.name, grid)
+    return builder.op(QUANTIZE, value, grid=grid)
+
+
+def _replace(graph: Graph, node: Node, operands: Sequence[Value | None], grid: Grid) -> tuple[Value, ...] | str:
+    """Adds the node's operator over whole numbers, with results on the grid; or the reason its specification gives against it."""
+    assert isinstance(node.op, OpSpec)
+    builder = Builder(graph, node.outputs[0].name)
+    try:
+        made = builder.ops(node.op, *operands, options=node.options, suffix="integer", grids=[grid] * len(node.outputs))
+    except (InvalidModelError, UnsupportedError, NeedsValue) as error:
+        return f"operands its integer form takes are required: {error}"
+    if any(value.dtype != np.dtype(grid.dtype) for value in made):
+        graph.remove_dead()
+        return f"an integer form with results of {grid.dtype} is required"
+    return made
+
+
+def _settle(graph: Graph, node: Node, made: Sequence[Value]) -> None:
+    """Puts whole numbers in the place of the quantized results of a node."""
+    for old, new in zip(node.outputs, made, strict=True):
+        for user in old.users:
+            if user.output in graph.outputs:
+                graph.redirect(user.output, new)
+            else:
+                graph.replace_uses(user.output, new)
+                graph.take_name(user.output, new)
+            graph.remove(user)
+    graph.remove(node)
+
+
+def _can_settle(graph: Graph, node: Node) -> bool:
+    return all(sum(user.output in graph.outputs for user in value.uses) <= 1 for value in node.outputs)
+
+
+@rule("hold bytes signed", QUANTIZE.name)
+def hold_signed(graph: Graph, node: Node) -> str | None:
+    grid = node.output.grid
+    if node.input(0).dtype != np.float32 or grid is None or grid.dtype != "uint8" or not grid.is_per_tensor:
+        return "real numbers quantized to uint8 are required"
+    made = Builder(graph, node.output.name).op(QUANTIZE, node.input(0), suffix="int8", grid=grid.signed())
+    graph.set_input(node, 0, made)
+    return None
+
+
+@rule("quantized twice", QUANTIZE.name)
+def quantized_twice(graph: Graph, node: Node) -> str | None:
+    """QUANTIZE of what DEQUANTIZE made takes the whole numbers, and none is needed where the grid is the same."""
+    y, x = node.output, _whole(node.input(0))
+    inner = node.input(0).producer
+    if x is None and node.input(0).grid is not None and inner is not None and _is_retyped(inner):
+        x = inner.input(0)
+    if x is None or y.grid is None or not y.grid.is_per_tensor:
+        return "an operand on one grid is required"
+    if x.grid == y.grid and graph.can_redirect(y, x):
+        graph.redirect(y, x)
+        graph.remove(node)
+        return None
+    if x.dtype == np.int16 and y.dtype == np.uint8:
+        return "types one QUANTIZE goes between are required"
+    graph.set_input(node, 0, x)
+    return None
+
+
+def _is_retyped(node: Node) -> bool:
+    """True for QUANTIZE between int8 and uint8 that keeps every real number."""
+    if node.op is not QUANTIZE or node.input(0).grid is None or node.output.grid is None:
+        return False
+    before, after = node.input(0).grid, node.output.grid
+    return before != after and before.signed() == after.signed()
+
+
+@rule("drop change of type", DEQUANTIZE.name)
+def drop_change_of_type(graph: Graph, node: Node) -> str | None:
+    inner = node.input(0).producer
+    if inner is None or not _is_retyped(inner):
+        return "an operand whose type QUANTIZE changed is required"
+    graph.set_input(node, 0, inner.input(0))
+    return None
+
+
+@rule("quantize in one step", QUANTIZE.name)
+def quantize_in_one_step(graph: Graph, node: Node) -> str | None:
+    """QUANTIZE to one type of bytes and then to the other quantizes to the other at once, where nothing reads the first."""
+    inner = node.input(0).producer
+    if inner is None or inner.op is not QUANTIZE or not _is_retyped(node) or inner.input(0).dtype != np.float32:
+        return "an operand that QUANTIZE made of real numbers is required"
+    if len(node.input(0).uses) != 1 or node.input(0) in graph.outputs:
+        return "an operand nothing else reads is required"
+    graph.set_input(node, 0, inner.input(0))
+    return None
+
+
+@rule("quantize before moving", *MOVING)
+def quantize_before_moving(graph: Graph, node: Node) -> str | None:
+    grid = _result_grid(graph, node)
+    if grid is None or not _can_settle(graph, node):
+        return "results quantized to one grid are required"
+    if node.kind in AVERAGING:
+        return "an operator that rounds nothing is required"
+    builder, places = Builder(graph, node.outputs[0].name), _reals(node)
+    if any(node.input(place).dtype != np.float32 for place in places):
+        return "operands of float32 are required"
+    operands = [_quantized(builder, value, grid) if place in places and value else value for place, value in enumerate(node.inputs)]
+    made = _replace(graph, node, operands, grid)
+    if isinstance(made, str):
+        graph.remove_dead()
+        return made
+    _settle(graph, node, made)
+    return None
+
+
+@rule("move whole numbers", *MOVING)
+def move_whole_numbers(graph: Graph, node: Node) -> str | None:
+    """Moving elements and then making real numbers of them is the same the other way round."""
+    places = _reals(node)
+    found = {place: _whole(node.input(place)) for place in places if node.input(place).data is None}
+    grids = {None if value is None else value.grid for value in found.values()}
+    grid = grids.pop() if len(grids) == 1 else None
+    if grid is None:
+        return "operands that DEQUANTIZE made, on one grid, are required"
+    if node.kind in AVERAGING:
+        wanted = _result_grid(graph, node)
+        if wanted is None or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
+            return f"results quantized with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
+    constants = [node.input(place) for place in places if place not in found]
+    if not all(_lies_on(value, grid) for value in constants):
+        return "constants on the operands' grid are required"
+    builder = Builder(graph, node.outputs[0].name)
+    operands = [
+        found.get(place) or (_quantized(builder, value, grid) if place in places and value else value)
+        for place, value in enumerate(node.inputs)
+    ]
+    made = _replace(graph, node, operands, grid)
+    if isinstance(made, str):
+        return made
+    for old, new in zip(node.outputs, made, strict=True):
+        real = builder.op(DEQUANTIZE, new)
+        graph.absorb(old, real)
+    graph.remove(node)
+    return None
+
+
+@rule("compute on whole numbers", *COMPUTING)
+def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
+    grid = _result_grid(graph, node)
+    if grid is None or not _can_settle(graph, node) or len(node.outputs) != 1:
+        return "a result quantized to one grid is required"
+    if grid.dtype not in ("int8", "int16"):
+        return f"a result of int8 or int16 is required, found {grid.dtype}"
+    assert isinstance(node.op, OpSpec)
+    builder = Builder(graph, node.output.name)
+    operands, bytes_type = _operands(builder, node, grid)
+    if isinstance(operands, str):
+        graph.remove_dead()
+        return operands
+    result = grid.unsigned() if bytes_type == "uint8" else grid
+    fixed = node.op.quant.output.get(TYPES[result.dtype]) if node.op.quant.kind is QuantKind.FIXED else None
+    if node.op.quant.kind is QuantKind.FIXED:
+        if fixed is None or fixed[0] >= WIDEST_STEP * grid.scales[0]:
+            graph.remove_dead()
+            return f"steps above 1/{WIDEST_STEP:.0f} of its fixed ones are required, found {grid.scales[0]}"
+        result = Grid(result.dtype, (float(np.float32(fixed[0])),), (fixed[1],))
+    made = _replace(graph, node, operands, result)
+    if isinstance(made, str):
+        graph.remove_dead()
+        return made
+    _settle(graph, node, [made[0] if result == grid else builder.op(QUANTIZE, made[0], grid=grid)])
+    return None
+
+
+def _operands(builder: Builder, node: Node, grid: Grid) -> tuple[list[Value | None] | str, str]:
+    """The operands as whole numbers and their type; a reason in place of them where some cannot be."""
+    assert isinstance(node.op, OpSpec)
+    quant, operands, kind = node.op.quant, list(node.inputs), grid.dtype
+    weight = node.optional(quant.weight) if quant.weight is not None else None
+    stored = None
+    if weight is not None and weight.data is not None:
+        if weight.grid is None or not weight.grid.scales:
+            return "weights on a known grid are required", kind
+        stored = weight.grid.signed()
+        if not stored.is_symmetric:
+            if not stored.is_per_tensor or grid.dtype != "int8":
+                return "weights with zero point 0 are required, found another and several scales", kind
+            kind, stored = "uint8", stored.unsigned()
+        if stored.dtype not in ("int8", "uint8"):
+            return f"weights of 8 bits are required, found {stored.dtype}", kind
+        if not stored.is_per_tensor and stored.axis != quant.axis:
+            return f"scales along axis {quant.axis} of the weights are required, found axis {stored.axis}", kind
+        operands[quant.weight or 0] = builder.graph.constant(stored.quantized(weight.data), weight.name, stored)
+    places = [*_reals(node), *([quant.weight] if weight is not None and weight.data is None and quant.weight is not None else [])]
+    for place in places:
+        found = _activation(builder, node.input(place), grid.dtype)
+        if found is None:
+            return f"operand {place} on one grid of {grid.dtype} is required", kind
+        operands[place] = _quantized_as(builder, found, kind)
+    bias = node.optional(quant.bias) if quant.bias is not None else None
+    if bias is not None and quant.bias is not None:
+        x = operands[_reals(node)[0]]
+        if bias.data is None or stored is None or x is None or x.grid is None:
+            return "a constant bias and constant weights are required", kind
+        operands[quant.bias] = _bias(builder, bias, x.grid.scales[0], stored, "int64" if kind == "int16" else "int32")
+        if operands[quant.bias] is None:
+            return "a bias that fits int32 is required", kind
+    return operands, kind
+
+
+def _activation(builder: Builder, value: Value, dtype: str) -> Value | None:
+    """The whole numbers a real operand stands for; a constant must lie on a grid exactly."""
+    if value.dtype != np.float32:
+        return None
+    if value.data is None:
+        found = _whole(value)
+        return found if found is not None and found.grid is not None and found.grid.signed().dtype == dtype else None
+    grid = None if value.grid is None else value.grid.signed()
+    if grid is None or not grid.is_per_tensor or grid.dtype != dtype:
+        size = float(np.abs(value.data).max(initial=0.0))
+        if not np.all((np.abs(value.data) == size) | (value.data == 0)) or not np.isfinite(size):
+            return None
+        grid = Grid(dtype, (size / 127 if size else 1.0,), (0,))
+    return builder.graph.constant(grid.quantized(value.data), value.name, grid)
+
+
+def _quantized_as(builder: Builder, value: Value, kind: str) -> Value:
+    """The same real numbers held as another type of bytes."""
+    assert value.grid is not None
+    if value.grid.dtype == kind:
+        return value
+    wanted = value.grid.unsigned() if kind == "uint8" else value.grid.signed()
+    if value.data is not None:
+        shift = wanted.zero_points[0] - value.grid.zero_points[0]
+        return builder.graph.constant((value.data.astype(np.int64) + shift).astype(wanted.dtype), value.name, wanted)
+    return builder.op(QUANTIZE, value, grid=wanted)
+
+
+def _bias(builder: Builder, bias: Value, scale: float, weight: Grid, dtype: str) -> Value | None:
+    """The bias in steps of the product of the operands' scales."""
+    assert bias.data is not None
+    count = max(len(weight.scales), 1)
+    steps = np.array(weight.scales, np.float64) * scale
+    numbers = np.round(bias.data.reshape(-1).astype(np.float64) / steps)
+    if not np.all(np.abs(numbers) < 2.0**31):
+        return None
+    grid = Grid(dtype, tuple(steps.astype(np.float32).tolist()), (0,) * count)
+    return builder.graph.constant(numbers.astype(dtype), bias.name, grid)
+
+
+@rule("place among whole numbers", ARG_MAX.name, ARG_MIN.name)
+def place_among_whole_numbers(graph: Graph, node: Node) -> str | None:
+    numbers = _whole(node.input(0))
+    if numbers is None or numbers.dtype not in (np.int8, np.uint8):
+        return "an operand that DEQUANTIZE made of bytes is required"
+    graph.set_input(node, 0, numbers)
+    return None
+
+
+def quantized_between(graph: Graph) -> list[Node]:
+    """The operators of real numbers left with a QUANTIZE behind them and a DEQUANTIZE in front."""
+    return [
+        node
+        for node in graph.nodes
+        if node.op not in (QUANTIZE, DEQUANTIZE)
+        and any(_is(value.producer, DEQUANTIZE) for value in node.inputs if value is not None)
+        and any(_is(user, QUANTIZE) for value in node.outputs for user in value.uses)
+    ]
+
+
+INTEGER_RULES = (
+    hold_signed,
+    quantized_twice,
+    drop_change_of_type,
+    quantize_before_moving,
+    move_whole_numbers,
+    compute_on_whole_numbers,
+    place_among_whole_numbers,
+)
+CLOSING_RULES = (drop_change_of_type, quantize_in_one_step)
