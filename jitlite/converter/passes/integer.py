@@ -48,7 +48,7 @@ def _whole(value: Value) -> Value | None:
 
 
 def _result_grid(graph: Graph, node: Node) -> Grid | None:
-    """The one grid all results of real numbers are quantized to; None where somebody reads the real numbers, or several grids are asked for."""
+    """The one grid all results are quantized to; None where somebody reads the real numbers, or several grids are asked for."""
     grids = set()
     for value in node.outputs:
         if value in graph.outputs or value.dtype != np.float32:
@@ -146,10 +146,10 @@ def quantized_twice(graph: Graph, node: Node) -> str | None:
 
 def _is_retyped(node: Node) -> bool:
     """True for QUANTIZE between int8 and uint8 that keeps every real number."""
-    if node.op is not QUANTIZE or node.input(0).grid is None or node.output.grid is None:
+    if node.op is not QUANTIZE:
         return False
     before, after = node.input(0).grid, node.output.grid
-    return before != after and before.signed() == after.signed()
+    return before is not None and after is not None and before != after and before.signed() == after.signed()
 
 
 @rule("drop change of type", DEQUANTIZE.name)
