@@ -294,23 +294,6 @@ def test_conv_2d_does_not_support(options, inputs, message):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "output", "message"),
-    [
-        (
-            [operand(T.INT16, (1, 4, 4, 2), 0.1), operand(T.INT8, (3, 1, 1, 2), 0.1, value=np.ones((3, 1, 1, 2))), operand(T.INT32, (3,))],
-            T.INT16,
-            "found",
-        ),
-        ([image(1, 4, 4, 2), operand(T.INT8, (3, 1, 1, 2), 0.1), biases(3)], T.INT8, "as constants"),
-    ],
-)
-def test_conv_2d_without_a_kernel(inputs, output, message):
-    content = write_model(build(CONV_2D, conv_options(), inputs, [result(output, 0.1)]))
-    with pytest.raises(UnsupportedError, match=message):
-        run(content, [])
-
-
-@pytest.mark.parametrize(
     ("options", "inputs", "message"),
     [
         (depthwise_options(), [X, floats(2, 3, 3, 4)], r"weights of shape \[1, h, w, channels\] are required, found \[2, 3, 3, 4\]"),

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.tables import (
@@ -135,8 +134,3 @@ def test_fully_connected_with_int16_weights(bias):
 def test_fully_connected_with_int4_weights():
     w = operand(T.INT4, (5, 8), 0.01, value=np.random.default_rng(0).integers(0, 256, 20))
     check(FULLY_CONNECTED, FullyConnectedOptions(), [image(3, 8), w, wide_biases(5)], Y)
-
-
-def test_a_computed_bias_is_not_supported():
-    with pytest.raises(UnsupportedError, match="a constant bias of INT16 operands"):
-        check(CONV_2D, conv_options(), [image(1, 4, 4, 3), weights(2, 3, 3, 3), operand(T.INT64, (2,))], Y)

@@ -267,13 +267,6 @@ def test_fully_connected_does_not_support_shuffled_weights():
         infer(call(FULLY_CONNECTED, options, [X, W, B]))
 
 
-def test_fully_connected_without_a_kernel():
-    operands = [operand(T.UINT8, (6, 8), 0.1), operand(T.UINT8, (5, 8), 0.1), operand(T.INT32, (5,), value=np.zeros(5))]
-    content = write_model(build(FULLY_CONNECTED, fc(), operands, [result(T.UINT8, 0.1)]))
-    with pytest.raises(UnsupportedError, match=r"found \(UINT8, UINT8, INT32\)"):
-        run(content, [])
-
-
 @pytest.mark.parametrize(
     ("options", "inputs", "message"),
     [

@@ -22,6 +22,7 @@ from jitlite.interpreter.binding.panels import (
     multipliers,
     pack,
     panels,
+    require_constants,
     scales,
     signed_bytes,
     widened,
@@ -52,11 +53,6 @@ from jitlite.schemas.tables import BuiltinOperator, TensorType
 PREPARE = kernels("prepare")
 
 _TYPES = "FLOAT32 with FLOAT32, INT8 or INT4 weights, INT8 and INT16 with INT8 or INT4 weights and UINT8 with UINT8 weights"
-
-
-def require_constants(call: Call, weight: TensorInfo, bias: TensorInfo | None) -> None:
-    if not is_constant(weight, bias):
-        raise call.unsupported("8-bit weights and their bias are supported as constants, found one computed at run time")
 
 
 def _filter(weight: TensorInfo) -> NDArray[np.generic]:
@@ -191,7 +187,6 @@ def exact_convolution(
         sizes = sliding_sizes(s, 4)
         steps, w, packed_bias = _packed_f32(weight, bias, sizes, _Taps())
         return [*steps, float_step(x, y, w, packed_bias, sizes, clamp, batches_of(sizes))]
-    require_constants(call, weight, bias)
     count = best_count(s) if _zero_point(x, weight) == 0 else 1
     w, s = merged(_filter(weight), s, count)
     return [_quantized_step(call, x, weight, bias, y, sliding_sizes(s, 1), w, count)]
@@ -223,12 +218,13 @@ def unpadded(padding: Call, call: Call, s: Windows) -> Windows | None:
 
 
 def _conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
+    if not is_float(x, call.input(1)):
+        require_constants(call, call.input(1), call.input(2))
     weight, bias, y = signed_bytes(x, widened(call.input(1))), call.input(2), call.outputs[0]
     clamp = bounds(call.options.fused_activation_function)
     if is_float(x, weight, bias, y) or is_int8(x, weight, y) or is_uint8(x, weight, y):
         return exact_convolution(call, x, weight, bias, y, s, clamp)
     if is_float(x, bias, y) and weight.type is TensorType.INT8:
-        require_constants(call, weight, bias)
         return _hybrid(x, weight, bias, y, s, clamp)
     if is_q16(x, weight, y):
         return products_q16.convolution(call, "conv_2d_qs16", x, weight, bias, s)
@@ -304,7 +300,6 @@ def transposed_floats(
 
 def _transposed_hybrid(call: Call, weight: TensorInfo, x: TensorInfo, bias: TensorInfo | None, y: TensorInfo) -> list[Step]:
     """Steps of a transposed convolution of an image quantized at run time, always with a zero point."""
-    require_constants(call, weight, bias)
     quantize, made = quantized_image(x, True)
     channels = interleave(scales(weight, y.shape[3]).astype(np.float32), bias_or_zeros(bias, y.shape[3], np.float32))
     clamp = bounds(call.options.fused_activation_function)
@@ -315,13 +310,14 @@ def _transposed_hybrid(call: Call, weight: TensorInfo, x: TensorInfo, bias: Tens
 @binds(TRANSPOSE_CONV)
 def transpose_conv(call: Call) -> Bound:
     weight, x, bias, y = call.input(1), call.input(2), call.optional_input(3), call.outputs[0]
+    if not is_float(x, weight):
+        require_constants(call, weight, bias)
     if is_q16(x, weight, y):
         windows = sliding(y.shape, x.shape, (weight.shape[1], weight.shape[2]), call.options)
         return products_q16.convolution(call, "transpose_conv_qs16", x, weight, bias, windows)
     if is_float(x, weight, y):
         return transposed_floats(x, weight, bias, y, call.options, bounds(call.options.fused_activation_function))
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
-        require_constants(call, weight, bias)
         made = [phase.quantized(_filter(weight), y, _zero_point(x, weight)) for phase in _phases(x, weight, y, call.options)]
         return [_quantized_step(call, x, weight, bias, y, s, w, count) for w, s, count in made]
     if is_float(x, y) and weight.type is TensorType.INT8:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding import neighbours, products_q16
-from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, require_constants, unpadded
+from jitlite.interpreter.binding.conv import exact_convolution, quantized_image, unpadded
 from jitlite.interpreter.binding.depthwise_quads import (
     LEAST_CHANNELS,
     cost_of,
@@ -27,6 +27,7 @@ from jitlite.interpreter.binding.panels import (
     multipliers,
     pack,
     panels,
+    require_constants,
     scales,
     widened,
 )
@@ -266,6 +267,8 @@ def padded_depthwise_conv_2d(padding: Call, call: Call) -> Bound | None:
 
 
 def _depthwise_conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
+    if not is_float(x, call.input(1)):
+        require_constants(call, call.input(1), call.optional_input(2))
     weight, bias, y = widened(call.input(1)), call.optional_input(2), call.outputs[0]
     clamp = bounds(call.options.fused_activation_function)
     if (is_float(x, weight, y) or is_int8(x, weight, y) or is_uint8(x, weight, y)) and _is_dense(weight, s):
@@ -273,12 +276,10 @@ def _depthwise_conv_2d(call: Call, x: TensorInfo, s: Windows) -> Bound:
     if is_float(x, weight, y):
         return _float_steps(x, weight, bias, y, s, clamp)
     if is_int8(x, weight, y) or is_uint8(x, weight, y):
-        require_constants(call, weight, bias)
         if _is_small(x, weight, s):
             return exact_convolution(call, x, _diagonal(weight), bias, y, s, clamp)
         return _quantized_steps(call, x, weight, bias, y, s)
     if is_float(x, y) and weight.type is TensorType.INT8:
-        require_constants(call, weight, bias)
         return _hybrid_steps(x, weight, bias, y, s, clamp)
     if is_q16(x, weight, y):
         return products_q16.convolution(call, "depthwise_conv_2d_qs16", x, weight, bias, s)

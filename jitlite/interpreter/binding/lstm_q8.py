@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.binding.panels import require_constants
 from jitlite.interpreter.binding.registry import Scratch, Step, kernels
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.ops.lstm import GATES, INTERMEDIATES, LstmSizes
@@ -120,9 +121,9 @@ def stacked(call: Call, group: Sequence[TensorInfo | None], shape: tuple[int, ..
 
 
 def constant_value(call: Call, found: TensorInfo) -> Array:
-    """The value of a weight or bias; UnsupportedError where it is known only at run time."""
-    if found.value is None or found.is_variable:
-        raise call.unsupported(f"constant weights are supported, found '{found.name}', which is computed")
+    """The value of a weight or bias; NeedsValue where it is known only at run time."""
+    require_constants(call, found)
+    assert found.value is not None
     return found.value
 
 

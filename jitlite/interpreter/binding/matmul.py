@@ -22,6 +22,7 @@ from jitlite.interpreter.binding.panels import (
     pack,
     panels,
     real_multipliers,
+    require_constants,
     scales,
     signed_bytes,
     widened,
@@ -183,19 +184,22 @@ def fully_connected(call: Call) -> Bound:
     x, bias, y = call.input(0), call.optional_input(2), call.outputs[0]
     w = signed_bytes(x, widened(call.input(1)))
     units, depth = w.shape
+    if not is_float(x, w):
+        is_packed_at_run_time = w.type in (TensorType.INT8, TensorType.INT16)
+        require_constants(call, None if is_packed_at_run_time else w, bias)
     activation = call.options.fused_activation_function
     first = np.zeros(1, np.int64)
     p = Product(x.size // depth, units, depth, first, first, 1, 1)
     if is_float(x, w, y):
         return _float_product(x, w, bias, y, p, bounds(activation))
-    if (is_int8(x, w, y) or (is_uint8(x, w, y) and is_constant(w))) and is_constant(bias):
+    if is_int8(x, w, y) or is_uint8(x, w, y):
         clamp, biases = limits(y, activation), bias_or_zeros(bias, units, np.int32)
         packing, right = _right(w, p)
         ranges = product_ranges(w.value, biases, x, w.zero_point) if is_constant(w) and w.value is not None else None
         rounding = real_rounding(real_multipliers(x, w, y, units), clamp, ranges)
         s = p.sizes(1)
         return [*packing, quantized_step(x, y, right, biases, rounding, clamp, s, p.batches())]
-    if is_float(x, y) and w.type is TensorType.INT8 and is_constant(bias):
+    if is_float(x, y) and w.type is TensorType.INT8:
         return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
     if is_q16(x, w, y):
         return matrix_product(call, x, w, bias, _layout(p), is_real=True)

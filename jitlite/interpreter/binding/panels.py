@@ -10,7 +10,7 @@ from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.interpreter.memory import aligned_zeros
 from jitlite.schemas.affine import activation_bounds, quantize_multipliers, quantized_activation_range
 from jitlite.schemas.dtypes import unpacked_elements
-from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.ops.spec import Call, NeedsValue, TensorInfo
 from jitlite.schemas.record import replace
 from jitlite.schemas.tables import ActivationFunctionType, QuantizationParameters, TensorType
 
@@ -132,3 +132,13 @@ def signed_bytes(x: TensorInfo, weights: TensorInfo) -> TensorInfo:
 def is_constant(*tensors: TensorInfo | None) -> bool:
     """True when every tensor that is there has a value before anything runs."""
     return all(info is None or (info.value is not None and not info.is_variable) for info in tensors)
+
+
+def require_constants(call: Call, *tensors: TensorInfo | None) -> None:
+    """Has the planner wait for operands that are computed (NeedsValue): steps are made for their values. Variables are not supported."""
+    for info in tensors:
+        if info is None or is_constant(info):
+            continue
+        if info.is_variable:
+            raise call.unsupported(f"weights and biases that are no variables are supported, found '{info.name}'")
+        raise NeedsValue(next(place for place, operand in enumerate(call.inputs) if operand is not None and operand.index == info.index))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from jitlite.interpreter.binding.panels import bias_or_zeros, is_constant, limits, multipliers, real_multipliers
+from jitlite.interpreter.binding.panels import bias_or_zeros, limits, multipliers, real_multipliers, require_constants
 from jitlite.interpreter.binding.products import Int32s, shared_multiplier
 from jitlite.interpreter.binding.registry import Argument, Step, kernels
 from jitlite.interpreter.binding.windows import Windows
@@ -29,8 +29,7 @@ def _rounding(call: Call, mantissas: Int32s, shifts: Int32s) -> Int32s:
 
 def _arguments(call: Call, bias: TensorInfo | None, y: TensorInfo, channels: int, rounding: Int32s) -> dict[str, Argument]:
     """Arguments that all kernels have. Sums wrap in 32 bits where the options ask for an INT32 bias."""
-    if not is_constant(bias):
-        raise call.unsupported("a constant bias of INT16 operands is supported, found one computed at run time")
+    require_constants(call, bias)
     activation = getattr(call.options, "fused_activation_function", ActivationFunctionType.NONE)
     _, low, high = limits(y, activation).tolist()
     is_wide = getattr(call.options, "quantized_bias_type", TensorType.FLOAT32) is not TensorType.INT32

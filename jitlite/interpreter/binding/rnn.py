@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.lstm import activation_code
+from jitlite.interpreter.binding.panels import require_constants
 from jitlite.interpreter.binding.registry import Argument, Scratch, Step, binds, kernels
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.ops.rnn import RNN, SVDF, UNIDIRECTIONAL_SEQUENCE_RNN, RnnSizes, rnn_sizes, svdf_sizes
@@ -81,8 +82,8 @@ def svdf(call: Call) -> Step:
     is_hybrid, activation_number = w.type is not TensorType.FLOAT32, activation_code(call, call.options.fused_activation_function)
     weights: Argument = times
     if is_hybrid:
-        if times.value is None:
-            raise call.unsupported("constant 8-bit weights_time are supported, found some that are computed")
+        require_constants(call, times)
+        assert times.value is not None
         real: NDArray[Any] = times.value.view(np.int8).astype(np.float32) * np.float32(times.scale)
         weights = real
     return K.step(
