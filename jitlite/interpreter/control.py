@@ -41,7 +41,7 @@ def plan_control(options: ProgramOptions) -> ControlPlanner:
                 0 <= index < len(planner.model.subgraphs),
                 f"a subgraph index below {len(planner.model.subgraphs)} is required, found {index}",
             )
-        planned = _plan_if(planner, call) if call.spec is IF else _plan_while(planner, call, options.loop_budget)
+        planned = _plan_if(planner, call) if call.spec is IF else _plan_while(planner, call)
         return planned or _host(planner, call, options)
 
     return plan
@@ -110,6 +110,7 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     for info, found in zip(call.outputs, taken.outputs):
         call.require(info.type is found.type, f"branch outputs of type {info.type.name} are required, found {found.type.name}")
     _require_same_handles(call, taken.outputs, other.outputs)
+    planner.inlined_work += max(taken.stage.work, other.stage.work)
     results = tuple(result_like(info, found) for info, found in zip(call.outputs, taken.outputs))
     first, second = taken.steps(arguments, results), other.steps(arguments, results)
     step = K.step(
@@ -124,7 +125,7 @@ def _plan_if(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     return replace(call, outputs=results), [step]
 
 
-def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[Step]] | None:
+def _plan_while(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(len(call.inputs))]
     _require_condition(planner, call)
     state = tuple(result_like(info, argument) for info, argument in zip(call.outputs, arguments))
@@ -142,7 +143,8 @@ def _plan_while(planner: Planner, call: Call, budget: int) -> tuple[Call, list[S
         body_steps=Nested(body_steps),
         body_count=len(body_steps),
         run=Run(),
-        budget=budget,
+        test_work=test.stage.work,
+        body_work=body.stage.work,
     )
     return replace(call, outputs=state), [*_copies(arguments, state), step]
 
@@ -187,7 +189,7 @@ class Subprograms:
         kept = self._kept.get(index)
         if kept is not None and kept[0] == key:
             return kept[1]
-        program = Program(own.model, index, inputs, self._options)
+        program = Program(own.model, index, inputs, replace(self._options, is_nested=True))
         self._kept[index] = key, program
         return program
 
@@ -224,14 +226,13 @@ def _host(planner: Planner, call: Call, options: ProgramOptions) -> Planned:
 
     def run_while(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:
         state = [array for array in arrays if array is not None]
-        for _ in range(options.loop_budget):
+        while True:
             (condition,) = subprograms.run(first, state)
             if condition.size != 1:
                 raise ExecutionError(f"{call.where}: a condition with one element is required, found shape {condition.shape}")
             if not condition.item():
                 return state
             state = subprograms.run(second, state)
-        raise ExecutionError(f"{call.where}: a loop that ends within {options.loop_budget} rounds is required, found one that does not")
 
     step = HostStep(run_if if call.spec is IF else run_while, shapes_known=False)
     if call.spec is IF:
@@ -250,6 +251,7 @@ def call_once(planner: Planner, call: Call, options: ProgramOptions) -> tuple[Ca
     inner = Inlined(planner, number, call, (), True)
     if not inner.is_native:
         return call, _host_once(planner, number, options)
+    planner.inlined_work += inner.stage.work
     pending = pending_info(number)
     steps = (*inner.steps((), ()), kernels("variables").step("clear", flag=pending))
     step = K.step(
@@ -263,7 +265,7 @@ def _host_once(planner: Planner, number: int, options: ProgramOptions) -> HostSt
         from jitlite.interpreter.program import Program
 
         if planner.state.is_pending(number):
-            Program(planner.model, number, {}, options).run()
+            Program(planner.model, number, {}, replace(options, is_nested=True)).run()
             planner.state.set_done(number)
         return []
 

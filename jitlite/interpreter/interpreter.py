@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.budgets import ARENA_LIMIT_BYTES, WORK_LIMIT, MemoryBudget, WorkBudget
 from jitlite.interpreter.custom import CustomOperator, chosen_operators
 from jitlite.interpreter.kernels.team_blocks import NO_TEAM
 from jitlite.interpreter.plan import operator_kinds
@@ -298,9 +299,9 @@ class Interpreter:
     `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
     processor the process may use; None and -1 stand for one. `custom_operators` are operators that `custom_operator` and `custom_kernel`
     made, or a mapping of names to them; those registered are known without (docs/custom-operators.md). `custom_op_registerers` is LiteRT's
-    name for the same. `arena_limit_bytes` bounds the tensor memory of each planned stage. The other `experimental_` options are LiteRT's
-    settings of its own delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something
-    unsupported.
+    name for the same. `arena_limit_bytes` bounds the tensor memory in use at once, `work_limit` the work of one run, rounds of loops
+    included, in units of about a multiply-add (docs/safety.md). The other `experimental_` options are LiteRT's settings of its own
+    delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something unsupported.
     """
 
     def __init__(
@@ -319,7 +320,8 @@ class Interpreter:
         *,
         custom_operators: Mapping[str, Any] | Iterable[CustomOperator] | None = None,
         custom_op_registerers: Iterable[CustomOperator] | None = None,
-        arena_limit_bytes: int = 2 << 30,
+        arena_limit_bytes: int = ARENA_LIMIT_BYTES,
+        work_limit: int = WORK_LIMIT,
     ) -> None:
         if (model_path is None) == (model_content is None):
             raise ValueError("either model_path or model_content is required")
@@ -330,7 +332,8 @@ class Interpreter:
         self._model, self._plans = _opened(model_path, model_content, None if is_replanned else custom)
         options = ProgramOptions(
             custom=custom,
-            arena_limit_bytes=arena_limit_bytes,
+            memory=MemoryBudget(arena_limit_bytes),
+            work=WorkBudget(work_limit),
             preserve_all=experimental_preserve_all_tensors,
             sharing=sharing(max(1, num_threads or 1)),
             state=State(self._model),

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Nested, Scratch, Step
+from jitlite.interpreter.budgets import MemoryBudget
 from jitlite.interpreter.homes import Homes, Touched, find_homes, touched
-from jitlite.interpreter.memory import Layout, Lifetime, aligned_bytes, lower_bound, plan_arena
+from jitlite.interpreter.memory import Layout, Lifetime, lower_bound, plan_arena
 from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import byte_size, stored_dtype
-from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
 from jitlite.schemas.strings import STRING_BYTES, Strings
@@ -24,12 +24,13 @@ _LITTLE_BYTES = 1 << 20
 
 
 class Memory:
-    """Where tensors live: bytes by tensor number. Constants are views of the model, the rest lies in arenas.
+    """Where tensors live: bytes by tensor number. Constants are views of the model, the rest comes out of `budget`.
 
     Tensors of strings have no bytes but arrays of objects, which only operators in Python see.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: MemoryBudget) -> None:
+        self.budget = budget
         self.bytes: dict[int, NDArray[np.uint8]] = {}
         self.addresses: dict[int, int] = {}
         self.strings: dict[int, Strings] = {}
@@ -70,7 +71,7 @@ class Memory:
         if info.type is TensorType.STRING:
             self.strings[info.index] = value
             return
-        owned = aligned_bytes(value.nbytes)
+        owned = self.budget.allocate(value.nbytes)
         owned[:] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
         self.place(info.index, owned)
 
@@ -156,12 +157,10 @@ def _without_memory(memory: Memory, steps: Sequence[Touched], lasting: Sequence[
     return found
 
 
-def _place_strings(memory: Memory, tensors: dict[int, TensorInfo], limit_bytes: int) -> None:
-    """Takes the tensors of strings out of those that need a place in an arena. UnsupportedError when they would pass `limit_bytes`."""
+def _place_strings(memory: Memory, tensors: dict[int, TensorInfo]) -> None:
+    """Takes the tensors of strings out of those that need a place in an arena."""
     strings = [info for info in tensors.values() if info.type is TensorType.STRING]
-    needed = STRING_BYTES * sum(info.size for info in strings)
-    if needed > limit_bytes:
-        raise UnsupportedError(f"memory of strings: at most {limit_bytes} bytes are allowed, found {needed}")
+    memory.budget.require(STRING_BYTES * sum(info.size for info in strings))
     for info in strings:
         memory.place_strings(tensors.pop(info.index))
 
@@ -182,22 +181,19 @@ def _smallest(
 
 
 def allocate(
-    memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], limit_bytes: int, threads: int = 1, shares: bool = True
+    memory: Memory, steps: Sequence[PlannedStep], lasting: Sequence[TensorInfo], threads: int = 1, shares: bool = True
 ) -> tuple[list[PlannedStep], dict[int, int]]:
     """Gives every tensor of `steps` that has no memory yet a place in a new arena, where it `shares` memory within another's.
 
     Returns the steps that must run, without copies between tensors that share memory, and scratch addresses by `id` of the Scratch.
     Tensors in `lasting` keep their contents as long as the arena. Scratch memory is for `threads` threads. UnsupportedError when the arena
-    would pass `limit_bytes`.
+    would pass the memory's budget.
     """
     touches = [touched(planned) for planned in steps]
     tensors = _without_memory(memory, touches, lasting)
-    _place_strings(memory, tensors, limit_bytes)
+    _place_strings(memory, tensors)
     needs, layout = _smallest(tensors, touches, lasting, threads, shares)
-    if layout.n_bytes > limit_bytes:
-        needed = sum(life.n_bytes for life in needs.lifetimes)
-        raise UnsupportedError(f"tensor memory: at most {limit_bytes} bytes are allowed, found {layout.n_bytes} (of {needed} in all)")
-    arena = aligned_bytes(layout.n_bytes)
+    arena = memory.budget.allocate(layout.n_bytes)
     memory.arenas.append(arena)
     starts = dict(zip(needs.owners, layout.offsets))
     for index, info in tensors.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import BINDINGS, FUSIONS, HostStep, Step
+from jitlite.interpreter.budgets import WORK_LIMIT, MemoryBudget
 from jitlite.interpreter.custom import CustomOperator, custom_call
+from jitlite.interpreter.failures import located
+from jitlite.interpreter.work import work_of
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
@@ -23,6 +27,7 @@ from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, find_
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.sparsity import constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
+from jitlite.schemas.verify_tensor import MAX_RANK
 
 if TYPE_CHECKING:
     from jitlite.interpreter.delegates.planning import Delegation
@@ -50,7 +55,8 @@ class Stage:
     """The planned operators [start, stop) of a subgraph and what is known of its tensors behind them.
 
     `awaits` is the tensor whose value decides a shape of operator `stop`; None where the stage ends behind an operator in Python.
-    `folded` has the bytes of each tensor that was computed while planning and is still needed, `folded_bytes` is their sum.
+    `folded` has the bytes of each tensor that was computed while planning and is still needed, `folded_bytes` is their sum. `work` is that
+    of all operators, without the rounds of loops.
     """
 
     def __init__(self, start: int, tensors: dict[int, TensorInfo]) -> None:
@@ -64,6 +70,7 @@ class Stage:
         self.last_readers: Mapping[int, int] = {}
         self.folded: dict[int, int] = {}
         self.folded_bytes = 0
+        self.work = 0
 
     def fold(self, index: int, info: TensorInfo) -> None:
         """Notes a tensor whose value was computed."""
@@ -125,8 +132,10 @@ class Planner(Record, frozen=False):
     """Plans one subgraph of a model; `base` is added to its tensor indices to number them.
 
     `fold` runs steps whose inputs are constants and returns the values of their outputs. `control` plans operators that are not `is_bound`,
-    `state` has the variables. `kinds` are the model's `operator_kinds`. With `keeps_folded` every constant stays in memory for those who
-    look at tensors, and no operators are fused. `delegation` decides which operators delegates run.
+    `state` has the variables, `memory` counts values that are made while planning. `kinds` are the model's `operator_kinds`. With
+    `keeps_folded` every constant stays in memory for those who look at tensors, and no operators are fused. No stage has more work than
+    `work_limit`; `inlined_work` is that of subgraphs that `control` has planned as part of an operator. `delegation` decides which
+    operators delegates run.
     """
 
     model: Model
@@ -137,8 +146,11 @@ class Planner(Record, frozen=False):
     control: ControlPlanner
     kinds: Sequence[tuple[BuiltinOperator, str]]
     state: State
+    memory: MemoryBudget
     keeps_folded: bool = False
     base: int = 0
+    work_limit: int = WORK_LIMIT
+    inlined_work: int = 0
     delegation: Delegation | None = None
 
     @property
@@ -148,9 +160,14 @@ class Planner(Record, frozen=False):
     def tensor(self, index: int) -> TensorInfo:
         """What the file says of a tensor, with its value when it is a constant."""
         found = self.graph.tensors[index]
+        makes_value = found.sparsity is not None or (found.is_variable and found.type is TensorType.INT8)
+        if makes_value:
+            self.memory.require(byte_size(found.type, found.shape))
         value = self.state.strings.of(found) if found.type is TensorType.STRING else constant_data(self.model, found)
         if found.is_variable and value is None and found.type is TensorType.INT8:
             value = np.full(found.shape, _zero_point(found), np.int8)
+        if makes_value and value is not None:
+            self.memory.hold(value)
         parts = found.quantization, self.base + index, found.name, found.is_variable, self._block_scales(found)
         return TensorInfo(tuple(found.shape), found.type, value, *parts)
 
@@ -227,10 +244,11 @@ class Planner(Record, frozen=False):
         unsupported: list[UnsupportedError] = []
         for node in range(stage.start, len(self.graph.operators)):
             try:
-                found = self.resolve(stage, node, values if node == stage.start else None)
-                if found is not None:
-                    self.emit(stage, found)
-                    self.note(stage, found)
+                with self.located(node):
+                    found = self.resolve(stage, node, values if node == stage.start else None)
+                    if found is not None:
+                        self.emit(stage, found)
+                        self.note(stage, found)
             except NeedsValue as request:
                 self.await_value(stage, node, request)
                 break
@@ -335,11 +353,14 @@ class Planner(Record, frozen=False):
         else:
             call = replace(found.call, outputs=self._resolved(found.call, infer(found.call)))
             found = Resolved(node, call, None)
+            self._spend(stage, call, work_of(call))
             if call.spec.value is not None:
                 stage.tensors[op.outputs[0]] = replace(call.outputs[0], value=call.spec.value(call))
                 return None
             if not call.spec.is_bound:
+                self.inlined_work = 0
                 found = Resolved(node, *self.control(self, call))
+                self._spend(stage, call, self.inlined_work)
             elif self._is_constant(stage, call):
                 steps = self.bind(call)
                 if not isinstance(steps, HostStep):
@@ -353,6 +374,16 @@ class Planner(Record, frozen=False):
             if call.spec.is_bound and any(info.is_variable for info in call.outputs):
                 raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
         return found
+
+    def located(self, node: int) -> AbstractContextManager[None]:
+        """Errors raised inside name the operator."""
+        return located(lambda: self.where(node))
+
+    def _spend(self, stage: Stage, call: Call, work: int) -> None:
+        """Adds to a stage's work; UnsupportedError for the operator with which it passes the limit."""
+        stage.work += work
+        if stage.work - work <= self.work_limit < stage.work:
+            raise call.unsupported(f"at most {self.work_limit} units of work in a run are allowed, found {stage.work} up to here")
 
     def note(self, stage: Stage, found: Resolved) -> None:
         """Notes what an operator's outputs are, for those that read them."""
@@ -403,7 +434,8 @@ class Planner(Record, frozen=False):
         if stage.waiting is not None:
             node, call = stage.waiting
             stage.waiting = None
-            self._add(stage, node, call, self.bind(call))
+            with self.located(node):
+                self._add(stage, node, call, self.bind(call))
 
     def _is_constant(self, stage: Stage, call: Call) -> bool:
         """True for an operator on constants whose results still fit the stage's allowance; strings are not computed while planning."""
@@ -420,6 +452,8 @@ class Planner(Record, frozen=False):
         for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
             if info.type is not type:
                 raise call.invalid(f"output {position} of type {type.name} is required, found {info.type.name}")
+            if len(shape) > MAX_RANK:
+                raise call.invalid(f"at most {MAX_RANK} dimensions are required, found {len(shape)} in output {position}")
             if prod(shape) > _MOST_ELEMENTS:
                 raise call.invalid(f"at most {_MOST_ELEMENTS} elements are required, found {prod(shape)} in output {position}")
             outputs.append(replace(info, shape=tuple(shape)))

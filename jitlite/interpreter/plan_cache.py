@@ -116,7 +116,7 @@ class PlanCache:
         places = _PLACE.iter_unpack(data[_HEAD.size : start])
         buffers = [(self._model.data if in_model else own)[offset : offset + size] for in_model, offset, size in places]
         stage = Stage(0, {})
-        stage.stop, stage.tensors, stage.steps = _Unpickler(io.BytesIO(code), buffers=buffers).load()
+        stage.stop, stage.work, stage.tensors, stage.steps = _Unpickler(io.BytesIO(code), buffers=buffers).load()
         return stage
 
     def remember(self, stage: Stage, graph: SubGraph) -> None:
@@ -183,8 +183,8 @@ class _Stripped:
     def __init__(self) -> None:
         self._infos: dict[int, TensorInfo] = {}
 
-    def plan(self, stage: Stage, graph: SubGraph) -> tuple[int, dict[int, TensorInfo], list[PlannedStep]]:
-        """Where the plan ends, its tensors but for the model's constants, and its steps."""
+    def plan(self, stage: Stage, graph: SubGraph) -> tuple[int, int, dict[int, TensorInfo], list[PlannedStep]]:
+        """Where the plan ends, its work, its tensors but for the model's constants, and its steps."""
         edges = {*graph.inputs, *graph.outputs}
         needed = {i: t for i, t in stage.tensors.items() if t.value is None or t.is_variable or i in edges or i in stage.folded}
         steps = [
@@ -192,7 +192,7 @@ class _Stripped:
             for p in stage.steps
             if isinstance(p.step, Step)
         ]
-        return stage.stop, {index: self._info(info) for index, info in needed.items()}, steps
+        return stage.stop, stage.work, {index: self._info(info) for index, info in needed.items()}, steps
 
     def _info(self, info: TensorInfo) -> TensorInfo:
         found = self._infos.get(id(info))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Step
+from jitlite.interpreter.budgets import PROGRAM_WORK, MemoryBudget, WorkBudget
 from jitlite.interpreter.codegen.immediate import run_kernel
 from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.custom import CustomOperator
-from jitlite.interpreter.memory import aligned_bytes
 from jitlite.interpreter.placement import Memory, allocate
 from jitlite.interpreter.plan import PlannedStep, Planner, Slots, Stage, operator_kinds
 from jitlite.interpreter.plan_cache import PlanCache
@@ -23,7 +24,7 @@ from jitlite.interpreter.segments import HostSegment, NativeSegment, Observer, S
 from jitlite.interpreter.sharing import ALONE, Sharing
 from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import byte_size
-from jitlite.schemas.errors import ExecutionError
+from jitlite.schemas.errors import ExecutionError, UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model, TensorType
@@ -34,29 +35,31 @@ if TYPE_CHECKING:
 
 
 class ProgramOptions(Record):
-    """What a program may use: operators in Python by name, bytes of tensor memory, rounds of a WHILE, threads.
+    """What a program may use: operators in Python by name, tensor memory, work, threads.
 
-    `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables; without one the program has its own.
-    `delegation` has the delegates; the subgraphs that operators run do without.
+    `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables. Of budgets and state that are not
+    given the program has its own. One that `is_nested` runs as part of another's run. `delegation`
+    has the delegates; the subgraphs that operators run do without.
     """
 
     custom: Mapping[str, CustomOperator] = MappingProxyType({})
-    arena_limit_bytes: int = 2 << 30
-    loop_budget: int = 1_000_000
+    memory: MemoryBudget | None = None
+    work: WorkBudget | None = None
     preserve_all: bool = False
     sharing: Sharing = ALONE
     state: State | None = None
     delegation: Delegation | None = None
+    is_nested: bool = False
 
 
-def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo]) -> list[NDArray[Any]]:
+def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo], budget: MemoryBudget) -> list[NDArray[Any]]:
     """Runs steps whose inputs are all constants; returns the outputs' values, each in memory of its own."""
-    memory = Memory()
+    memory = Memory(budget)
     for info in outputs:
-        memory.place(info.index, aligned_bytes(byte_size(info.type, info.shape)))
+        memory.place(info.index, budget.allocate(byte_size(info.type, info.shape)))
     if len(steps) != 1 or not _runs_at_once(steps[0], memory):
         planned = [PlannedStep(0, step.kernel, step, (), tuple(outputs)) for step in steps]
-        planned, scratches = allocate(memory, planned, outputs, limit_bytes=ProgramOptions().arena_limit_bytes)
+        planned, scratches = allocate(memory, planned, outputs)
         StageRunner(memory, planned, scratches).run()
     return [memory.array(info) for info in outputs]
 
@@ -106,18 +109,23 @@ class Program:
         kept: PlanCache | None = None,
     ) -> None:
         self.state = options.state or State(model)
-        self.options = options = replace(options, state=self.state)
-        self.memory = Memory()
+        budget, self._work = options.memory or MemoryBudget(), options.work or WorkBudget()
+        self.options = options = replace(options, state=self.state, memory=budget, work=self._work)
+        self.memory = Memory(budget)
+        self._where = f"subgraph {subgraph}"
         self._graph = model.subgraphs[subgraph]
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
         control, keeps_folded = plan_control(replace(options, delegation=None)), options.preserve_all
+        fold, limit = partial(fold_constants, budget=budget), self._work.limit
         self._planner = Planner(
-            model, subgraph, slots, options.custom, fold_constants, control, kinds, self.state, keeps_folded, delegation=options.delegation
+            model, subgraph, slots, options.custom, fold, control, kinds, self.state, budget, keeps_folded, 0, limit, 0, options.delegation
         )
         self._partitions: list[PreparedPartition] = []
         self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first
+        if not options.is_nested and self._only_segment is not None:
+            self._only_segment.table.restart_work(limit)
 
     def _first_stage(self, inputs: Mapping[int, TensorInfo], kept: PlanCache | None) -> Stage:
         stage = kept.recall() if kept is not None else None
@@ -126,6 +134,8 @@ class Program:
             stage = self._planner.first_stage(inputs)
             if kept is not None:
                 kept.remember(stage, self._graph)
+        elif stage.work > self._work.limit:
+            raise UnsupportedError(f"{self._where}: at most {self._work.limit} units of work in a run are allowed, found {stage.work}")
         return stage
 
     def _lasting(self, stage: Stage) -> list[TensorInfo]:
@@ -142,15 +152,15 @@ class Program:
         lasting = [info for info in self._lasting(stage) if not self._comes_from_host(stage, info)]
         options = self.options
         shares = not options.preserve_all
-        self.state.place(self.memory, [planned.step for planned in stage.steps], options.arena_limit_bytes)
+        self.state.place(self.memory, [planned.step for planned in stage.steps], self.memory.budget)
         partitions = self._opened(stage)
-        stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.arena_limit_bytes, options.sharing.most_parts, shares)
+        stage.steps, scratches = allocate(self.memory, stage.steps, lasting, options.sharing.most_parts, shares)
         for info in lasting:
             if info.value is not None and not self.memory.has(info.index):
                 self.memory.place_constant(info)
         for partition in partitions:
             partition.bind(self.memory)
-        runner = StageRunner(self.memory, stage.steps, scratches, self.options.sharing)
+        runner = StageRunner(self.memory, stage.steps, scratches, options.sharing, self._work)
         return _Prepared(stage, runner, values, key, len(self.memory.arenas), len(self._partitions))
 
     def _comes_from_host(self, stage: Stage, info: TensorInfo) -> bool:
@@ -215,8 +225,13 @@ class Program:
 
     def run(self, observe: Observer | None = None) -> None:
         """Runs all stages; ExecutionError names an operator that fails."""
-        prepared = self._first
+        prepared, work = self._first, self._work
+        if self.options.is_nested:
+            work.spend(PROGRAM_WORK, self._where)
+        else:
+            work.restart()
         while True:
+            work.spend(prepared.stage.work, self._where)
             if observe is None:
                 prepared.runner.run()
             else:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import Argument, DelegateStep, HostStep, Nested, Run, Scratch, Step, UserStep
+from jitlite.interpreter.budgets import WorkBudget
 from jitlite.interpreter.codegen.library import Library, load, loaded
-from jitlite.interpreter.kernels.team_blocks import RUN_WORDS
+from jitlite.interpreter.kernels.team_blocks import RUN_WORDS, WORK
 from jitlite.interpreter.memory import aligned
 from jitlite.interpreter.placement import Memory
 from jitlite.interpreter.plan import PlannedStep
@@ -27,7 +28,7 @@ from jitlite.schemas.tables import TensorType
 STATUS_TEXT = {
     1: "an index inside its bound is required, found one outside",
     2: "a divisor other than 0 is required, found 0",
-    3: "a loop that ends within the step budget is required, found one that does not",
+    3: "a loop that ends within the run's limit of work is required, found one that does not",
     4: "an operand's run-time value is out of its range",
     5: "a variable that was assigned a value of the result's type and size is required, found one that was not",
 }
@@ -36,10 +37,11 @@ STATUS_TEXT = {
 class TableBuilder:
     """Lays out argument blocks and step tables; keeps everything they point to alive."""
 
-    def __init__(self, memory: Memory, scratches: dict[int, int], sharing: Sharing) -> None:
+    def __init__(self, memory: Memory, scratches: dict[int, int], sharing: Sharing, work: WorkBudget) -> None:
         self._memory = memory
         self._scratches = scratches
         self._sharing = sharing
+        self._work = work
         self._kept: list[Any] = []
         self.labels: dict[int, tuple[PlannedStep, Step]] = {}
         self._tables: list[NDArray[np.int64]] = []
@@ -49,6 +51,7 @@ class TableBuilder:
         """What runs the table of the owners' steps; `entry` is the address of `run_steps`."""
         steps = [owner.step for owner in owners if isinstance(owner.step, Step)]
         self._tables, self._run = [], np.zeros(RUN_WORDS, np.int64)
+        self._run[WORK] = self._work.cell.ctypes.data
         table = self._table(steps, owners)
         driven = {row for row, step in enumerate(steps) if _nested(step)}
         moved = [_tensor_bytes(step) for step in steps]
@@ -136,10 +139,17 @@ Observer = Callable[[PlannedStep, int], None]
 class StageRunner:
     """Runs the steps of one stage in their places."""
 
-    def __init__(self, memory: Memory, steps: Sequence[PlannedStep], scratches: dict[int, int], sharing: Sharing = ALONE) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        steps: Sequence[PlannedStep],
+        scratches: dict[int, int],
+        sharing: Sharing = ALONE,
+        work: WorkBudget | None = None,
+    ) -> None:
         self._memory = memory
         self._sharing = sharing
-        self._builder = TableBuilder(memory, scratches, sharing)
+        self._builder = TableBuilder(memory, scratches, sharing, work or WorkBudget())
         native = [planned.step for planned in steps if isinstance(planned.step, Step)]
         self._entry = load({"executor", *_families(native)})["executor"].addresses["run_steps"]
         self.segments: list[NativeSegment | HostSegment] = []
@@ -219,10 +229,11 @@ class StageRunner:
         where = _where(planned)
         inputs = [None if info is None else self._memory.array(info) for info in planned.inputs]
         try:
-            if planned.step.write is not None:
-                self._write_host(where, planned.step.write, inputs, planned.outputs)
-                return
-            results = tuple(planned.step.run(inputs))
+            with np.errstate(all="ignore"):
+                if planned.step.write is not None:
+                    self._write_host(where, planned.step.write, inputs, planned.outputs)
+                    return
+                results = tuple(planned.step.run(inputs))
         except JitliteError:
             raise
         except Exception as error:

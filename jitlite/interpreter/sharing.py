@@ -34,6 +34,7 @@ from jitlite.interpreter.kernels.team_blocks import (
     TRIAL,
     TRIAL_RUNS,
     TRIED,
+    WORK_LIMIT,
 )
 from jitlite.schemas.record import Record
 
@@ -201,6 +202,10 @@ class TableRun:
         run[CUTS], run[CLOCK], run[CLOCK_ID] = len(self._tables), address, first or run.ctypes.data + run.itemsize * SECONDS
         run[KEPT], run[TRIED], run[TRIAL] = 0, finest, finest
         run[HOLD], run[LEFT], run[LEAST], run[AVERAGE] = FIRST_HOLD, TRIAL_RUNS, sys.maxsize, alone_ns
+
+    def restart_work(self, limit: int) -> None:
+        """Lets each run start with so much work that its loops may do, whatever runs before have left."""
+        self._run[WORK_LIMIT] = limit
 
     def take_failed(self) -> int:
         """The address of the argument block of the step that failed."""

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import HostStep, Nested, Step
+from jitlite.interpreter.budgets import MemoryBudget
 from jitlite.interpreter.kernels.cells import ADDRESS, N_BYTES, WORDS
 from jitlite.interpreter.memory import aligned_bytes, aligned_zeros
 from jitlite.interpreter.placement import Memory
-from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import builtin_code
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
@@ -74,7 +74,7 @@ class State:
         if -1 not in ranks:
             self.scalars = frozenset(handle for handle, found in ranks.items() if found == {0})
 
-    def place(self, memory: Memory, steps: Iterable[Step | HostStep], limit_bytes: int) -> None:
+    def place(self, memory: Memory, steps: Iterable[Step | HostStep], budget: MemoryBudget) -> None:
         """Makes what steps use of the state addressable, with room for whatever they assign."""
         for step in _native(steps):
             for argument in step.arguments.values():
@@ -84,7 +84,7 @@ class State:
                 cell, count = step.arguments["cell"], step.arguments["count"]
                 assert isinstance(cell, TensorInfo)
                 assert isinstance(count, int)
-                self._reserve(cell.index, count, limit_bytes)
+                self._reserve(cell.index, count, budget)
 
     def is_pending(self, subgraph: int) -> bool:
         """True until the initialiser has run."""
@@ -116,15 +116,12 @@ class State:
             self._cells[number][N_BYTES] = -1
         return self._cells[number]
 
-    def _reserve(self, number: int, n_bytes: int, limit_bytes: int) -> None:
+    def _reserve(self, number: int, n_bytes: int, budget: MemoryBudget) -> None:
         """Gives a variable memory for values of so many bytes; it keeps the one it has."""
         old = self._values.get(number)
         if old is not None and old.nbytes >= n_bytes:
             return
-        needed = n_bytes + sum(value.nbytes for other, value in self._values.items() if other != number)
-        if needed > limit_bytes:
-            raise UnsupportedError(f"memory of variables: at most {limit_bytes} bytes are allowed, found {needed}")
-        found = aligned_bytes(n_bytes)
+        found = budget.allocate(n_bytes)
         if old is not None:
             found[: old.nbytes] = old
         self._values[number] = found

@@ -4,20 +4,23 @@ The arithmetic is the reference kernels' own: a real multiplier becomes a 32-bit
 (saturating rounding doubling high multiplication, then rounding division by a power of two).
 """
 
-from math import frexp
+from math import frexp, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.schemas.dtypes import INTEGER_RANGE, numpy_dtype
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(mantissa, shift) with real ≈ mantissa · 2^(shift - 31) and mantissa in [2^30, 2^31) or 0.
 
-    Multipliers below 2^-32 become (0, 0), those above 2^30 saturate to (2^31 - 1, 30).
+    Multipliers below 2^-32 become (0, 0), those above 2^30 saturate to (2^31 - 1, 30). InvalidModelError for one that is not finite.
     """
+    if not isfinite(real):
+        raise InvalidModelError(f"scales: a finite ratio of scales is required, found {real}")
     if real == 0.0:
         return 0, 0
     fraction, shift = frexp(real)
@@ -35,6 +38,8 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def quantize_multipliers(reals: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """`quantize_multiplier` of every element: (mantissas, shifts), both int32 of the same shape."""
+    if not np.isfinite(reals).all():
+        raise InvalidModelError("scales: finite ratios of scales are required, found others")
     fractions, shifts = np.frexp(reals)
     scaled = fractions * 2.0**31
     mantissas = (scaled + np.copysign(0.5, scaled)).astype(np.int64)

@@ -34,6 +34,8 @@ def stored_values(sparsity: SparsityParameters, shape: list[int], where: str) ->
     rank, blocks = len(shape), len(sparsity.block_map)
     levels = rank + blocks
     order = sparsity.traversal_order
+    if rank == 0:
+        raise broken_rule(f"{where}.dim_metadata", "a tensor with dimensions", "a scalar")
     if sorted(order[:rank]) != list(range(rank)) or sorted(order[rank:]) != list(range(rank, levels)):
         raise broken_rule(f"{where}.traversal_order", f"the {rank} dimensions, then the {blocks} block dimensions, each once", order)
     if len(sparsity.dim_metadata) != levels:

@@ -24,6 +24,7 @@ MAX_RANK = 16
 MAX_ELEMENTS = (1 << 31) - 1
 """Elements a tensor may have, not counting dimensions of 0: indices are 32-bit integers."""
 
+_INT32 = dtypes.INTEGER_RANGE[TensorType.INT32]
 _WITHOUT_DATA = frozenset({TensorType.RESOURCE, TensorType.VARIANT})
 
 
@@ -102,7 +103,8 @@ def _quantization(subgraph: SubGraph, tensor: Tensor, parameters: QuantizationPa
     if not (all(map(math.isfinite, scales)) and min(scales) >= 0 and max(scales) > 0):
         found = next((scale for scale in scales if not 0 < scale < math.inf), 0.0)
         raise broken_rule(f"{where}.scale", "finite scales above 0 (but for channels of zeros)", found)
-    low, high = dtypes.INTEGER_RANGE.get(tensor.type, (-(2**63), 2**63 - 1))
+    low, high = dtypes.INTEGER_RANGE.get(tensor.type, _INT32)
+    low, high = max(low, _INT32[0]), min(high, _INT32[1])
     if not low <= min(zero_points) <= max(zero_points) <= high:
         found = next(zero_point for zero_point in zero_points if not low <= zero_point <= high)
         raise broken_rule(f"{where}.zero_point", f"zero points from {low} to {high} for {tensor.type.name}", found)

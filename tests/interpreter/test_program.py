@@ -13,12 +13,13 @@ from jitlite.schemas.ops.activation import RELU
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.elementwise import ADD, MUL
-from jitlite.schemas.ops.matmul import FULLY_CONNECTED
+from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.pad import FILL, RANGE
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.tables import (
     AddOptions,
+    BatchMatMulOptions,
     FillOptions,
     FullyConnectedOptions,
     IfOptions,
@@ -256,9 +257,31 @@ def test_while_runs_until_its_condition_fails():
 
 
 def test_a_loop_without_end_is_stopped():
-    interpreter = Interpreter(model_content=loop_model(ends=False))
-    with pytest.raises(ExecutionError, match="step budget"):
-        run(interpreter, np.array([0], np.int32), np.array([1, 3], np.float32))
+    interpreter = Interpreter(model_content=loop_model(ends=False), work_limit=10**8)
+    for _ in range(2):
+        with pytest.raises(ExecutionError, match=r"operator 0 \(WHILE\): a loop that ends within the run's limit of work is required"):
+            run(interpreter, np.array([0], np.int32), np.array([1, 3], np.float32))
+
+
+def test_every_run_may_do_its_work():
+    interpreter = Interpreter(model_content=loop_model(), work_limit=10**6)
+    for _ in range(100):
+        assert run(interpreter, np.array([0], np.int32), np.array([1, 3], np.float32))[0].tolist() == [10]
+
+
+def test_rounds_count_as_work():
+    with pytest.raises(ExecutionError, match="limit of work"):
+        run(Interpreter(model_content=loop_model(), work_limit=10**5), np.array([0], np.int32), np.array([1, 3], np.float32))
+
+
+def test_the_work_of_an_operator_is_limited():
+    model = new_model()
+    g = GraphBuilder(model)
+    x, y = g.input((2048, 2048)), g.input((2048, 2048))
+    g.finish(g.op(BATCH_MATMUL, [x, y], [g.tensor((2048, 2048))], BatchMatMulOptions()))
+    Interpreter(model_content=content(model)).allocate_tensors()
+    with pytest.raises(UnsupportedError, match=r"operator 0 \(BATCH_MATMUL 't2'\): at most 8000000000 units of work in a run are allowed"):
+        Interpreter(model_content=content(model), work_limit=8 * 10**9).allocate_tensors()
 
 
 def test_the_memory_budget_is_kept():

@@ -266,7 +266,7 @@ def test_strings_count_against_the_memory_limit():
     model = new_model()
     g = Graph(model)
     g.finish(g.op(FILL, [g.constant([2**30], np.int32), g.strings("a")], [g.tensor((1,), T.STRING)], FillOptions()))
-    with pytest.raises(UnsupportedError, match="memory of strings: at most 2147483648 bytes are allowed, found 8589934592"):
+    with pytest.raises(UnsupportedError, match="tensor memory: at most 2147483648 bytes are allowed, found 8589934592"):
         Interpreter(model_content=content(model)).allocate_tensors()
 
 

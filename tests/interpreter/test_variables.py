@@ -303,7 +303,7 @@ def test_variables_count_as_memory():
     x = g.input((1000,))
     g.assign(g.handle(), x)
     g.finish(x)
-    with pytest.raises(UnsupportedError, match="memory of variables: at most 3999 bytes are allowed, found 4000"):
+    with pytest.raises(UnsupportedError, match="tensor memory: at most 3999 bytes are allowed, found 4000"):
         Interpreter(model_content=content(model), arena_limit_bytes=3999).allocate_tensors()
 
 

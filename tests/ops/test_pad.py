@@ -18,7 +18,7 @@ from jitlite.schemas.tables import (
     TensorType,
     TileOptions,
 )
-from tests.ops.oracle import OPTIMIZED, check, constant, like, operand, result
+from tests.ops.oracle import OPTIMIZED, call, check, constant, like, operand, result
 
 T = TensorType
 MOVED_TYPES = [T.FLOAT32, T.INT8, T.UINT8, T.INT16, T.INT32, T.INT64]
@@ -201,6 +201,11 @@ def test_paddings_known_at_run_time():
     assert check(PAD, None, [x, operand(T.INT32, (2, 2))], [operand(T.FLOAT32, (1, 1))], feeds=feeds)[0].shape == (3, 5)
     with pytest.raises(NeedsValue):
         infer(Call(PAD, None, (x.info(0), operand(T.INT32, (2, 2)).info(1))))
+
+
+def test_results_have_few_dimensions():
+    with pytest.raises(InvalidModelError, match="an output of at most 16 dimensions is required, found 40000"):
+        infer(call(FILL, None, [constant([7] * 40_000), operand(T.INT32, ())]))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Fixed-point multipliers of arrays against those of single numbers."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jitlite.schemas.affine import quantize_multiplier, quantize_multipliers
+from jitlite.schemas.errors import InvalidModelError
 
 EDGES = [0.0, 1.0, 0.5, 1 - 2**-40, 2**-31, 2**-32, 2**-33, 2.0**30, 2.0**31, 2.0**30 - 1, -0.3, -(1 - 2**-40), 1e300, 1e-300]
 
@@ -15,3 +17,11 @@ def test_arrays_give_what_numbers_give(reals):
     mantissas, shifts = quantize_multipliers(reals)
     assert mantissas.dtype == shifts.dtype == np.int32
     assert list(zip(mantissas.tolist(), shifts.tolist())) == [quantize_multiplier(float(real)) for real in reals]
+
+
+@pytest.mark.parametrize("real", [np.inf, -np.inf, np.nan])
+def test_multipliers_must_be_finite(real):
+    with pytest.raises(InvalidModelError, match="a finite ratio of scales is required"):
+        quantize_multiplier(real)
+    with pytest.raises(InvalidModelError, match="finite ratios of scales are required"):
+        quantize_multipliers(np.array([1.0, real]))

@@ -232,6 +232,10 @@ RULES: dict[str, tuple[Change, str]] = {
         "scale: finite scales above 0 (but for channels of zeros) required, found nan",
     ),
     "zero point": (quantized(scale=[1.0], zero_point=[128]), "zero_point: zero points from -128 to 127 for INT8 required, found 128"),
+    "zero point of 33 bits": (
+        both(quantized(scale=[1.0], zero_point=[2**32]), tensor(0, type=TensorType.INT64)),
+        "zero_point: zero points from -2147483648 to 2147483647 for INT64 required, found 4294967296",
+    ),
     "scales of blocks": (
         quantized(details=BlockwiseQuantization(scales=3, block_size=2)),
         "details.scales: a tensor index below 3 required",
@@ -279,6 +283,10 @@ RULES: dict[str, tuple[Change, str]] = {
     "sparse segments fall": (sparse(3, dense(2), compressed([0, 3, 2], [0, 1])), "array_segments: 3 ascending places from 0 to 2 required"),
     "sparse index": (sparse(2, dense(2), compressed([0, 1, 2], [0, 4])), "array_indices: indices below 4 required, found 0 to 4"),
     "sparse index twice": (sparse(3, dense(2), compressed([0, 2, 3], [1, 1, 0])), "array_indices: ascending indices in every segment"),
+    "sparse scalar": (
+        data(b"\0", shape=[], sparsity=SparsityParameters(dim_metadata=[])),
+        "sparsity.dim_metadata: a tensor with dimensions required, found a scalar",
+    ),
     "sparse data": (sparse(2, dense(2), compressed([0, 2, 3], [0, 1, 0])), "3 bytes of data for INT8 [2, 4] required, found 2"),
 }
 

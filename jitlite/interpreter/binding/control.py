@@ -75,6 +75,7 @@ def _called(planner: Planner, call: Call, subgraph: int, first: int, options: Pr
     steps = [planned.step for planned in inner.stage.steps]
     if inner.stage.is_last and all(isinstance(step, Step) or step.shapes_known for step in steps):
         found = [inner.stage.tensors[index] for index in graph.outputs]
+        planner.inlined_work += inner.stage.work
         results = tuple(result_like(info, source) for info, source in zip(call.outputs, found))
         pairs = [(source, target) for source, target in zip(found, results) if target.type is not TensorType.RESOURCE]
         copies = [_copy(call, source, target) for source, target in pairs]

@@ -14,6 +14,7 @@ from jitlite.interpreter.binding.rounding import Line, certify_quantized, certif
 from jitlite.interpreter.binding.windows import Windows, is_pointwise
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE
+from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record
 from jitlite.schemas.tables import TensorType
@@ -22,6 +23,7 @@ FLOAT = kernels("product_f32")
 QUANTIZED = kernels("product_q8")
 HYBRID = kernels("product_hybrid")
 
+_MOST_BATCHES = 1 << 24
 _STRIP_BYTES = 1 << 17
 """About how much of an image a strip of the result reads: what stays in a processor's second cache beside the weights."""
 _STRIP_PIXELS = 56
@@ -167,6 +169,8 @@ def matrix_sizes(batches: int, rows: int, columns: int, depth: int, item_bytes: 
 
 def batches_of(s: Sizes, lefts: NDArray[np.int64] | None = None, rights: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
     """For each batch where its left side starts and the number of its right side; `lefts` are numbers of left sides."""
+    if s.batches > _MOST_BATCHES:
+        raise UnsupportedError(f"batches: at most {_MOST_BATCHES} are supported, found {s.batches}")
     own = np.arange(s.batches, dtype=np.int64) if lefts is None else lefts
     shared = np.zeros(s.batches, np.int64) if rights is None else rights
     return np.ascontiguousarray(np.stack([own * (s.in_h * s.in_w * s.in_c), shared], axis=1))

@@ -92,7 +92,8 @@ class Delegation(Record, frozen=False):
         survey = Survey(stage, {}, [], [{} for _ in self.delegates], [], {})
         for node in range(stage.start, len(planner.graph.operators)):
             try:
-                found = planner.resolve(stage, node, values if node == stage.start else None)
+                with planner.located(node):
+                    found = planner.resolve(stage, node, values if node == stage.start else None)
                 if found is not None:
                     if node in on_cpu:
                         found = Resolved(node, found.call, planner.bind(found.call))
@@ -309,7 +310,8 @@ class _Emission:
 
     def _guarded(self, node: int, add: Callable[[], None]) -> None:
         try:
-            add()
+            with self._planner.located(node):
+                add()
         except UnsupportedError as error:
             self._survey.unsupported.append(error)
         except NeedsValue as request:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from jitlite.interpreter.budgets import MemoryBudget
 from jitlite.interpreter.control import plan_control
 from jitlite.interpreter.custom import CustomOperator, chosen_operators
 from jitlite.interpreter.delegates.planning import Delegation, Layout
@@ -38,9 +40,9 @@ def explain(
     state = State(model)
     options = ProgramOptions(custom=chosen_operators(custom), state=state)
     graph, delegation = model.subgraphs[0], Delegation(tuple(delegates), is_dry=True)
-    planner = Planner(
-        model, 0, Slots(len(graph.tensors)), options.custom, fold_constants, plan_control(options), kinds, state, delegation=delegation
-    )
+    budget, slots = MemoryBudget(), Slots(len(graph.tensors))
+    fold = partial(fold_constants, budget=budget)
+    planner = Planner(model, 0, slots, options.custom, fold, plan_control(options), kinds, state, budget, delegation=delegation)
     inputs = {index: replace(planner.tensor(index), value=None) for index in graph.inputs}
     planner.first_stage({index: replace(info, shape=(shapes or {}).get(index, info.shape)) for index, info in inputs.items()})
     assert delegation.found is not None

@@ -6,9 +6,9 @@ all tables, nested ones too; `run` is the block of its plan's run.
 
 from jitlite.interpreter.kernels.abi import Status, i32, i64, i64p, inline, kernel, span, u8p
 from jitlite.interpreter.kernels.cuts import note, now_ns
-from jitlite.interpreter.kernels.intrinsics import advance, call_kernel
+from jitlite.interpreter.kernels.intrinsics import advance, call_kernel, words_at
 from jitlite.interpreter.kernels.team import give_back, lease, share
-from jitlite.interpreter.kernels.team_blocks import CUTS, FAILED, NO_TEAM, POOL, TEAM, TRIED
+from jitlite.interpreter.kernels.team_blocks import CUTS, FAILED, NO_TEAM, POOL, TEAM, TRIED, WORK, WORK_LIMIT
 
 _OK = int(Status.OK)
 _SPENT = int(Status.STEP_BUDGET_SPENT)
@@ -48,6 +48,8 @@ def run_steps(steps: i64p, count: i64, run: i64p, thread: i64, threads: i64) -> 
     As `thread` and `threads` are not used, this may be called with the argument block alone.
     """
     table, started_ns = steps, 0
+    if run[WORK_LIMIT] != 0:
+        words_at(run[WORK])[0] = run[WORK_LIMIT]
     if run[POOL] != 0:
         cut = run[TRIED]
         if run[CUTS] != 0:
@@ -81,12 +83,18 @@ def run_loop(
     body_steps: i64p,
     body_count: i64,
     run: i64p,
-    budget: i64,
+    test_work: i64,
+    body_work: i64,
     thread: i64,
     threads: i64,
 ) -> i32:
-    """Runs the test, then the body while the test's result holds; stops with a status after `budget` rounds. Never cut into parts."""
-    for _ in range(budget):
+    """Runs the test, then the body while the test's result holds; never cut into parts.
+
+    Each round costs `test_work` and `body_work` of the work that is left in the run; the loop stops with a status when that is spent.
+    """
+    left = words_at(run[WORK])
+    while left[0] >= test_work + body_work:
+        left[0] -= test_work + body_work
         status = _walk(test_steps, test_count, run)
         if status != _OK:
             return status

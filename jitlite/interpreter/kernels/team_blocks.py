@@ -34,6 +34,8 @@ The block of a plan's run holds
     SPENT, COUNTED, LEAST    nanoseconds of runs of the bout that count, how many there were, and the shortest
     ELAPSED     nanoseconds of all runs of the bout
     AVERAGE     nanoseconds of a run for each of at most MOST_CUTS ways
+    WORK        the address of the word with the work that loops have left
+    WORK_LIMIT  what that is when this run starts; 0: it goes on with what others have left
 """
 
 LINE = 16
@@ -51,7 +53,8 @@ MOST_CUTS = 3
 
 FAILED, POOL, TEAM, PATIENCE, WAITED, HELPED, CUTS, CLOCK, CLOCK_ID, SECONDS = range(10)
 KEPT, TRIED, TRIAL, HOLD, LEFT, SPENT, COUNTED, LEAST, ELAPSED, AVERAGE = range(SECONDS + 2, SECONDS + 12)
-RUN_WORDS = AVERAGE + MOST_CUTS
+WORK, WORK_LIMIT = range(AVERAGE + MOST_CUTS, AVERAGE + MOST_CUTS + 2)
+RUN_WORDS = WORK_LIMIT + 1
 
 COUNTED_RUNS = 8
 """Runs at the end of a bout that count."""

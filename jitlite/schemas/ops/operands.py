@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
 from jitlite.schemas.tables import TensorType
+from jitlite.schemas.verify_tensor import MAX_RANK
 
 INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
@@ -70,6 +71,7 @@ def normalized_axis(call: Call, axis: int, rank: int) -> int:
 def bounded(call: Call, dims: Iterable[int]) -> Shape:
     """The dims as a shape whose dims and element count (zeros left out) fit in 32 bits, as the format stores them."""
     shape = tuple(dims)
+    call.require(len(shape) <= MAX_RANK, f"an output of at most {MAX_RANK} dimensions is required, found {len(shape)}")
     count = 1
     for dim in shape:
         call.require(0 <= dim <= INT32_MAX, f"output dimensions in [0, {INT32_MAX}] are required, found shape {shape}")

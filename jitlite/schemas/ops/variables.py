@@ -4,6 +4,8 @@ A handle is an integer: the same number for the same container and name in all s
 an INT32 tensor that is not constant.
 """
 
+from math import prod
+
 from jitlite.schemas.ops.operands import require_type
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import (
@@ -17,7 +19,9 @@ from jitlite.schemas.tables import (
 
 
 def _handle(call: Call) -> list[tuple[Shape, TensorType]]:
-    return [(call.outputs[0].shape if call.outputs else (), TensorType.RESOURCE)]
+    shape = call.outputs[0].shape if call.outputs else ()
+    call.require(prod(shape) == 1, f"a handle of one element is required, found shape {shape}")
+    return [(shape, TensorType.RESOURCE)]
 
 
 def handle_of(call: Call) -> int:

@@ -1,0 +1,56 @@
+"""python -m tests.fuzz: damages models until told to stop, and keeps those that end badly."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tests.fuzz.campaign import Campaign, Failure, Report
+from tests.fuzz.samples import samples
+from tests.fuzz.trial import damaged, outcome
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000, help="trials to run")
+    parser.add_argument("--seed", type=int, default=0, help="a trial follows from the models, the seed and its number")
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--models", type=Path, action="append", default=[], help="a folder with further models to damage")
+    parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for the models that fail")
+    parser.add_argument("--case", type=int, help="run this trial alone, in this process, and say what becomes of it")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = _arguments()
+    found = samples(arguments.models)
+    if arguments.case is not None:
+        name, content, rng = damaged(found, arguments.seed, arguments.case)
+        print(f"{name}: {len(content)} bytes")
+        print(outcome(content, rng))
+        return 0
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    started_s = last_s = time.monotonic()
+
+    def keep(failure: Failure) -> None:
+        (arguments.keep / f"{arguments.seed}-{failure.case}.tflite").write_bytes(damaged(found, arguments.seed, failure.case)[1])
+        print(failure, flush=True)
+
+    def progress(report: Report) -> None:
+        nonlocal last_s
+        now_s = time.monotonic()
+        if now_s - last_s > 10:
+            last_s = now_s
+            done = report.ends.total() + len(report.failures)
+            print(f"{done} trials, {done / (now_s - started_s):.0f} a second, {len(report.failures)} failures", file=sys.stderr, flush=True)
+
+    report = Campaign(found, arguments.seed, arguments.jobs, keep).run(arguments.first, arguments.count, progress)
+    print(", ".join(f"{count} {end}" for end, count in report.ends.most_common()), f"- {len(report.failures)} failures")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
