@@ -401,7 +401,10 @@ class Interpreter:
         return self._sessions[subgraph_index]
 
     def set_tensor(self, tensor_index: int, value: Any) -> None:
-        """Copies `value` into an input; ValueError unless dtype and shape are the tensor's own."""
+        """Copies `value` into an input; ValueError unless dtype and shape are the tensor's own.
+
+        Tensors of strings take arrays of text, which becomes UTF-8, of bytes, or of objects of both, and give arrays of `bytes` objects.
+        """
         if not self._main.try_set(tensor_index, value):
             self._main.set(tensor_index, value)
 
