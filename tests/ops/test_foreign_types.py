@@ -12,6 +12,7 @@ from jitlite.schemas.tables import (
     ConcatenationOptions,
     GatherNdOptions,
     GatherOptions,
+    GreaterOptions,
     LessOptions,
     MaximumMinimumOptions,
     NegOptions,
@@ -80,6 +81,7 @@ PAIRS = [
     (elementwise.MINIMUM, MaximumMinimumOptions(), B16),
     (elementwise.MAXIMUM, MaximumMinimumOptions(), B16),
     (comparison.LESS, LessOptions(), T.BOOL),
+    (comparison.GREATER, GreaterOptions(), T.BOOL),
     (complex_ops.ATAN2, None, B16),
 ]
 

@@ -129,7 +129,7 @@ def _define_select(name: str, options: type[Table], infer: Inference, version: C
 
 EQUAL = _define_comparison("EQUAL", EqualOptions, {T.INT16: 5, T.STRING: 3, T.INT8: 2}, EQUATABLE)
 NOT_EQUAL = _define_comparison("NOT_EQUAL", NotEqualOptions, {T.INT16: 4, T.STRING: 3, T.INT8: 2}, EQUATABLE)
-GREATER = _define_comparison("GREATER", GreaterOptions, {T.INT8: 2})
+GREATER = _define_comparison("GREATER", GreaterOptions, {T.INT8: 2}, ORDERED | {T.BFLOAT16})
 GREATER_EQUAL = _define_comparison("GREATER_EQUAL", GreaterEqualOptions, {T.INT16: 3, T.INT8: 2})
 LESS = _define_comparison("LESS", LessOptions, {T.INT16: 3, T.INT8: 2}, ORDERED | {T.BFLOAT16})
 LESS_EQUAL = _define_comparison("LESS_EQUAL", LessEqualOptions, {T.INT8: 2})
