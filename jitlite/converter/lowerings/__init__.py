@@ -22,6 +22,7 @@ from jitlite.converter.lowerings import (
     scatter,
     slice,  # noqa: A004 - the family's name
     trigonometry,
+    unpool,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "scatter",
     "slice",
     "trigonometry",
+    "unpool",
 ]

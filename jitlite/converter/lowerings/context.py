@@ -16,6 +16,8 @@ from jitlite.schemas.table import Table
 
 TO_NHWC = (0, 2, 3, 1)
 TO_NCHW = (0, 3, 1, 2)
+TO_NDHWC = (0, 2, 3, 4, 1)
+TO_NCDHW = (0, 4, 1, 2, 3)
 
 
 class Context(Builder):
@@ -71,12 +73,14 @@ class Context(Builder):
         return self.transpose(x, TO_NCHW, "nchw")
 
     def channels_last(self, x: Value, function: Callable[[Value], Value]) -> Value:
-        """Applies a function of an NHWC value to a value in ONNX's order of rank 3 (as height 1) or 4."""
+        """Applies a function of a channels-last value to a value in ONNX's order of rank 3 (as height 1), 4 or 5."""
         if x.rank == 3:
             n, c, length = x.dims
             rows = self.reshape(self.transpose(x, (0, 2, 1)), (n, 1, length, c))
             y = function(rows)
             return self.transpose(self.reshape(y, (y.dims[0], y.dims[2], y.dims[3])), (0, 2, 1))
+        if x.rank == 5:
+            return self.transpose(function(self.transpose(x, TO_NDHWC)), TO_NCDHW)
         return self.to_nchw(function(self.to_nhwc(x)))
 
     def split_channels(self, x: Value, starts: Sequence[int], sizes: Sequence[int]) -> list[Value]:

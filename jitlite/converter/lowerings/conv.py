@@ -1,4 +1,7 @@
-"""Convolutions. One spatial axis is treated as two, the first of size 1."""
+"""Convolutions over one to three spatial axes. One is treated as two, the first of size 1.
+
+CONV_3D has no groups: a grouped one over three axes is a sum of those over height and width for each place along the kernel's depth.
+"""
 
 from collections.abc import Sequence
 
@@ -8,13 +11,23 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.converter.lowerings.windows import MAX_WINDOW, Span, output_sizes, padded, spans, spatial_sizes, window_steps
+from jitlite.converter.lowerings.slice import sliced
+from jitlite.converter.lowerings.windows import MAX_WINDOW, UNIT, Span, Spans, output_sizes, padded, spans, spatial_sizes, window_steps
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
+from jitlite.schemas.ops.conv3d import CONV_3D, CONV_3D_TRANSPOSE
+from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.pad import PAD
 from jitlite.schemas.ops.shapes import same_padding
 from jitlite.schemas.ops.slice import SLICE
-from jitlite.schemas.tables import ConcatenationOptions, Conv2DOptions, DepthwiseConv2DOptions, Padding, TransposeConvOptions
+from jitlite.schemas.tables import (
+    ConcatenationOptions,
+    Conv2DOptions,
+    Conv3DOptions,
+    DepthwiseConv2DOptions,
+    Padding,
+    TransposeConvOptions,
+)
 
 
 @lowers("Conv")
@@ -35,18 +48,60 @@ def conv(ctx: Context, node: Node) -> Value:
     bias = ctx.optional(2) or ctx.like(x, np.zeros(weight.dims[0]))
 
     def apply(image: Value) -> Value:
-        operand, padding = padded(ctx, image, axes)
-        h, w = axes
-        depthwise = group == channels and group > 1
-        options: Conv2DOptions | DepthwiseConv2DOptions = Conv2DOptions(padding=padding)
-        if depthwise:
-            options = DepthwiseConv2DOptions(padding=padding, depth_multiplier=weight.dims[0] // channels)
-        options.stride_h, options.stride_w = h.stride, w.stride
-        options.dilation_h_factor, options.dilation_w_factor = h.dilation, w.dilation
-        filters = ctx.transpose(weight, (1, 2, 3, 0) if depthwise else (0, 2, 3, 1))
-        return ctx.op(DEPTHWISE_CONV_2D if depthwise else CONV_2D, operand, filters, bias, options=options)
+        if len(axes) == 2:
+            return _convolved(ctx, image, weight, bias, axes, group)
+        return _convolved_volume(ctx, image, weight, bias, axes) if group == 1 else _summed_planes(ctx, image, weight, bias, axes, group)
 
     return ctx.channels_last(x, apply)
+
+
+def _convolved(ctx: Context, image: Value, weight: Value, bias: Value, axes: Spans, group: int) -> Value:
+    """An NHWC image with weights in ONNX's order."""
+    operand, padding = padded(ctx, image, axes)
+    (h, w), channels = axes, image.dims[3]
+    depthwise = group == channels and group > 1
+    options: Conv2DOptions | DepthwiseConv2DOptions = Conv2DOptions(padding=padding)
+    if depthwise:
+        options = DepthwiseConv2DOptions(padding=padding, depth_multiplier=weight.dims[0] // channels)
+    options.stride_h, options.stride_w = h.stride, w.stride
+    options.dilation_h_factor, options.dilation_w_factor = h.dilation, w.dilation
+    filters = ctx.transpose(weight, (1, 2, 3, 0) if depthwise else (0, 2, 3, 1))
+    return ctx.op(DEPTHWISE_CONV_2D if depthwise else CONV_2D, operand, filters, bias, options=options)
+
+
+def _volume_options(padding: Padding, axes: Spans) -> Conv3DOptions:
+    d, h, w = axes
+    options = Conv3DOptions(padding=padding, stride_d=d.stride, stride_h=h.stride, stride_w=w.stride)
+    options.dilation_d_factor, options.dilation_h_factor, options.dilation_w_factor = d.dilation, h.dilation, w.dilation
+    return options
+
+
+def _convolved_volume(ctx: Context, image: Value, weight: Value, bias: Value, axes: Spans) -> Value:
+    operand, padding = padded(ctx, image, axes)
+    return ctx.op(CONV_3D, operand, ctx.transpose(weight, (2, 3, 4, 1, 0)), bias, options=_volume_options(padding, axes))
+
+
+def _summed_planes(ctx: Context, image: Value, weight: Value, bias: Value, axes: Spans, group: int) -> Value:
+    depth, *plane = axes
+    image, _ = padded(ctx, image, (depth, UNIT, UNIT), allow_same=False)
+    n, _, height, width, channels = image.dims
+    total: Value | None = None
+    for place in range(depth.kernel):
+        first = place * depth.dilation
+        picked = range(first, first + (depth.output - 1) * depth.stride + 1, depth.stride)
+        part = sliced(ctx, image, [range(n), picked, range(height), range(width), range(channels)])
+        layer = weight.dims[:2] + weight.dims[3:]
+        if weight.data is not None:
+            filters = ctx.constant(weight.data[:, :, place])
+        else:
+            ranges = [range(place, place + 1) if axis == 2 else range(dim) for axis, dim in enumerate(weight.dims)]
+            filters = ctx.reshape(sliced(ctx, weight, ranges), layer)
+        shift = ctx.like(image, np.zeros(weight.dims[0])) if total is not None else bias
+        planes = ctx.reshape(part, (n * depth.output, height, width, channels))
+        result = _convolved(ctx, planes, filters, shift, tuple(plane), group)
+        total = result if total is None else ctx.op(ADD, total, result)
+    assert total is not None, "a kernel has at least one element"
+    return ctx.reshape(total, (n, depth.output, *total.dims[1:]))
 
 
 @lowers("ConvTranspose")
@@ -71,10 +126,10 @@ def conv_transpose(ctx: Context, node: Node) -> Value:
         parts = [image] if group == 1 else ctx.split_channels(image, range(0, channels, width), [width] * group)
         results = []
         for index, part in enumerate(parts):
-            filters = weight[index * width : (index + 1) * width].transpose(1, 2, 3, 0)
-            units = filters.shape[0]
+            filters = weight[index * width : (index + 1) * width]
+            units = filters.shape[1]
             results.append(_upsampled(ctx, part, filters, None if bias is None else bias[index * units : (index + 1) * units], axes))
-        return results[0] if group == 1 else ctx.op(CONCATENATION, *results, options=ConcatenationOptions(axis=3))
+        return results[0] if group == 1 else ctx.op(CONCATENATION, *results, options=ConcatenationOptions(axis=len(axes) + 1))
 
     return ctx.channels_last(x, apply)
 
@@ -90,7 +145,7 @@ def _dilated(ctx: Context, weight: Array, dilations: Sequence[int]) -> Array:
     return wide
 
 
-def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> tuple[Span, Span]:
+def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int]) -> Spans:
     """Each axis: `output` elements are kept of the (size - 1) * stride + kernel the operator makes, `before` are cut off in front."""
     count = len(sizes)
     strides = window_steps(ctx, node, "strides", count)
@@ -114,28 +169,25 @@ def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Se
             before = 0
         ctx.require(before >= 0, f"pads of 0 or more are required, found {pads}")
         found.append(Span(sizes[axis], kernel[axis], strides[axis], 1, before, max(0, full - before - outputs[axis]), outputs[axis]))
-    if count == 1:
-        found.insert(0, Span(1, 1, 1, 1, 0, 0, 1))
-    return found[0], found[1]
+    return (UNIT, *found) if count == 1 else tuple(found)
 
 
-def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: tuple[Span, Span]) -> Value:
-    h, w = axes
+def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: Spans) -> Value:
+    """A channels-last image or volume with the filters (I, O, kernel) of one group."""
     fulls = [(span.size - 1) * span.stride + span.kernel for span in axes]
     same = all(
         -(-span.output // span.stride) == span.size and same_padding(span.output, span.size, span.kernel, span.stride)[0] == span.before
         for span in axes
     )
     exact = all(span.before == 0 and span.output == full for span, full in zip(axes, fulls))
-    options = TransposeConvOptions(padding=Padding.SAME if same and not exact else Padding.VALID, stride_h=h.stride, stride_w=w.stride)
+    padding = Padding.SAME if same and not exact else Padding.VALID
     target = [span.output for span in axes] if same or exact else fulls
-    operands = [ctx.indices([x.dims[0], *target, filters.shape[0]]), ctx.constant(filters), x]
-    y = ctx.op(TRANSPOSE_CONV, *operands, *([ctx.constant(bias)] if bias is not None else []), options=options)
+    y = _spread(ctx, x, filters, bias, axes, padding, target)
     if same or exact:
         return y
     kept = [min(span.output, full - span.before) for span, full in zip(axes, fulls)]
     if any(span.before or count != full for span, count, full in zip(axes, kept, fulls)):
-        y = ctx.op(SLICE, y, ctx.indices([0, h.before, w.before, 0]), ctx.indices([-1, *kept, -1]))
+        y = ctx.op(SLICE, y, ctx.indices([0, *(span.before for span in axes), 0]), ctx.indices([-1, *kept, -1]))
     if any(count != span.output for span, count in zip(axes, kept)):
         ctx.require(
             bias is None or not np.any(bias),
@@ -143,3 +195,14 @@ def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes:
         )
         y = ctx.op(PAD, y, ctx.constant([[0, 0], *([0, span.output - count] for span, count in zip(axes, kept)), [0, 0]], "int32"))
     return y
+
+
+def _spread(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: Spans, padding: Padding, target: Sequence[int]) -> Value:
+    """The transposed convolution to a result of these sizes."""
+    operands = [x] if bias is None else [x, ctx.constant(bias)]
+    shape = ctx.indices([x.dims[0], *target, filters.shape[1]])
+    if len(axes) == 3:
+        kernel = ctx.constant(filters.transpose(2, 3, 4, 1, 0))
+        return ctx.op(CONV_3D_TRANSPOSE, shape, kernel, *operands, options=_volume_options(padding, axes))
+    options = TransposeConvOptions(padding=padding, stride_h=axes[0].stride, stride_w=axes[1].stride)
+    return ctx.op(TRANSPOSE_CONV, shape, ctx.constant(filters.transpose(1, 2, 3, 0)), *operands, options=options)

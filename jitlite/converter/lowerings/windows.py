@@ -1,10 +1,13 @@
-"""Sliding windows over two spatial axes: reading them from ONNX nodes and expressing their padding in TFLite's terms."""
+"""Sliding windows over spatial axes: reading them from ONNX nodes and expressing their padding in TFLite's terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
 
 from jitlite.converter.attributes import attribute
-from jitlite.converter.graph import Node, Value
+from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.pad import PAD, PADV2
@@ -41,9 +44,21 @@ class Span:
         fits = self.output == -(-self.size // self.stride)
         return fits and (self.before, self.needed_after) == same_padding(self.size, self.output, self.kernel, self.stride, self.dilation)
 
+    @property
+    def taps(self) -> Array:
+        """The element each position reads at each place of the kernel, (output, kernel); outside the input below 0 or from `size` on."""
+        starts = np.arange(self.output)[:, None] * self.stride - self.before
+        return np.asarray(starts + np.arange(self.kernel)[None, :] * self.dilation)
 
-def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int], outputs: Sequence[int]) -> tuple[Span, Span]:
-    """The window of a node over one or two spatial axes, as two; a missing first axis has size 1."""
+
+Spans: TypeAlias = tuple[Span, ...]
+"""Two axes, height and width, or three, depth first."""
+UNIT = Span(1, 1, 1, 1, 0, 0, 1)
+"""The axis a one-dimensional window lacks."""
+
+
+def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int], outputs: Sequence[int]) -> Spans:
+    """The window of a node over its spatial axes; one axis becomes two, the first of size 1."""
     count = len(sizes)
     strides = window_steps(ctx, node, "strides", count)
     dilations = window_steps(ctx, node, "dilations", count)
@@ -65,9 +80,7 @@ def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int],
             before, after = 0, 0
         ctx.require(before >= 0 and after >= 0, f"pads of 0 or more are required, found {pads}")
         found.append(Span(size, window, stride, dilations[axis], before, after, output))
-    if count == 1:
-        found.insert(0, Span(1, 1, 1, 1, 0, 0, 1))
-    return found[0], found[1]
+    return (UNIT, *found) if count == 1 else tuple(found)
 
 
 def window_steps(ctx: Context, node: Node, name: str, count: int) -> list[int]:
@@ -78,7 +91,7 @@ def window_steps(ctx: Context, node: Node, name: str, count: int) -> list[int]:
 
 
 def spatial_sizes(ctx: Context, x: Value) -> tuple[int, ...]:
-    ctx.require(x.rank in (3, 4), f"an input with one or two spatial axes is required, found shape {x.dims}")
+    ctx.require(x.rank in (3, 4, 5), f"an input with one to three spatial axes is required, found shape {x.dims}")
     return x.dims[2:]
 
 
@@ -89,8 +102,8 @@ def output_sizes(node: Node) -> tuple[int, ...]:
     return shape[2:]
 
 
-def padded(ctx: Context, x: Value, axes: tuple[Span, Span], fill: float = 0.0, *, allow_same: bool = True) -> tuple[Value, Padding]:
-    """The NHWC input and the padding mode that give these windows: SAME or VALID where they say it, else VALID over a padded input."""
+def padded(ctx: Context, x: Value, axes: Spans, fill: float = 0.0, *, allow_same: bool = True) -> tuple[Value, Padding]:
+    """The channels-last input and the padding mode that give these windows: SAME or VALID where one says it, else VALID over padding."""
     if all(span.is_valid for span in axes):
         return x, Padding.VALID
     if allow_same and all(span.is_same for span in axes):
