@@ -73,6 +73,10 @@ def _infer(node: Node, source: _Source) -> None:
         for value in node.inputs
         if value is not None and value.data is not None and value.data.size <= MAX_INFERENCE_ELEMENTS
     }
+    if node.kind == "Range":
+        # runtimes take one element of any shape, of which onnx's own functions make use
+        inputs = {name: _scalar(proto) for name, proto in inputs.items()}
+        known = {name: numpy_helper.from_array(np.asarray(numpy_helper.to_array(tensor).reshape(-1)[0])) for name, tensor in known.items()}
     if node.kind == "Slice" and 0 in (node.input(0).shape or ()):
         # onnx's inference aborts the process on slices of empty axes.
         source.problems.add(node, f"an operand with elements is required, found shape {node.input(0).shape}")
@@ -102,6 +106,13 @@ def _type_proto(value: Value) -> onnx.TypeProto:
     if value.dtype is None:
         return onnx.TypeProto()
     return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+
+
+def _scalar(proto: onnx.TypeProto) -> onnx.TypeProto:
+    """The type of one element of a tensor with one; others as they are."""
+    dims = proto.tensor_type.shape.dim
+    one = proto.HasField("tensor_type") and all(dim.dim_value == 1 for dim in dims)
+    return helper.make_tensor_type_proto(proto.tensor_type.elem_type, ()) if one else proto
 
 
 def node_proto(node: Node) -> onnx.NodeProto:
