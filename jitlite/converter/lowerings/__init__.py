@@ -21,6 +21,7 @@ from jitlite.converter.lowerings import (
     reshape,
     resize,
     scatter,
+    signal,
     slice,  # noqa: A004 - the family's name
     trigonometry,
     unpool,
@@ -47,6 +48,7 @@ __all__ = [
     "reshape",
     "resize",
     "scatter",
+    "signal",
     "slice",
     "trigonometry",
     "unpool",

@@ -8,9 +8,12 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, MAXIMUM, MUL, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, MAXIMUM, MUL, POW, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
+from jitlite.schemas.ops.normalization import LOCAL_RESPONSE_NORMALIZATION
+from jitlite.schemas.ops.pad import PAD
+from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import MEAN, SUM
-from jitlite.schemas.tables import ReducerOptions
+from jitlite.schemas.tables import LocalResponseNormalizationOptions, Padding, Pool2DOptions, ReducerOptions
 
 MVN_EPSILON = 1e-9
 """What the definition of MeanVarianceNormalization adds to the variance."""
@@ -22,17 +25,72 @@ def _per_channel(data: Array, rank: int) -> Array:
 
 
 @lowers("BatchNormalization", since=7)
-def batch_normalization(ctx: Context, node: Node) -> Value:
+def batch_normalization(ctx: Context, node: Node) -> Value | list[Value]:
     """X * scale + shift with scale = gamma / sqrt(variance + epsilon); folded into the operator before it where there is one."""
     x = ctx.input(0)
-    ctx.require(not attribute(node, "training_mode", 0), "training_mode 0 is supported, found 1")
     ctx.require(attribute(node, "spatial", 1) == 1, "spatial 1 is supported, found 0")
+    if attribute(node, "training_mode", 0):
+        return _normalized_by_batch(ctx, node)
     ctx.require(all(not value.uses for value in node.outputs[1:]), "one output is supported, found running statistics in use")
+    epsilon = attribute(node, "epsilon", 1e-5)
+    if any(ctx.input(index).data is None for index in range(1, 5)):
+        columns = [_column(ctx, ctx.input(index), x.rank) for index in range(1, 5)]
+        return _with_given_statistics(ctx, x, columns, epsilon)
     gamma, beta, mean, variance = (ctx.data(index).astype(np.float64) for index in range(1, 5))
-    scale = gamma / np.sqrt(variance + attribute(node, "epsilon", 1e-5))
+    scale = gamma / np.sqrt(variance + epsilon)
     shift = beta - mean * scale
     scaled = ctx.binary(MUL, x, ctx.like(x, _per_channel(scale, x.rank)))
     return ctx.binary(ADD, scaled, ctx.like(x, _per_channel(shift, x.rank)))
+
+
+def _column(ctx: Context, vector: Value, rank: int) -> Value:
+    """A vector over axis 1 of a tensor of this rank."""
+    return ctx.reshape(vector, (vector.size, *[1] * (rank - 2))) if rank >= 2 else vector
+
+
+def _with_given_statistics(ctx: Context, x: Value, columns: Sequence[Value], epsilon: float) -> Value:
+    """Gamma, beta, mean and variance lie along the channels."""
+    gamma, beta, mean, variance = columns
+    scale = ctx.op(MUL, gamma, ctx.op(RSQRT, ctx.binary(ADD, variance, epsilon)))
+    return ctx.op(ADD, ctx.op(MUL, ctx.op(SUB, x, mean), scale), beta)
+
+
+def _normalized_by_batch(ctx: Context, node: Node) -> list[Value]:
+    """By the statistics of the batch; the running ones move towards them."""
+    x = ctx.input(0)
+    ctx.require(x.rank >= 2, f"an axis of channels is required, found shape {x.dims}")
+    axes = ctx.indices([axis for axis in range(x.rank) if axis != 1])
+    mean = ctx.op(MEAN, x, axes, options=ReducerOptions(keep_dims=True))
+    variance = ctx.op(MEAN, ctx.op(SQUARED_DIFFERENCE, x, mean), axes, options=ReducerOptions(keep_dims=True))
+    gamma, beta = (_column(ctx, ctx.input(index), x.rank) for index in (1, 2))
+    y = _with_given_statistics(ctx, x, (gamma, beta, mean, variance), attribute(node, "epsilon", 1e-5))
+    part, results = attribute(node, "momentum", 0.9), [y]
+    for index, current in ((3, mean), (4, variance)):
+        kept = ctx.binary(MUL, ctx.input(index), part)
+        fresh = ctx.binary(MUL, ctx.reshape(current, (current.size,)), 1 - part)
+        results.append(ctx.op(ADD, kept, fresh))
+    return results[: len(node.outputs)]
+
+
+@lowers("LRN")
+def local_response_normalization(ctx: Context, node: Node) -> Value:
+    """The builtin looks at as many channels before as behind; for an even size the sum of squares is a pooling along the channels."""
+    x, size = ctx.input(0), attribute(node, "size")
+    alpha, beta, bias = attribute(node, "alpha", 1e-4), attribute(node, "beta", 0.75), attribute(node, "bias", 1.0)
+    ctx.require(x.rank >= 2 and size >= 1, f"channels and a size of 1 or more are required, found shape {x.dims} and size {size}")
+    ctx.require(x.dtype == np.float32, f"float32 is required, found {x.dtype}")
+    n, channels = x.dims[:2]
+    planes = ctx.reshape(x, (n, channels, x.size // (n * channels), 1)) if x.rank != 4 else x
+    if size % 2:
+        options = LocalResponseNormalizationOptions(radius=size // 2, bias=bias, alpha=alpha / size, beta=beta)
+        y = ctx.channels_last(planes, lambda image: ctx.op(LOCAL_RESPONSE_NORMALIZATION, image, options=options))
+        return ctx.reshape(y, x.dims)
+    flat = ctx.reshape(x, (n, channels, x.size // (n * channels), 1))
+    rows = [[0, 0], [(size - 1) // 2, size // 2], [0, 0], [0, 0]]
+    squares = ctx.op(PAD, ctx.op(MUL, flat, flat), ctx.constant(rows, np.int32))
+    window = Pool2DOptions(padding=Padding.VALID, stride_h=1, stride_w=1, filter_height=size, filter_width=1)
+    total = ctx.binary(MUL, ctx.op(AVERAGE_POOL_2D, squares, options=window), alpha)
+    return ctx.reshape(ctx.op(DIV, flat, ctx.binary(POW, ctx.binary(ADD, total, bias), beta)), x.dims)
 
 
 def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:

@@ -99,6 +99,23 @@ def nonnegative(ctx: Context, positions: Array, limit: int) -> Array:
     return np.asarray(np.where(positions < 0, positions + limit, positions))
 
 
+@lowers("CenterCropPad", since=18)
+def center_crop_pad(ctx: Context, node: Node) -> Value:
+    """An odd element is cut off, or a zero added, at the end."""
+    x, wanted = ctx.input(0), [int(size) for size in ctx.data(1).reshape(-1)]
+    axes = [ctx.axis(axis, x.rank) for axis in attribute(node, "axes", list(range(x.rank)))]
+    ctx.require(len(wanted) == len(axes) and min(wanted, default=1) >= 1, f"{len(axes)} sizes are required, found {wanted}")
+    kept, rows = [range(dim) for dim in x.dims], np.zeros((x.rank, 2), np.int64)
+    for axis, size in zip(axes, wanted):
+        excess, lack = x.dims[axis] - size, size - x.dims[axis]
+        if excess > 0:
+            kept[axis] = range(excess // 2, excess // 2 + size)
+        elif lack > 0:
+            rows[axis] = lack // 2, lack - lack // 2
+    y = sliced(ctx, x, kept)
+    return ctx.op(PAD, y, ctx.constant(rows, np.int32)) if rows.any() else y
+
+
 @lowers("Pad")
 def pad(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)

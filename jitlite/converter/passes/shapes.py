@@ -43,12 +43,22 @@ def _scaled(node: Node) -> None:
     node.outputs[0].shape = tuple(sizes)
 
 
+def _spectrum(node: Node) -> None:
+    """One side of the frequencies unless asked for both."""
+    shape, length = node.outputs[0].shape, node.optional(3) or node.optional(2)
+    if shape is None or len(shape) != 4 or length is None or not attribute(node, "onesided", 1):
+        return
+    count = length.size if node.optional(3) is None else None if length.data is None else int(length.data.reshape(-1)[0])
+    node.outputs[0].shape = None if count is None else (*shape[:2], count // 2 + 1, 2)
+
+
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "GroupNormalization": _like_first_operand,
     "MaxPool": _rounded_up_pool,
     "AveragePool": _rounded_up_pool,
     "LpPool": _rounded_up_pool,
     "Resize": _scaled,
+    "STFT": _spectrum,
     "Upsample": _scaled,
 }
 
