@@ -52,7 +52,12 @@ class Memory:
 
     def place_strings(self, info: TensorInfo) -> None:
         """Gives a tensor of strings its value if it is constant, and empty strings if it is not."""
-        self.strings[info.index] = np.full(info.shape, b"", np.object_) if info.value is None else info.value
+        if info.value is not None:
+            self.strings[info.index] = info.value
+            return
+        self.budget.require(STRING_BYTES * info.size)
+        self.strings[info.index] = np.full(info.shape, b"", np.object_)
+        self.budget.hold(self.strings[info.index])
 
     def place_constant(self, info: TensorInfo) -> None:
         """Makes a constant addressable; data at an address its elements must not have are copied."""
@@ -69,7 +74,10 @@ class Memory:
         """Makes an array an operator in Python returned addressable; it decides the tensor's shape."""
         self.shapes[info.index] = value.shape
         if info.type is TensorType.STRING:
+            self.strings.pop(info.index, None)
+            self.budget.require(STRING_BYTES * value.size)
             self.strings[info.index] = value
+            self.budget.hold(value)
             return
         owned = self.budget.allocate(value.nbytes)
         owned[:] = np.ascontiguousarray(value).reshape(-1).view(np.uint8)

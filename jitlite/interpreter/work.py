@@ -6,20 +6,24 @@ from collections.abc import Callable, Mapping
 from math import log2, prod
 
 from jitlite.schemas.ops.spec import Call
+from jitlite.schemas.tables import TensorType
 
 STEP_WORK = 4000
 """What a step costs whatever its size."""
 ELEMENT_WORK = 32
 """What it costs to read or write an element, and to compute a function of it."""
+TEXT_WORK = 4096
+"""The same for a string, and for an element that Python itself looks at."""
 
 Work = Callable[[Call], int]
 
 
 def work_of(call: Call) -> int:
     """The work of a call whose output shapes are known."""
-    elements = sum(info.size for info in (*call.inputs, *call.outputs) if info is not None)
+    tensors = [info for info in (*call.inputs, *call.outputs) if info is not None]
+    elements = sum(info.size * (TEXT_WORK if info.type is TensorType.STRING else ELEMENT_WORK) for info in tensors)
     own = WORK.get(call.spec.name)
-    return STEP_WORK + ELEMENT_WORK * elements + (own(call) if own is not None else 0)
+    return STEP_WORK + elements + (own(call) if own is not None else 0)
 
 
 def _convolution(call: Call) -> int:
@@ -128,7 +132,53 @@ def _drawn(call: Call) -> int:
     return call.outputs[0].size * max(call.input(0).shape[-1], 1)
 
 
+def _looked_up(call: Call) -> int:
+    """Each key in Python, whatever its type."""
+    return TEXT_WORK * call.input(1).size
+
+
+def _hashed(call: Call) -> int:
+    """Each row of the input with each seed in front of it."""
+    seeds, x = call.input(0), call.input(1)
+    return ELEMENT_WORK * seeds.size * (x.size + x.shape[0])
+
+
+def _grams(call: Call) -> int:
+    """As many steps as SKIP_GRAM may take."""
+    return TEXT_WORK << 22
+
+
+def _spectrogram(call: Call) -> int:
+    count = call.outputs[0].size
+    return int(8 * ELEMENT_WORK * count * log2(count + 2))
+
+
+def _cepstrum(call: Call) -> int:
+    from jitlite.schemas.ops.audio import mfcc_options
+
+    options, (channels, frames, bins) = mfcc_options(call), call.input(0).shape
+    return channels * frames * (ELEMENT_WORK * (bins + options.bands) + options.bands * options.coefficients)
+
+
+def _fixed_transform(call: Call) -> int:
+    count = call.outputs[0].size
+    return int(64 * ELEMENT_WORK * count * log2(count + 2))
+
+
+def _banks(call: Call) -> int:
+    return ELEMENT_WORK * call.input(5).size * call.input(1).size
+
+
 WORK: Mapping[str, Work] = {
+    "AudioSpectrogram": _spectrogram,
+    "HASHTABLE_FIND": _looked_up,
+    "HASHTABLE_IMPORT": _looked_up,
+    "LSH_PROJECTION": _hashed,
+    "Mfcc": _cepstrum,
+    "SKIP_GRAM": _grams,
+    "SignalFilterBank": _banks,
+    "SignalIrfft": _fixed_transform,
+    "SignalRfft": _fixed_transform,
     "CONV_2D": _convolution,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _spread,
