@@ -25,7 +25,7 @@ from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.model import builtin_code, printable
 from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, find_spec, infer
 from jitlite.schemas.record import Record, replace
-from jitlite.schemas.sparsity import constant_data
+from jitlite.schemas.sparsity import block_scales, constant_data
 from jitlite.schemas.tables import BuiltinOperator, Model, Operator, SubGraph, Tensor, TensorType
 from jitlite.schemas.verify_tensor import MAX_RANK
 
@@ -168,16 +168,8 @@ class Planner(Record, frozen=False):
             value = np.full(found.shape, _zero_point(found), np.int8)
         if makes_value and value is not None:
             self.memory.hold(value)
-        parts = found.quantization, self.base + index, found.name, found.is_variable, self._block_scales(found)
+        parts = found.quantization, self.base + index, found.name, found.is_variable, block_scales(self.model, self.graph, found)
         return TensorInfo(tuple(found.shape), found.type, value, *parts)
-
-    def _block_scales(self, tensor: Tensor) -> NDArray[Any] | None:
-        """The scales of a tensor quantized block by block, where they are constant."""
-        details: Any = tensor.quantization.details if tensor.quantization is not None else None
-        if details is None or type(details).__name__ != "BlockwiseQuantization":
-            return None
-        scales = self.graph.tensors[details.scales]
-        return None if scales.is_variable or scales.type is TensorType.STRING else constant_data(self.model, scales)
 
     def where(self, node: int) -> str:
         op = self.graph.operators[node]

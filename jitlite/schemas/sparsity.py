@@ -1,6 +1,8 @@
-"""Sparse tensors: the tree that stores one, a level a dimension, dense or compressed; and the dense array it stands for."""
+"""Sparse tensors: the tree that stores one, a level a dimension, dense or compressed; the dense array it stands for; scales of blocks."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,9 @@ from jitlite.schemas.tables import (
     Int32Vector,
     Model,
     SparsityParameters,
+    SubGraph,
     Tensor,
+    TensorType,
     Uint8Vector,
     Uint16Vector,
 )
@@ -130,6 +134,15 @@ def constant_data(model: Model, tensor: Tensor) -> NDArray[np.generic] | None:
         return tensor_data(model, tensor)
     data = model.buffers[tensor.buffer].data
     return dense_values(tensor, data) if len(data) else None
+
+
+def block_scales(model: Model, graph: SubGraph, tensor: Tensor) -> NDArray[np.generic] | None:
+    """The scales of a tensor quantized block by block, where they are constant."""
+    details: Any = tensor.quantization.details if tensor.quantization is not None else None
+    if details is None or type(details).__name__ != "BlockwiseQuantization":
+        return None
+    scales = graph.tensors[details.scales]
+    return None if scales.is_variable or scales.type is TensorType.STRING else constant_data(model, scales)
 
 
 def _values(vector: Table | None, where: str) -> NDArray[np.int64]:

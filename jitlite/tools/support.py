@@ -1,5 +1,6 @@
 """What of a model the interpreter does not support, found without compiling or running anything."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jitlite.interpreter.binding.registry import BINDINGS
@@ -9,7 +10,7 @@ from jitlite.schemas import Model, UnsupportedError
 from jitlite.schemas.model import builtin_code, operator_name, options_of, printable
 from jitlite.schemas.ops.spec import Call, NeedsValue, TensorInfo, find_spec, infer
 from jitlite.schemas.record import replace
-from jitlite.schemas.sparsity import constant_data
+from jitlite.schemas.sparsity import block_scales, constant_data
 from jitlite.schemas.strings import StringConstants
 from jitlite.schemas.tables import BuiltinOperator, Operator, TensorType
 
@@ -82,7 +83,8 @@ class _Subgraph:
             return [replace(outputs[0], value=spec.value(call))]
         if spec not in BINDINGS:
             raise UnsupportedError(f"{where}: the operator has no kernels")
-        BINDINGS[spec](call)
+        with suppress(NeedsValue):
+            BINDINGS[spec](call)
         is_folded = all(info is None or info.value is not None for info in inputs)
         return [None] * len(outputs) if is_folded else list(outputs)
 
@@ -105,4 +107,5 @@ class _Subgraph:
     def _declared(self, index: int) -> TensorInfo:
         tensor = self.graph.tensors[index]
         value = self.strings.of(tensor) if tensor.type is TensorType.STRING else constant_data(self.model, tensor)
-        return TensorInfo(tuple(tensor.shape), tensor.type, value, tensor.quantization, index, tensor.name, tensor.is_variable)
+        parts = tensor.quantization, index, tensor.name, tensor.is_variable, block_scales(self.model, self.graph, tensor)
+        return TensorInfo(tuple(tensor.shape), tensor.type, value, *parts)
