@@ -253,6 +253,15 @@ def test_basic_cells(type, sizes):
     check_runs(LSTM, options, *basic(type, *sizes))
 
 
+@pytest.mark.parametrize("type", [T.FLOAT32, T.UINT8])
+def test_basic_cells_with_states_that_are_inputs(type):
+    inputs, outputs = basic(type, 3, 37, 20)
+    inputs[1], inputs[4] = (replace(inputs[place], is_variable=False) for place in (1, 4))
+    if type is T.UINT8:
+        inputs[1], inputs[4] = replace(inputs[1], low=0, high=255), replace(inputs[4], low=-9000, high=9000)
+    check_runs(LSTM, LSTMOptions(kernel_type=LSTMKernelType.BASIC, fused_activation_function=A.TANH), inputs, outputs)
+
+
 def test_full_cells_need_their_operands():
     infos = tuple(item.info(0) if item is not None else None for item in operands(cell("float", 2, 6, 8, 8), operand(T.FLOAT32, (2, 6))))
     with pytest.raises(InvalidModelError, match="operand 'forget_gate_bias' is required, found none"):

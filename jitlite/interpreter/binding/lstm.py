@@ -129,25 +129,31 @@ def lstm(call: Call) -> Step | list[Step]:
     return float_lstm(call, cell, s, (None, {}), (call.outputs[0], s.n_output, 0), (False, False))
 
 
-def _basic(call: Call) -> Step:
-    x, last, w, bias, state = (call.input(index) for index in range(5))
+def _own(x: TensorInfo, steps: list[Step]) -> Argument:
+    """Memory that a kernel may write the next state to: a variable's own, or a copy of another operand."""
+    if x.is_variable:
+        return x
+    n_bytes = byte_size(x.type, x.shape)
+    memory = Scratch(n_bytes)
+    steps.append(BOXES.step("copy_run", x=x, y=memory, x_offset=0, y_offset=0, count=n_bytes))
+    return memory
+
+
+def _basic(call: Call) -> list[Step]:
+    steps: list[Step] = []
+    x, w, bias = call.input(0), call.input(2), call.input(3)
+    last, state = _own(call.input(1), steps), _own(call.input(4), steps)
     s, (y, new_state, joined, sums) = basic_sizes(call), call.outputs
     shared: dict[str, Argument] = {"x": x, "last": last, "w": w, "bias": bias, "state": state}
     shared |= {"y": y, "new_state": new_state, "joined": joined, "sums": sums}
     basic = kernels("lstm_basic")
     if x.type is TensorType.FLOAT32:
-        return basic.step(
-            "lstm_basic_f32", **shared, batches=s.batches, n_input=s.n_input, depth=s.depth, reals=Scratch(16 * s.depth * s.batches)
-        )
+        sizes = {"batches": s.batches, "n_input": s.n_input, "depth": s.depth}
+        return [*steps, basic.step("lstm_basic_f32", **shared, **sizes, reals=Scratch(16 * s.depth * s.batches))]
     call.require(new_state.scale == 2.0**-11, f"a state with scale {2.0**-11} is required, found {new_state.scale}")
     settings = [s.batches, s.n_input, s.depth, w.zero_point, *quantize_multiplier(4096 * float(np.float32(bias.scale)))]
-    return basic.step(
-        "lstm_basic_qu8",
-        **shared,
-        s=np.array(settings, np.int64),
-        logistic=logistic_table(),
-        tanh=tanh_table(3),
-    )
+    tables = {"logistic": logistic_table(), "tanh": tanh_table(3)}
+    return [*steps, basic.step("lstm_basic_qu8", **shared, s=np.array(settings, np.int64), **tables)]
 
 
 @binds(UNIDIRECTIONAL_SEQUENCE_LSTM)

@@ -193,9 +193,6 @@ def basic_sizes(call: Call) -> BasicSizes:
         require_type(call, index, (type,))
     for index, shape in enumerate(((batches, depth), (4 * depth, n_input + depth), (4 * depth,), (batches, depth)), 1):
         require_shape(call, index, shape)
-    for index in (1, 4):
-        if not call.input(index).is_variable:
-            raise call.unsupported(f"operands 1 and 4 that are variables are supported, found '{call.input(index).name}', which is not")
     return BasicSizes(batches, n_input, depth)
 
 
