@@ -143,15 +143,17 @@ def generate(folder: Path, only: list[str]) -> list[Answer]:
     listing = folder / "cases.jsonl"
     kept = [json.loads(line) for line in listing.read_text().splitlines()] if listing.exists() else []
     kept = [entry for entry in kept if only and entry["family"] not in only]
+    listing.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
     child = Child("tests.grid.generate", "--serve")
     made = []
     for case in cases(only):
         question = {"family": case.family, "number": case.number, "name": case.name, "folder": str(folder)}
         made.append({**question, "label": case.label, **child.ask(question, LIMIT_S)})
+        with listing.open("a") as file:
+            file.write(json.dumps(made[-1]) + "\n")
         if made[-1]["status"] != "made":
             print(f"{case.name}: no model: {case.label}: {made[-1].get('reason', '')[:160]}", flush=True)
     child.close()
-    listing.write_text("".join(json.dumps(entry) + "\n" for entry in kept + made))
     return made
 
 
