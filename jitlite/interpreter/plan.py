@@ -442,13 +442,13 @@ class Planner(Record, frozen=False):
         call.require(len(results) == len(call.outputs), f"{len(results)} outputs are required, found {len(call.outputs)}")
         outputs = []
         for position, (info, (shape, type)) in enumerate(zip(call.outputs, results, strict=True)):
-            if info.type is not type:
+            if info.type is not type and not call.spec.sets_type:
                 raise call.invalid(f"output {position} of type {type.name} is required, found {info.type.name}")
             if len(shape) > MAX_RANK:
                 raise call.invalid(f"at most {MAX_RANK} dimensions are required, found {len(shape)} in output {position}")
             if prod(shape) > _MOST_ELEMENTS:
                 raise call.invalid(f"at most {_MOST_ELEMENTS} elements are required, found {prod(shape)} in output {position}")
-            outputs.append(replace(info, shape=tuple(shape)))
+            outputs.append(replace(info, shape=tuple(shape), type=type))
         return tuple(outputs)
 
     def _custom(self, op: Operator) -> CustomOperator | None:

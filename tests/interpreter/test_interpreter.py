@@ -10,12 +10,21 @@ from ai_edge_litert.interpreter import OpResolverType as LiteRTResolver
 
 from jitlite.interpreter import Interpreter, OpResolverType
 from jitlite.schemas.errors import InvalidModelError
-from jitlite.schemas.ops.conversion import DEQUANTIZE
-from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
+from jitlite.schemas.ops.elementwise import ADD, MUL, NEG
 from jitlite.schemas.ops.rnn import RNN
 from jitlite.schemas.read import read_model
 from jitlite.schemas.tables import ActivationFunctionType as A
-from jitlite.schemas.tables import AddOptions, MulOptions, RNNOptions, SignatureDef, TensorMap
+from jitlite.schemas.tables import (
+    AddOptions,
+    MulOptions,
+    NegOptions,
+    QuantizationParameters,
+    RNNOptions,
+    SignatureDef,
+    TensorMap,
+    TensorType,
+)
 from tests.interpreter.models import GraphBuilder, content, new_model
 
 
@@ -252,3 +261,26 @@ def test_an_output_without_elements_needs_no_operator():
     interpreter.allocate_tensors()
     interpreter.invoke()
     assert interpreter.get_tensor(1).shape == (0, 3)
+
+
+def test_a_negation_of_int16_whose_result_the_file_calls_float32():
+    """What the converter writes with INT16 activations: LiteRT takes the operand's type, and the scale that is not there for 0."""
+    model = new_model()
+    g = GraphBuilder(model)
+    scaled = [QuantizationParameters(scale=[scale], zero_point=[0]) for scale in (0.001, 0.002)]
+    x = g.tensor((2, 3), TensorType.INT16, quantization=scaled[0])
+    g.graph.inputs.append(x)
+    negated = g.op(NEG, [x], [g.tensor((2, 3))], NegOptions())
+    y = g.op(QUANTIZE, [negated], [g.tensor((2, 3), TensorType.INT16, quantization=scaled[1])])
+    g.finish(negated, y)
+    value = np.array([[5, -7, 0], [32767, -32768, 1]], np.int16)
+    found = []
+    for kind, options in ((Interpreter, {}), (LiteRT, {"experimental_op_resolver_type": LiteRTResolver.BUILTIN_REF})):
+        interpreter = kind(model_content=content(model), **options)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(x, value)
+        interpreter.invoke()
+        found.append([interpreter.get_tensor(index) for index in (negated, y)])
+    for ours, theirs in zip(*found, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)

@@ -11,7 +11,7 @@ from jitlite.interpreter.binding.widening import packing, unpacking
 from jitlite.interpreter.codegen.immediate import call_kernel
 from jitlite.schemas.affine import quantize_multiplier
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size
-from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE, is_per_channel
+from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE, has_lost_scale, is_per_channel
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
 
@@ -104,7 +104,7 @@ def quantize(call: Call) -> Step | list[Step]:
         if y.type in _BYTES and not is_per_channel(y):
             return _quantize_to_bytes(x, y)
         return K.step(f"quantize_f32_{_SUFFIXES[y.type]}", x=x, y=y, **_channels(y), low=low, high=high)
-    real = float(lookup.scale_of(x)) / float(lookup.scale_of(y))
+    real = 0.0 if has_lost_scale(x) else float(lookup.scale_of(x)) / float(lookup.scale_of(y))
     if x.type in (T.INT8, T.UINT8):
         return lookup.lookup(x, y, lookup.requantized(x, y, lookup.byte_values(x.type) - x.zero_point, real))
     mantissa, shift = quantize_multiplier(real)

@@ -259,7 +259,8 @@ def neg(call: Call) -> Step:
         values = -lookup.byte_values(T.INT8)
         return lookup.lookup(x, call.outputs[0], np.where(values == 128, -128, values))
     if x.type is T.INT16:
-        return interpolation.step(x, call.outputs[0], -interpolation.values())
+        values = -interpolation.values()
+        return interpolation.step(x, call.outputs[0], np.where(values == 32768, -32768, values))
     if x.type not in (T.FLOAT32, T.INT32, T.INT64):
         raise no_kernel(call, "FLOAT32, INT32, INT64, INT16, INT8")
     return _plain(call, "neg")

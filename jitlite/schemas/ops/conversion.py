@@ -85,6 +85,11 @@ def require_grid(call: Call, info: TensorInfo) -> None:
         call.require(info.shape[axis] == len(scales), f"tensor '{info.name}' must have {info.shape[axis]} scales, found {len(scales)}")
 
 
+def has_lost_scale(x: TensorInfo) -> bool:
+    """True for INT16 without a scale, which the converter leaves behind a NEG of such numbers; LiteRT takes it for a scale of 0."""
+    return x.type is T.INT16 and not x.is_quantized
+
+
 def _require_symmetric(call: Call, *infos: TensorInfo) -> None:
     for info in infos:
         call.require(info.zero_point == 0, f"INT16 tensor '{info.name}' must have zero point 0, found {info.zero_point}")
@@ -98,7 +103,8 @@ def _quantize(call: Call) -> Results:
     allowed = REQUANTIZATIONS[x.type]
     call.require(y.type in allowed, f"a result of type {', '.join(sorted(t.name for t in allowed))} is required, found {y.type.name}")
     if x.type is not T.FLOAT32:
-        require_grid(call, x)
+        if not has_lost_scale(x):
+            require_grid(call, x)
         call.require(not is_per_channel(x) and not is_per_channel(y), "one scale is required where integers are requantized, found several")
     require_grid(call, TensorInfo(x.shape, y.type, quantization=y.quantization, name=y.name))
     if x.type is y.type is T.INT16:

@@ -115,7 +115,8 @@ def unary(allowed: Types, *, quantized: Types = QUANTIZED, plain_int16: bool = F
     def infer(call: Call) -> Results:
         x = call.input(0)
         require_type(call, 0, allowed)
-        require_same_output_type(call, x.type)
+        if not call.spec.sets_type:
+            require_same_output_type(call, x.type)
         if x.type in quantized and not (plain_int16 and is_plain_int16(x)):
             require_scales(call, x)
         return [(x.shape, x.type)]
@@ -268,7 +269,17 @@ ABS = define(
         max_version=5,
     )
 )
-NEG = _define_unary("NEG", unary(_SCALED | {T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64}, quantized=types()), NegOptions)
+NEG = define(
+    OpSpec(
+        "NEG",
+        BuiltinOperator.NEG,
+        ("input",),
+        unary(_SCALED | {T.FLOAT16, T.BFLOAT16, T.INT32, T.INT64}, quantized=types()),
+        options=NegOptions,
+        quant=FLOAT,
+        sets_type=True,
+    )
+)
 EXP = _define_unary("EXP", unary(_SCALED), ExpOptions, FREE, {T.INT8: 2, T.INT16: 2})
 LOG = _define_unary("LOG", unary(_SCALED), None, FREE, {T.INT8: 2, T.INT16: 2})
 SQRT = _define_unary("SQRT", unary(_SCALED), None, FREE, {T.INT8: 2, T.INT16: 2})

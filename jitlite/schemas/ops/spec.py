@@ -151,7 +151,7 @@ class OpSpec(Record):
     shape depends on a run-time value. `version` gives the lowest operator version that expresses a call; `max_version` the newest one
     understood. `value` gives the output where it follows from shapes and types alone (SHAPE, RANK). An operator may lack its options
     where their table has no fields or `options_optional` says so. One that is not `is_bound` has no binding: the interpreter's
-    planner itself makes its steps.
+    planner itself makes its steps. One that `sets_type` gives its output the inferred type, whatever the file says.
     """
 
     name: str
@@ -166,6 +166,7 @@ class OpSpec(Record):
     options_optional: bool = False
     value: Callable[[Call], NDArray[Any]] | None = None
     is_bound: bool = True
+    sets_type: bool = False
 
     def operand_name(self, index: int) -> str:
         names = self.inputs
