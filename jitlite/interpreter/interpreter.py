@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 
 class OpResolverType(Enum):
-    """LiteRT's choice of kernels; jitlite has one set, equal to the reference bit for bit, and accepts every value."""
+    """LiteRT's choice of kernels; jitlite has one set, equal to the reference bit for bit, and accepts every value.
+
+    BUILTIN_REF asks for the reference even where it is at fault: it adds the bytes of SUM's INT8 operands up as if they had no sign, which
+    LiteRT's other kernels do not.
+    """
 
     AUTO = 0
     BUILTIN = 1
@@ -327,7 +331,8 @@ class Interpreter:
             raise ValueError("either model_path or model_content is required")
         if num_threads is not None and (not isinstance(num_threads, int) or num_threads < -1 or num_threads == 0):
             raise ValueError(f"num_threads: -1 or at least 1 is required, found {num_threads!r}")
-        is_replanned = experimental_preserve_all_tensors or bool(experimental_delegates)
+        is_reference = getattr(experimental_op_resolver_type, "name", "") == OpResolverType.BUILTIN_REF.name
+        is_replanned = experimental_preserve_all_tensors or is_reference or bool(experimental_delegates)
         custom = chosen_operators(custom_operators if custom_op_registerers is None else custom_op_registerers)
         self._model, self._plans = _opened(model_path, model_content, None if is_replanned else custom)
         options = ProgramOptions(
@@ -343,6 +348,7 @@ class Interpreter:
                 joins=not experimental_disable_delegate_node_fusion,
                 memory_limit_bytes=arena_limit_bytes,
             ),
+            is_reference=is_reference,
         )
         self._options = options
         self._main = SubgraphSession(self._model, 0, options, self._plans)

@@ -135,7 +135,7 @@ class Planner(Record, frozen=False):
     `state` has the variables, `memory` counts values that are made while planning. `kinds` are the model's `operator_kinds`. With
     `keeps_folded` every constant stays in memory for those who look at tensors, and no operators are fused. No stage has more work than
     `work_limit`; `inlined_work` is that of subgraphs that `control` has planned as part of an operator. `delegation` decides which
-    operators delegates run.
+    operators delegates run. With `is_reference` operators also do what LiteRT's reference kernels do wrong.
     """
 
     model: Model
@@ -152,6 +152,7 @@ class Planner(Record, frozen=False):
     work_limit: int = WORK_LIMIT
     inlined_work: int = 0
     delegation: Delegation | None = None
+    is_reference: bool = False
 
     @property
     def graph(self) -> SubGraph:
@@ -333,7 +334,9 @@ class Planner(Record, frozen=False):
         if options is None and spec.options is not None:
             options = spec.options()
         between = tuple(self.tensor(index) for index in op.intermediates if index >= 0)
-        return Call(spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between)
+        return Call(
+            spec, options, tuple(inputs), outputs, code.version, self.where(node), bytes(op.custom_options), between, self.is_reference
+        )
 
     def resolve(self, stage: Stage, node: int, values: Mapping[int, NDArray[Any]] | None) -> Resolved | None:
         """Finds out what an operator's outputs are. None where they are known by value: then there is nothing to run."""

@@ -39,7 +39,7 @@ class ProgramOptions(Record):
 
     `preserve_all` gives every tensor memory of its own for the whole run. `state` has the variables. Of budgets and state that are not
     given the program has its own. One that `is_nested` runs as part of another's run. `delegation`
-    has the delegates; the subgraphs that operators run do without.
+    has the delegates; the subgraphs that operators run do without. `is_reference` asks for the reference kernels' faults too.
     """
 
     custom: Mapping[str, CustomOperator] = MappingProxyType({})
@@ -50,6 +50,7 @@ class ProgramOptions(Record):
     state: State | None = None
     delegation: Delegation | None = None
     is_nested: bool = False
+    is_reference: bool = False
 
 
 def fold_constants(steps: Sequence[Step], outputs: Sequence[TensorInfo], budget: MemoryBudget) -> list[NDArray[Any]]:
@@ -118,9 +119,8 @@ class Program:
         kinds = operator_kinds(model)
         control, keeps_folded = plan_control(replace(options, delegation=None)), options.preserve_all
         fold, limit = partial(fold_constants, budget=budget), self._work.limit
-        self._planner = Planner(
-            model, subgraph, slots, options.custom, fold, control, kinds, self.state, budget, keeps_folded, 0, limit, 0, options.delegation
-        )
+        asked: dict[str, Any] = {"work_limit": limit, "delegation": options.delegation, "is_reference": options.is_reference}
+        self._planner = Planner(model, subgraph, slots, options.custom, fold, control, kinds, self.state, budget, keeps_folded, **asked)
         self._partitions: list[PreparedPartition] = []
         self._first = self._prepare(self._first_stage(inputs, kept), {}, b"")
         self._last = self._first

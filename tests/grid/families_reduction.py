@@ -10,7 +10,10 @@ SHAPES = [(3, 3, 2, 4), (1, 8, 8, 3), (None, 3, 2, 4)]
 
 
 def _reduce(name: str, path: str, dtypes: Any, modes: Any = (), low: float = -1, high: float = 1, take: int = 24) -> None:
-    """Registers a reduction: over constant and variable axes, with and without keeping them, over none and over all."""
+    """Registers a reduction: over constant and variable axes, with and without keeping them, over none and over all.
+
+    Not among the rows are sums of INT16, of which the reference leaves a half unwritten.
+    """
     plain = grid(dtype=dtypes, shape=SHAPES, axis=AXES_4D, constant=[True, False], keep=[True, False])
     empty = grid(dtype=dtypes[:1], shape=[(), (1, 8, 8, 3), (3, 2, 4)], axis=[[]], constant=[False], keep=[True, False])
     whole = grid(dtype=dtypes[:1], shape=[(), (1, 8, 8, 3), (3, 2, 4), None], axis=[None], constant=[True], keep=[True, False])
@@ -27,7 +30,7 @@ def _reduce(name: str, path: str, dtypes: Any, modes: Any = (), low: float = -1,
 
 
 _reduce("mean", "reduce_mean", ["float32", "int32", "int64"], QUANTIZED, take=32)
-_reduce("sum", "reduce_sum", ["float32", "int32", "int64"], QUANTIZED, take=32)
+_reduce("sum", "reduce_sum", ["float32", "int32", "int64"], [mode for mode in QUANTIZED if "16" not in mode], take=32)
 _reduce("reduce_prod", "reduce_prod", ["float32", "int32", "int64"], ["int8", "int16x8"], -2, 2)
 _reduce("reduce_max", "reduce_max", ["float32", "int32", "int64"], QUANTIZED, take=28)
 _reduce("reduce_min", "reduce_min", ["float32", "int32", "int64"], QUANTIZED, take=28)

@@ -27,9 +27,10 @@ SIDES = ("reference", "nudged", "default", "jitlite")
 
 def _interpreter(side: str, model: str) -> Any:
     if side == "jitlite":
-        from jitlite import Interpreter
+        from jitlite.interpreter import Interpreter
+        from jitlite.interpreter import OpResolverType as Resolver
 
-        return Interpreter(model)
+        return Interpreter(model, experimental_op_resolver_type=Resolver.BUILTIN_REF)
     from ai_edge_litert.interpreter import Interpreter as LiteRT
     from ai_edge_litert.interpreter import OpResolverType
 

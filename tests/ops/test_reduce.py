@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.reduce  # noqa: F401 - fills the registry
+from jitlite.interpreter import Interpreter, OpResolverType
 from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.reduce import (
     ARG_MAX,
@@ -20,7 +21,7 @@ from jitlite.schemas.ops.reduce import (
 from jitlite.schemas.ops.spec import Call, NeedsValue, infer
 from jitlite.schemas.tables import ArgMaxOptions, ArgMinOptions, CumsumOptions, ReducerOptions, TensorType
 from jitlite.schemas.write import write_model
-from tests.ops.oracle import OPTIMIZED, build, call, check, constant, like, operand, random_values, result, run
+from tests.ops.oracle import OPTIMIZED, build, call, check, constant, like, operand, random_values, reference, result, run
 
 T = TensorType
 
@@ -172,6 +173,20 @@ def test_signed_sums_are_the_rounded_real_sums(type, low, high, scale, y_scale, 
     expected = np.clip(sums * np.float32(scale) / np.float32(y_scale) + y_zero_point, low, high)
     # The multiplication and the shift round one after the other.
     assert np.abs(found - expected).max() <= 0.5 + 1 / 16
+
+
+@pytest.mark.parametrize(("scale", "y_scale", "y_zero_point"), [(0.05, 0.9, 9), (0.02, 0.3, 0), (0.1, 20.0, -20)])
+@pytest.mark.parametrize(("shape", "axes"), AXES)
+def test_sums_of_int8_are_the_reference_s_on_request(scale, y_scale, y_zero_point, shape, axes):
+    x = operand(T.INT8, shape, scale, -7)
+    values = random_values(x, np.random.default_rng(0))
+    model = write_model(build(SUM, ReducerOptions(), [x, axes_of(*axes)], [like(x, None, y_scale, y_zero_point)]))
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], values)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_array_equal(found, reference(model, [values])[0])
 
 
 @pytest.mark.parametrize("type", [T.INT8, T.INT16])

@@ -25,6 +25,7 @@ from jitlite.schemas.ops.reduce import (
     running_axis,
 )
 from jitlite.schemas.ops.spec import Call, Shape
+from jitlite.schemas.record import replace
 from jitlite.schemas.tables import TensorType
 
 # Families are named where a call needs them, so that a model compiles those of its types alone.
@@ -117,7 +118,10 @@ def reduce(call: Call) -> Step | HostStep:
 
 
 def _quantized(call: Call, name: str, loops: dict[str, Argument]) -> Step | HostStep:
-    x, y, suffix, family = call.input(0), call.outputs[0], _QUANTIZED[call.input(0).type], kernels("reduce_q8")
+    x, y, family = call.input(0), call.outputs[0], kernels("reduce_q8")
+    if call.spec is SUM and call.is_reference and x.type is TensorType.INT8:
+        x, y = replace(x, type=TensorType.UINT8), replace(y, type=TensorType.UINT8)
+    suffix = _QUANTIZED[x.type]
     if call.spec in (REDUCE_MAX, REDUCE_MIN):
         return family.step(f"{name}_{suffix}", x=x, y=y, **loops)
     if call.spec is REDUCE_PROD and not (x.is_quantized or y.is_quantized):

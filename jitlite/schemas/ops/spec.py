@@ -74,7 +74,8 @@ class Call(Record):
     """One operator with its operands, as shape inference, version rules and binding see it.
 
     `outputs` holds what the file declares of the results (types and quantization; its shapes are only a hint); it is empty while a
-    converter is still building the operator. `intermediates` are tensors the file gives an operator for results of its own.
+    converter is still building the operator. `intermediates` are tensors the file gives an operator for results of its own. Where
+    `is_reference` says so, results are LiteRT's reference kernels' even where these are at fault.
     """
 
     spec: "OpSpec"
@@ -85,6 +86,7 @@ class Call(Record):
     where: str = ""
     custom_options: bytes = b""
     intermediates: tuple[TensorInfo, ...] = ()
+    is_reference: bool = False
 
     def input(self, index: int) -> TensorInfo:
         """The operand, which must be present; InvalidModelError names it otherwise."""
