@@ -303,9 +303,11 @@ class Interpreter:
     `model_path` or `model_content` (bytes) names the model. `num_threads` threads share the steps that are worth it, at most one for each
     processor the process may use; None and -1 stand for one. `custom_operators` are operators that `custom_operator` and `custom_kernel`
     made, or a mapping of names to them; those registered are known without (docs/custom-operators.md). `custom_op_registerers` is LiteRT's
-    name for the same. `arena_limit_bytes` bounds the tensor memory in use at once, `work_limit` the work of one run, rounds of loops
-    included, in units of about a multiply-add (docs/safety.md). The other `experimental_` options are LiteRT's settings of its own
-    delegate: they are accepted and change nothing here. JitliteError for a model that is damaged or asks for something unsupported.
+    name for the same. `experimental_delegates` are delegates that `load_delegate` made, asked in their order what they take;
+    `experimental_disable_delegate_clustering` and `experimental_disable_delegate_node_fusion` make smaller partitions (docs/delegates.md).
+    `arena_limit_bytes` bounds the tensor memory in use at once, `work_limit` the work of one run, rounds of loops included, in units of
+    about a multiply-add (docs/safety.md). The other `experimental_` options are accepted and change nothing here. JitliteError for a model
+    that is damaged or asks for something unsupported.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from jitlite.interpreter.delegates import Delegate
 from jitlite.quantization import Recipe, load_feeds
 from jitlite.quantization.feeds import Source
 from jitlite.schemas import Model, read_model, save_model, verify, write_model
@@ -17,6 +18,7 @@ from jitlite.tools.comparison import compare as compare_runs
 from jitlite.tools.feeds import load_samples, random_samples
 from jitlite.tools.latency import RunOptions
 from jitlite.tools.ports import RunnableModel
+from jitlite.tools.probe import Setup
 from jitlite.tools.quantize import quantize_model
 from jitlite.tools.runners import TfliteModel, open_model
 
@@ -73,13 +75,14 @@ def compare(
     layers: bool = False,
     limit: int = 8,
     seed: int = 0,
+    delegates: Sequence[Delegate] = (),
 ) -> Comparison:
     """How far the outputs of `second` are from those of `first`, the reference; each is a Model, a .tflite or an .onnx file.
 
     `samples` are the reference's inputs: a file (see `jitlite run --input`) or feeds by input name; random ones are made without it.
-    At most `limit` of them are used.
+    At most `limit` of them are used. `delegates` run what they take of `second`.
     """
-    ours, theirs = _runnable(first, layers), _runnable(second, layers)
+    ours, theirs = _runnable(first, layers), _runnable(second, layers, delegates)
     pairing = pair_models(ours, theirs)
     if samples is None:
         feeds: Iterable[Mapping[str, Any]] = random_samples(ours.inputs, limit, seed, None, sample_sizes(pairing), sample_ranges(pairing))
@@ -88,12 +91,22 @@ def compare(
     return compare_runs(ours, theirs, pairing, islice(feeds, limit), layers=layers)
 
 
-def _runnable(model: Model | PathLike, layers: bool) -> RunnableModel:
+def _runnable(model: Model | PathLike, layers: bool, delegates: Sequence[Delegate] = ()) -> RunnableModel:
     if isinstance(model, Model):
-        return TfliteModel(write_model(model), preserve_all=layers)
-    return open_model(Path(model), layers=layers)
+        return TfliteModel(write_model(model), preserve_all=layers, delegates=delegates)
+    return open_model(Path(model), layers=layers, delegates=delegates)
 
 
-def benchmark(paths: Sequence[PathLike], *, num_threads: int | None = None, num_runs: int = 50, min_secs: float = 1.0) -> list[Measurement]:
+def benchmark(
+    paths: Sequence[PathLike],
+    *,
+    num_threads: int | None = None,
+    num_runs: int = 50,
+    min_secs: float = 1.0,
+    delegate: str | None = None,
+    delegate_options: Mapping[str, Any] | None = None,
+) -> list[Measurement]:
     """Latency, start-up time, memory and size of .tflite files on this machine, the models taking turns; see `jitlite benchmark`."""
-    return measure_models([Path(path) for path in paths], RunOptions(num_runs=num_runs, min_secs=min_secs), num_threads=num_threads)
+    setup = Setup(delegate, {name: str(value) for name, value in (delegate_options or {}).items()})
+    options = RunOptions(num_runs=num_runs, min_secs=min_secs)
+    return measure_models([Path(path) for path in paths], options, num_threads=num_threads, setup=setup)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import jitlite
 from tests.interpreter.test_custom import flex, model_of
 from tests.tools.network import Files, fail, parsed, succeed
 
@@ -44,6 +45,13 @@ def test_runs_and_compares(files: Files, tmp_path) -> None:
         succeed("run", files.float32, "--input", files.samples, "-o", tmp_path / f"{name}.npy", *more)
     np.testing.assert_allclose(np.load(tmp_path / "plain.npy"), np.load(tmp_path / "delegated.npy"), rtol=1e-4, atol=1e-5)
     succeed("compare", files.float32, files.float32, "--random", "--tolerance", "1e-4", "--delegate", "numpy", "--layers")
+
+
+def test_from_python(files: Files) -> None:
+    found = jitlite.compare(files.float32, files.float32, delegates=[jitlite.load_delegate("numpy")])
+    assert all(item.relative < 1e-4 for item in found.outputs.values())
+    (measured,) = jitlite.benchmark([files.float32], delegate="numpy", num_runs=2, min_secs=0)
+    assert measured.probe["first_inference_ns"] > 0
 
 
 def test_measures(files: Files) -> None:
