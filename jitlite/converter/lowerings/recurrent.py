@@ -265,7 +265,10 @@ def _run(
 
 
 def _unrolled(ctx: Context, node: Node, kind: Kind) -> list[Value]:
-    """Y (steps, directions, batch, hidden), Y_h and for an LSTM Y_c (directions, batch, hidden); with layout 1 the batch comes first."""
+    """Y (steps, directions, batch, hidden), Y_h and for an LSTM Y_c (directions, batch, hidden); with layout 1 the batch comes first.
+
+    Sequences of length 0 give zeros, as in ONNX Runtime, whatever state they start from.
+    """
     x, direction, batch_first = ctx.input(0), attribute(node, "direction", "forward"), bool(attribute(node, "layout", 0))
     if batch_first:
         x = ctx.transpose(x, (1, 0, 2))
@@ -282,6 +285,8 @@ def _unrolled(ctx: Context, node: Node, kind: Kind) -> list[Value]:
         by_step = list(ctx.ops(UNPACK, shares, options=UnpackOptions(num=steps, axis=0)))
         order = -1 if backward else 1
         made, state = _run(ctx, kind, layer, by_step[::order], state, None if masks is None else masks[::order])
+        if masks is not None:
+            state = _kept(ctx, masks[0], state[0], None), _kept(ctx, masks[0], state[1], None)
         sequence = ctx.op(PACK, *made[::order], options=PackOptions(values_count=steps, axis=0))
         hiddens.append(ctx.reshape(sequence, (steps, 1, batch, layer.hidden)))
         finals.append(state)
