@@ -4,14 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jitlite.interpreter.binding.matmul  # noqa: F401 - fills the registry
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import InvalidModelError
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.spec import infer
 from jitlite.schemas.tables import (
     ActivationFunctionType,
     BatchMatMulOptions,
     FullyConnectedOptions,
-    FullyConnectedOptionsWeightsFormat,
     TensorType,
 )
 from jitlite.schemas.write import write_model
@@ -259,12 +258,6 @@ QX, QW, QB = rows(6, 8), weights(5, 8), biases(5)
 def test_fully_connected_refuses(options, inputs, outputs, message):
     with pytest.raises(InvalidModelError, match=message):
         infer(call(FULLY_CONNECTED, options, inputs, outputs))
-
-
-def test_fully_connected_does_not_support_shuffled_weights():
-    options = FullyConnectedOptions(weights_format=FullyConnectedOptionsWeightsFormat.SHUFFLED4x16INT8)
-    with pytest.raises(UnsupportedError, match="the DEFAULT format are supported, found SHUFFLED4x16INT8"):
-        infer(call(FULLY_CONNECTED, options, [X, W, B]))
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,11 @@ from jitlite.interpreter.binding.products import (
 )
 from jitlite.interpreter.binding.products_q16 import Layout, is_q16, matrix_product
 from jitlite.interpreter.binding.registry import Argument, Bound, Scratch, Step, binds, kernels, no_kernel
-from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
+from jitlite.interpreter.binding.short_results import short_product, shuffled_product
+from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED, has_short_results
 from jitlite.schemas.ops.spec import Call, Shape, TensorInfo
 from jitlite.schemas.record import Record, replace
-from jitlite.schemas.tables import ActivationFunctionType, TensorType
+from jitlite.schemas.tables import ActivationFunctionType, FullyConnectedOptionsWeightsFormat, TensorType
 
 PREPARE = kernels("prepare")
 
@@ -181,6 +182,10 @@ def _hybrid_product(
 def fully_connected(call: Call) -> Bound:
     if call.input(1).block_scales is not None:
         return blockwise_product(call)
+    if call.options.weights_format != FullyConnectedOptionsWeightsFormat.DEFAULT:
+        return shuffled_product(call)
+    if has_short_results(call):
+        return short_product(call)
     x, bias, y = call.input(0), call.optional_input(2), call.outputs[0]
     w = signed_bytes(x, widened(call.input(1)))
     units, depth = w.shape

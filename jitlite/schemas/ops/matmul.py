@@ -49,6 +49,9 @@ _BATCH_MATMUL_TYPES: WeightTypes = {
     (T.FLOAT32, T.INT8): (),
 }
 
+SHUFFLED_UNITS, SHUFFLED_DEPTH = 4, 16
+"""The blocks that shuffled weights consist of: so many rows of so many columns each."""
+
 _LARGEST_BIAS_ERROR = 0.02
 """Output steps by which a bias unit may differ from the product of the input's and the weights' scales."""
 
@@ -63,8 +66,7 @@ def _check_bias_scale(call: Call, x: TensorInfo, weight: TensorInfo, bias: Tenso
 
 def _fully_connected(call: Call) -> list[tuple[Shape, TensorType]]:
     x, weight, bias, o = call.input(0), call.input(1), call.optional_input(2), call.options
-    if o.weights_format != FullyConnectedOptionsWeightsFormat.DEFAULT:
-        raise call.unsupported(f"weights in the DEFAULT format are supported, found {o.weights_format.name}")
+    is_shuffled = o.weights_format != FullyConnectedOptionsWeightsFormat.DEFAULT
     check_rank(call, "weights", weight.shape, 2)
     check_nonempty(call, "weights", weight.shape)
     check_types(call, x, weight, bias, _FULLY_CONNECTED_TYPES)
@@ -79,12 +81,32 @@ def _fully_connected(call: Call) -> list[tuple[Shape, TensorType]]:
             check_zero_points_are_zero(call, "weights", weight)
     check_bias(call, bias, units)
     _check_bias_scale(call, x, weight, bias)
+    if is_shuffled:
+        return _shuffled(call, x, weight, bias)
+    type = T.INT16 if has_short_results(call) else x.type
     if o.keep_num_dims:
         found = x.shape[-1] if x.shape else "a scalar"
         call.require(bool(x.shape) and x.shape[-1] == depth, f"a last dimension of {depth} is required, found {found}")
-        return [(bounded(call, (*x.shape[:-1], units)), x.type)]
+        return [(bounded(call, (*x.shape[:-1], units)), type)]
     call.require(x.size % depth == 0, f"input elements divisible by the weights' depth {depth} are required, found shape {list(x.shape)}")
-    return [(bounded(call, (x.size // depth, units)), x.type)]
+    return [(bounded(call, (x.size // depth, units)), type)]
+
+
+def has_short_results(call: Call) -> bool:
+    """True for a FULLY_CONNECTED of UINT8 operands with INT16 results."""
+    return call.input(0).type == call.input(1).type == T.UINT8 and bool(call.outputs) and call.outputs[0].type == T.INT16
+
+
+def _shuffled(call: Call, x: TensorInfo, weight: TensorInfo, bias: TensorInfo | None) -> list[tuple[Shape, TensorType]]:
+    """The results of a product with shuffled weights: INT16 numbers, and the input as it is shuffled."""
+    (units, depth), rows = weight.shape, x.size // weight.shape[1]
+    call.require(has_short_results(call), "UINT8 operands and INT16 results are required for shuffled weights, found others")
+    call.require(len(call.outputs) == 2, f"2 results are required for shuffled weights, found {len(call.outputs)}")
+    call.require(bias is not None, "a bias is required for shuffled weights, found none")
+    fits = units % SHUFFLED_UNITS == 0 and depth % SHUFFLED_DEPTH == 0
+    call.require(fits, f"weights of whole blocks of {SHUFFLED_UNITS} x {SHUFFLED_DEPTH} are required, found {list(weight.shape)}")
+    call.require(rows in (1, 4) and rows * depth == x.size, f"1 or 4 rows of {depth} are required, found shape {list(x.shape)}")
+    return [((rows, units), T.INT16), (x.shape, T.UINT8)]
 
 
 def _fully_connected_version(call: Call) -> int:
@@ -101,6 +123,7 @@ def _fully_connected_version(call: Call) -> int:
         (4, pair == (T.INT8, T.INT8)),
         (10, weight.type == T.INT4),
         (9, is_hybrid(x, weight) and bool(o.asymmetric_quantize_inputs)),
+        (2, o.weights_format != FullyConnectedOptionsWeightsFormat.DEFAULT),
         (3, is_hybrid(x, weight)),
     )
     return next((version for version, applies in rules if applies), 1)
@@ -136,6 +159,7 @@ FULLY_CONNECTED = define(
         "FULLY_CONNECTED",
         BuiltinOperator.FULLY_CONNECTED,
         inputs=("input", "weights", "bias?"),
+        outputs=("output", "workspace*"),
         infer=_fully_connected,
         options=FullyConnectedOptions,
         quant=Quant(QuantKind.FREE, activations=(0,), weight=1, axis=0, bias=2),
