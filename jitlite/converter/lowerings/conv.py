@@ -120,14 +120,16 @@ def conv_transpose(ctx: Context, node: Node) -> Value:
     if weight.ndim == 3:
         weight = weight[:, :, None, :]
     bias = ctx.data(2) if ctx.optional(2) is not None else None
+    held = ctx.input(1).grid
+    grid = held if held is not None and (held.is_per_tensor or held.axis == 1) else None
 
     def apply(image: Value) -> Value:
         width = channels // group
         parts = [image] if group == 1 else ctx.split_channels(image, range(0, channels, width), [width] * group)
         results = []
         for index, part in enumerate(parts):
-            filters = weight[index * width : (index + 1) * width]
-            units = filters.shape[1]
+            filters = ctx.constant(weight[index * width : (index + 1) * width], grid=grid)
+            units = filters.dims[1]
             results.append(_upsampled(ctx, part, filters, None if bias is None else bias[index * units : (index + 1) * units], axes))
         return results[0] if group == 1 else ctx.op(CONCATENATION, *results, options=ConcatenationOptions(axis=len(axes) + 1))
 
@@ -172,7 +174,7 @@ def _transposed_spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Se
     return (UNIT, *found) if count == 1 else tuple(found)
 
 
-def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: Spans) -> Value:
+def _upsampled(ctx: Context, x: Value, filters: Value, bias: Array | None, axes: Spans) -> Value:
     """A channels-last image or volume with the filters (I, O, kernel) of one group."""
     fulls = [(span.size - 1) * span.stride + span.kernel for span in axes]
     same = all(
@@ -197,12 +199,12 @@ def _upsampled(ctx: Context, x: Value, filters: Array, bias: Array | None, axes:
     return y
 
 
-def _spread(ctx: Context, x: Value, filters: Array, bias: Array | None, axes: Spans, padding: Padding, target: Sequence[int]) -> Value:
+def _spread(ctx: Context, x: Value, filters: Value, bias: Array | None, axes: Spans, padding: Padding, target: Sequence[int]) -> Value:
     """The transposed convolution to a result of these sizes."""
     operands = [x] if bias is None else [x, ctx.constant(bias)]
-    shape = ctx.indices([x.dims[0], *target, filters.shape[1]])
+    shape = ctx.indices([x.dims[0], *target, filters.dims[1]])
     if len(axes) == 3:
-        kernel = ctx.constant(filters.transpose(2, 3, 4, 1, 0))
+        kernel = ctx.transpose(filters, (2, 3, 4, 1, 0))
         return ctx.op(CONV_3D_TRANSPOSE, shape, kernel, *operands, options=_volume_options(padding, axes))
     options = TransposeConvOptions(padding=padding, stride_h=axes[0].stride, stride_w=axes[1].stride)
-    return ctx.op(TRANSPOSE_CONV, shape, ctx.constant(filters.transpose(1, 2, 3, 0)), *operands, options=options)
+    return ctx.op(TRANSPOSE_CONV, shape, ctx.transpose(filters, (1, 2, 3, 0)), *operands, options=options)

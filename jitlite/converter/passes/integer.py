@@ -14,12 +14,14 @@ from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.grids import Grid
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR
+from jitlite.schemas.ops.shapes import same_padding
 from jitlite.schemas.ops.spec import NeedsValue, OpSpec, QuantKind, load_specs
-from jitlite.schemas.tables import BuiltinOperator, TensorType
+from jitlite.schemas.tables import BuiltinOperator, DepthwiseConv2DOptions, Padding, Pool2DOptions, TensorType
 
 AVERAGING = frozenset({AVERAGE_POOL_2D.name, RESIZE_BILINEAR.name})
 """Operators whose results keep the grid of their operand but are rounded to it."""
@@ -29,6 +31,8 @@ COMPUTING = tuple(
     for spec in load_specs().values()
     if spec.quant.kind in (QuantKind.FREE, QuantKind.FIXED) and spec.code is not BuiltinOperator.QUANTIZE
 )
+INTEGER = "integer"
+"""What the name of a new result ends in until it takes that of the value it stands for."""
 WIDEST_STEP = 2.0
 """How many steps of the result one step of what it is rounded from may be, so that both roundings together are off by one at most."""
 TYPES = {"int8": TensorType.INT8, "uint8": TensorType.UINT8, "int16": TensorType.INT16}
@@ -89,7 +93,7 @@ def _replace(graph: Graph, node: Node, operands: Sequence[Value | None], grid: G
     assert isinstance(node.op, OpSpec)
     builder = Builder(graph, node.outputs[0].name)
     try:
-        made = builder.ops(node.op, *operands, options=node.options, suffix="integer", grids=[grid] * len(node.outputs))
+        made = builder.ops(node.op, *operands, options=node.options, suffix=INTEGER, grids=[grid] * len(node.outputs))
     except (InvalidModelError, UnsupportedError, NeedsValue) as error:
         return f"operands its integer form takes are required: {error}"
     if any(value.dtype != np.dtype(grid.dtype) for value in made):
@@ -135,7 +139,10 @@ def quantized_twice(graph: Graph, node: Node) -> str | None:
     if x is None or y.grid is None or not y.grid.is_per_tensor:
         return "an operand on one grid is required"
     if x.grid == y.grid and graph.can_redirect(y, x):
+        unnamed = x.name.endswith(f";{INTEGER}") and y not in graph.outputs
         graph.redirect(y, x)
+        if unnamed:
+            graph.take_name(y, x)
         graph.remove(node)
         return None
     if x.dtype == np.int16 and y.dtype == np.uint8:
@@ -327,6 +334,26 @@ def _bias(builder: Builder, bias: Value, scale: float, weight: Grid, dtype: str)
     return builder.graph.constant(numbers.astype(dtype), bias.name, grid)
 
 
+@rule("average by weights", AVERAGE_POOL_2D.name)
+def average_by_weights(graph: Graph, node: Node) -> str | None:
+    """An average rounded to much finer steps than its operand's is a convolution of each channel with equal weights."""
+    x, grid, old = _whole(node.input(0)), _result_grid(graph, node), node.options
+    assert isinstance(old, Pool2DOptions)
+    if x is None or x.grid is None or grid is None or x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
+        return f"an operand with steps from {WIDEST_STEP:.0f} times the result's on is required"
+    spans = zip(x.dims[1:3], node.output.dims[1:3], (old.stride_h, old.stride_w), (old.filter_height, old.filter_width), strict=True)
+    if old.padding != Padding.VALID and any(sum(same_padding(size, out, window, step)) for size, out, step, window in spans):
+        return "windows inside the operand are required"
+    taps, channels = old.filter_height * old.filter_width, x.dims[3]
+    shape = (1, old.filter_height, old.filter_width, channels)
+    weight = graph.constant(np.full(shape, 1 / taps, np.float32), f"{node.output.name};weights", Grid("int8", (1 / taps,), (0,)))
+    bias = graph.constant(np.zeros(channels, np.float32), f"{node.output.name};bias")
+    options = DepthwiseConv2DOptions(padding=Padding.VALID, depth_multiplier=1, stride_h=old.stride_h, stride_w=old.stride_w)
+    options.fused_activation_function = old.fused_activation_function
+    graph.become(node, DEPTHWISE_CONV_2D, [node.input(0), weight, bias], options=options)
+    return None
+
+
 @rule("place among whole numbers", ARG_MAX.name, ARG_MIN.name)
 def place_among_whole_numbers(graph: Graph, node: Node) -> str | None:
     numbers = _whole(node.input(0))
@@ -353,6 +380,7 @@ INTEGER_RULES = (
     drop_change_of_type,
     quantize_before_moving,
     move_whole_numbers,
+    average_by_weights,
     compute_on_whole_numbers,
     place_among_whole_numbers,
 )

@@ -1,0 +1,141 @@
+"""Quantizing small models with ONNX Runtime, and comparing converted operators one by one with its integers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.version_converter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from onnx import helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from jitlite.schemas.model import operator_name
+from jitlite.schemas.tables import Model, Operator, SubGraph, TensorType
+from jitlite.schemas.write import write_model
+from tests.converter.agreement import Array, run_onnx
+
+INTEGERS = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
+PERMUTATIONS = {"nhwc": (0, 2, 3, 1), "nwc": (0, 2, 1)}
+
+
+class _Feeds(CalibrationDataReader):
+    def __init__(self, feeds: Sequence[Mapping[str, Array]]) -> None:
+        self._feeds: Iterator[Mapping[str, Array]] = iter(feeds)
+
+    def get_next(self) -> Mapping[str, Array] | None:
+        return next(self._feeds, None)
+
+
+def quantized(
+    model: onnx.ModelProto, feeds: Sequence[Mapping[str, Array]], folder: Path, form: QuantFormat, **options: Any
+) -> onnx.ModelProto:
+    """What ONNX Runtime's quantizer makes of a float model, its ranges taken from these feeds."""
+    version = max(13, next(entry.version for entry in model.opset_import if not entry.domain))
+    model = onnx.version_converter.convert_version(model, version)
+    paths = [str(folder / f"{name}.onnx") for name in ("float", "prepared", "quantized")]
+    onnx.save(model, paths[0])
+    quant_pre_process(paths[0], paths[1], skip_symbolic_shape=True)
+    quantize_static(paths[1], paths[2], _Feeds(feeds), quant_format=form, **options)
+    return onnx.load(paths[2])
+
+
+def integers(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Every integer tensor ONNX Runtime computes, by name, and the model's outputs."""
+    watched = onnx.ModelProto()
+    watched.CopyFrom(model)
+    inferred = {info.name: info for info in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    outputs = [info.name for info in model.graph.output]
+    whole = onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT16, onnx.TensorProto.UINT16
+    for node in model.graph.node:
+        for name in node.output:
+            made = node.op_type == "QuantizeLinear" or (node.op_type.startswith("Q") and node.op_type != "QuantizeLinear")
+            known = inferred.get(name)
+            if name not in outputs and (made or (known is not None and known.type.tensor_type.elem_type in whole)):
+                watched.graph.output.append(helper.make_empty_tensor_value_info(name))
+    names = [info.name for info in watched.graph.output]
+    return dict(zip(names, run_onnx(watched, feeds), strict=True))
+
+
+def as_onnx_had_it(name: str, known: Mapping[str, Array]) -> Array | None:
+    """What the tensor `name` of a converted model holds according to ONNX Runtime; None where it has no counterpart."""
+    base = max((each for each in known if name == each or name.startswith(f"{each};")), key=len, default=None)
+    if base is None:
+        return None
+    found = known[base]
+    for suffix in name[len(base) + 1 :].split(";") if name != base else ():
+        if suffix == "int8" and found.dtype == np.uint8:
+            found = (found.astype(np.int16) - 128).astype(np.int8)
+        elif suffix in PERMUTATIONS and found.ndim == len(PERMUTATIONS[suffix]):
+            found = found.transpose(PERMUTATIONS[suffix])
+        elif suffix != "int8":
+            return None
+    return found
+
+
+def steps_apart(model: Model, known: Mapping[str, Array]) -> dict[str, tuple[str, int]]:
+    """How far each operator's integers are from ONNX Runtime's, given ONNX Runtime's own operands; by the result's name with its kind.
+
+    Operators between two tensors that ONNX Runtime knows are run together.
+    """
+    graph = model.subgraphs[0]
+    makers = {index: op for op in graph.operators for index in op.outputs}
+    found = {}
+    for op in graph.operators:
+        for index in op.outputs:
+            wanted = as_onnx_had_it(graph.tensors[index].name, known)
+            if wanted is None or graph.tensors[index].type not in INTEGERS or list(wanted.shape) != list(graph.tensors[index].shape):
+                continue
+            operators, inputs = _behind(model, makers, index, known)
+            result = _run(model, operators, inputs, index, known)
+            found[graph.tensors[index].name] = (operator_name(model, op), int(np.abs(result.astype(np.int64) - wanted).max()))
+    return found
+
+
+def _behind(model: Model, makers: Mapping[int, Operator], target: int, known: Mapping[str, Array]) -> tuple[list[Operator], list[int]]:
+    """The operators between a tensor and those ONNX Runtime knows, in order, and these."""
+    graph, chosen, inputs, waiting = model.subgraphs[0], [], [], [target]
+    while waiting:
+        index = waiting.pop()
+        op = makers[index]
+        if op in chosen:
+            continue
+        chosen.append(op)
+        for operand in op.inputs:
+            if operand < 0 or len(model.buffers[graph.tensors[operand].buffer].data):
+                continue
+            if operand in makers and as_onnx_had_it(graph.tensors[operand].name, known) is None:
+                waiting.append(operand)
+            elif operand not in inputs:
+                inputs.append(operand)
+    return [op for op in graph.operators if op in chosen], inputs
+
+
+def _run(model: Model, operators: list[Operator], inputs: list[int], target: int, known: Mapping[str, Array]) -> Array:
+    graph = model.subgraphs[0]
+    part = model.copy(
+        subgraphs=[SubGraph(tensors=graph.tensors, inputs=inputs, outputs=[target], operators=operators, name="part")], signature_defs=[]
+    )
+    engine = Interpreter(
+        model_content=write_model(part), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, num_threads=1
+    )
+    engine.allocate_tensors()
+    for place, index in zip(engine.get_input_details(), inputs, strict=True):
+        value = as_onnx_had_it(graph.tensors[index].name, known)
+        assert value is not None, graph.tensors[index].name
+        engine.set_tensor(place["index"], np.ascontiguousarray(value))
+    engine.invoke()
+    return engine.get_tensor(engine.get_output_details()[0]["index"])
+
+
+def float_operators(model: Model) -> list[str]:
+    """The operators that work on real numbers, QUANTIZE and DEQUANTIZE aside."""
+    graph = model.subgraphs[0]
+    return [
+        operator_name(model, op)
+        for op in graph.operators
+        if operator_name(model, op) not in ("QUANTIZE", "DEQUANTIZE")
+        and any(index >= 0 and graph.tensors[index].type is TensorType.FLOAT32 for index in (*op.inputs, *op.outputs))
+    ]

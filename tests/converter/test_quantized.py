@@ -1,0 +1,207 @@
+"""Models that ONNX Runtime's quantizer made become integer models: each operator within one step of ONNX Runtime's integers."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime.quantization import QuantFormat, QuantType
+
+from tests.converter.agreement import Array, converted, kinds, node, onnx_model, run_onnx, run_tflite
+from tests.converter.quantizing import float_operators, integers, quantized, steps_apart
+
+FORMS = pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["qdq", "qoperator"])
+TYPES = pytest.mark.parametrize(
+    "options",
+    [
+        {"activation_type": QuantType.QUInt8},
+        {"activation_type": QuantType.QUInt8, "per_channel": True},
+        {"activation_type": QuantType.QInt8},
+        {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QUInt8},
+    ],
+    ids=["u8s8", "per channel", "s8s8", "u8u8"],
+)
+IMAGE = (1, 8, 10, 12)
+
+
+def weights(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+
+
+def chain(*nodes: onnx.NodeProto, shape: Sequence[int] = IMAGE, opset: int = 17, **constants: Array) -> onnx.ModelProto:
+    """A model from "x" of this shape to "y"."""
+    return onnx_model(nodes, {"x": (shape, np.float32)}, ["y"], constants, opset)
+
+
+def feeds(model: onnx.ModelProto, count: int, seed: int = 0) -> list[dict[str, Array]]:
+    rng = np.random.default_rng(seed)
+    stored = {tensor.name for tensor in model.graph.initializer}
+    shapes = {i.name: [dim.dim_value or 1 for dim in i.type.tensor_type.shape.dim] for i in model.graph.input if i.name not in stored}
+    return [{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(count)]
+
+
+def check_steps(model: onnx.ModelProto, given: Sequence[Mapping[str, Array]]) -> Counter[str]:
+    """Asserts that nothing works on real numbers and that each operator is within one step; the kinds of operators."""
+    made = converted(model)
+    assert float_operators(made) == []
+    for feed in given:
+        apart = steps_apart(made, integers(model, feed) | dict(feed))
+        assert {name: steps for name, steps in apart.items() if steps[1] > 1} == {}
+        if not apart:
+            step = max(tensor.quantization.scale[0] for tensor in made.subgraphs[0].tensors[-2:] if tensor.quantization)
+            np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], rtol=0, atol=1.01 * step)
+    return kinds(made)
+
+
+CONV = node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1])
+OPERATORS: dict[str, onnx.ModelProto] = {
+    "conv": chain(CONV, node("Relu", ["c"], ["y"]), w=weights(6, 8, 3, 3), b=weights(6, 1)[:, 0]),
+    "conv without bias": chain(node("Conv", ["x", "w"], ["y"], strides=[2, 2], dilations=[2, 2]), w=weights(6, 8, 3, 3)),
+    "padded conv": chain(node("Conv", ["x", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]), w=weights(6, 8, 3, 3)),
+    "depthwise": chain(node("Conv", ["x", "w", "b"], ["y"], group=8), w=weights(8, 1, 3, 3), b=weights(8, 1)[:, 0]),
+    "conv of rows": chain(node("Conv", ["x", "w"], ["y"], pads=[1, 1]), shape=(1, 8, 20), w=weights(6, 8, 3)),
+    "clipped conv": chain(
+        CONV,
+        node("Clip", ["c", "low", "high"], ["y"]),
+        w=weights(6, 8, 3, 3),
+        b=weights(6, 1)[:, 0],
+        low=np.array(0, np.float32),
+        high=np.array(6, np.float32),
+    ),
+    "transposed conv": chain(node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2]), w=weights(8, 6, 2, 2)),
+    "matmul": chain(node("MatMul", ["x", "w"], ["y"]), shape=(3, 16), w=weights(16, 5)),
+    "stacked matmul": chain(node("MatMul", ["x", "w"], ["y"]), shape=(2, 3, 16), w=weights(16, 5)),
+    "gemm": chain(node("Gemm", ["x", "w", "b"], ["y"], transB=1), shape=(3, 16), w=weights(5, 16), b=weights(5, 1)[:, 0]),
+    "add": chain(node("Add", ["x", "w"], ["y"]), w=weights(1, 8, 1, 1)),
+    "sum of two": chain(node("MaxPool", ["x"], ["m"], kernel_shape=[1, 1]), node("Add", ["x", "m"], ["y"])),
+    "mul": chain(node("Mul", ["x", "x"], ["y"])),
+    "max pool": chain(node("MaxPool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])),
+    "average pool": chain(node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])),
+    "fine average pool": chain(node("AveragePool", ["x"], ["y"], kernel_shape=[9, 9])),
+    "global average pool": chain(node("GlobalAveragePool", ["x"], ["y"])),
+    "sigmoid": chain(node("Sigmoid", ["x"], ["y"])),
+    "leaky relu": chain(node("LeakyRelu", ["x"], ["y"], alpha=0.2)),
+    "softmax": chain(node("Softmax", ["x"], ["y"], axis=1), shape=(4, 6)),
+    "softmax of channels": chain(node("Softmax", ["x"], ["y"], axis=1), shape=(1, 3, 4, 5)),
+    "concat": chain(node("Sigmoid", ["x"], ["s"]), node("Concat", ["x", "s"], ["y"], axis=1)),
+    "resize": chain(
+        node("Resize", ["x", "", "sizes"], ["y"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        sizes=np.array([1, 1, 2, 2], np.float32),
+    ),
+    "moves": chain(
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 1, 3]), node("Reshape", ["t", "s"], ["y"]), s=np.array([1, 20, 48], np.int64)
+    ),
+}
+
+
+@FORMS
+@TYPES
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operator_is_within_one_step(name: str, form: QuantFormat, options: dict[str, Any], tmp_path: Path) -> None:
+    model = quantized(OPERATORS[name], feeds(OPERATORS[name], 8), tmp_path, form, **options)
+    if not any(each.op_type.startswith("Q") for each in model.graph.node):
+        pytest.skip("ONNX Runtime leaves it as it is")
+    check_steps(model, feeds(OPERATORS[name], 3, seed=1))
+
+
+def network() -> onnx.ModelProto:
+    """A bit of everything."""
+    nodes = [
+        node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("Relu", ["c1"], ["r1"]),
+        node("Conv", ["r1", "w2", "b2"], ["c2"], pads=[1, 1, 1, 1], group=8),
+        node("Clip", ["c2", "low", "high"], ["r2"]),
+        node("Conv", ["r2", "w3", "b3"], ["c3"]),
+        node("Add", ["c3", "r1"], ["a1"]),
+        node("MaxPool", ["a1"], ["m1"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("AveragePool", ["a1"], ["m2"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Concat", ["m1", "m2"], ["k1"], axis=1),
+        node("Sigmoid", ["k1"], ["s1"]),
+        node("Mul", ["k1", "s1"], ["p1"]),
+        node("LeakyRelu", ["p1"], ["l1"], alpha=0.1),
+        node("Resize", ["l1", "", "z"], ["z1"], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+        node("GlobalAveragePool", ["z1"], ["g1"]),
+        node("Flatten", ["g1"], ["f1"]),
+        node("Gemm", ["f1", "w4", "b4"], ["o1"], transB=1),
+        node("MatMul", ["o1", "w5"], ["o2"]),
+        node("Softmax", ["o2"], ["y"], axis=1),
+    ]
+    stored = {
+        "w1": weights(8, 3, 3, 3),
+        "w2": weights(8, 1, 3, 3),
+        "w3": weights(8, 8, 1, 1),
+        "w4": 3 * weights(12, 16),
+        "w5": 3 * weights(12, 10),
+    }
+    stored |= {f"b{index}": weights(count, 1, seed=index)[:, 0] for index, count in ((1, 8), (2, 8), (3, 8), (4, 12))}
+    stored |= {"low": np.array(0, np.float32), "high": np.array(6, np.float32), "z": np.array([1, 1, 2, 2], np.float32)}
+    return chain(*nodes, shape=(1, 3, 16, 16), **stored)
+
+
+@FORMS
+@TYPES
+def test_network(form: QuantFormat, options: dict[str, Any], tmp_path: Path) -> None:
+    model = quantized(network(), feeds(network(), 16), tmp_path, form, **options)
+    found = check_steps(model, feeds(network(), 2, seed=1))
+    assert found["TRANSPOSE"] == 1
+    assert found["CONV_2D"] + found["DEPTHWISE_CONV_2D"] == 3
+    made = converted(model)
+    same = [np.argmax(run_tflite(made, feed)[0]) == np.argmax(run_onnx(model, feed)[0]) for feed in feeds(network(), 100, seed=2)]
+    assert np.mean(same) >= 0.99
+
+
+@pytest.mark.parametrize("name", ["conv", "matmul", "add", "global average pool"])
+def test_inputs_and_outputs_of_whole_numbers(name: str, tmp_path: Path) -> None:
+    """A model without the outer QUANTIZE and DEQUANTIZE takes and gives uint8 itself."""
+    model = quantized(OPERATORS[name], feeds(OPERATORS[name], 8), tmp_path, QuantFormat.QDQ, activation_type=QuantType.QUInt8)
+    first = next(each for each in model.graph.node if each.op_type == "QuantizeLinear" and each.input[0] == "x")
+    last = next(each for each in model.graph.node if "y" in each.output)
+    model.graph.node.remove(first)
+    model.graph.node.remove(last)
+    model.graph.input[0].name, model.graph.output[0].name = first.output[0], last.input[0]
+    for info in (model.graph.input[0], model.graph.output[0]):
+        info.type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    made = converted(model)
+    assert float_operators(made) == []
+    assert "DEQUANTIZE" not in kinds(made)
+    shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    feed = {first.output[0]: np.random.default_rng(0).integers(0, 256, shape, np.uint8)}
+    found, wanted = run_tflite(made, feed)[0], run_onnx(model, feed)[0]
+    assert found.dtype == np.uint8
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+def test_training_with_quantization_in_mind() -> None:
+    """Weights that are rounded inside the graph, biases that are not quantized, ReLU before its QuantizeLinear."""
+    grid = {"s": np.array(0.02, np.float32), "z": np.array(0, np.int8), "ws": np.full(6, 0.01, np.float32), "wz": np.zeros(6, np.int8)}
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        node("QuantizeLinear", ["w", "ws", "wz"], ["wq"], axis=0),
+        node("DequantizeLinear", ["wq", "ws", "wz"], ["wd"], axis=0),
+        node("Conv", ["d", "wd", "b"], ["c"], pads=[1, 1, 1, 1]),
+        node("Relu", ["c"], ["r"]),
+        node("QuantizeLinear", ["r", "s", "z"], ["rq"]),
+        node("DequantizeLinear", ["rq", "s", "z"], ["y"]),
+    ]
+    model = chain(*nodes, w=weights(6, 8, 3, 3), b=weights(6, 1)[:, 0], **grid)
+    assert check_steps(model, feeds(model, 3)) == Counter(QUANTIZE=1, TRANSPOSE=2, CONV_2D=1, DEQUANTIZE=1)
+
+
+def test_operators_without_integer_form_stay_between_quantizations() -> None:
+    grid = {"s": np.array(0.02, np.float32), "z": np.array(3, np.uint8)}
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        node("Sin", ["d"], ["n"]),
+        node("QuantizeLinear", ["n", "s", "z"], ["nq"]),
+        node("DequantizeLinear", ["nq", "s", "z"], ["y"]),
+    ]
+    model = chain(*nodes, **grid)
+    made = converted(model)
+    assert float_operators(made) == ["SIN"]
+    feed = feeds(model, 1)[0]
+    np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], atol=0.0201)
