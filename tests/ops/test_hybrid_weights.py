@@ -37,6 +37,12 @@ def test_fully_connected_of_unsigned_bytes(zero_point, asymmetric, has_bias):
     check(FULLY_CONNECTED, options, inputs, [result(T.FLOAT32)], **ROUNDED)
 
 
+def test_fully_connected_with_tanh():
+    weights = operand(T.INT8, (5, 16), 0.02, value=np.random.default_rng(5).integers(-127, 128, (5, 16)))
+    options = FullyConnectedOptions(fused_activation_function=A.TANH)
+    check(FULLY_CONNECTED, options, [real(6, 16), weights, bias(5)], [result(T.FLOAT32)], **ROUNDED)
+
+
 @pytest.mark.parametrize("zero_point", [0, 128])
 def test_convolution_of_unsigned_bytes(zero_point):
     options = Conv2DOptions(padding=Padding.SAME, stride_h=1, stride_w=2)

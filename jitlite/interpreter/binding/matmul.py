@@ -144,7 +144,7 @@ def _float_product(x: TensorInfo, w: TensorInfo, bias: TensorInfo | None, y: Ten
 
 def _hybrid_product(
     call: Call, x: TensorInfo, w: TensorInfo, y: TensorInfo, p: Product, bias: NDArray[np.float32], clamp: dict[str, float]
-) -> Bound:
+) -> list[Step]:
     """Quantizes every row of the left side at run time, then multiplies integers."""
     lefts = x.size // max(p.rows * p.depth, 1)
     made: dict[str, Argument] = {"x": Scratch(x.size), "scales": Scratch(4 * lefts * p.rows), "zero_points": Scratch(4 * lefts * p.rows)}
@@ -205,7 +205,9 @@ def fully_connected(call: Call) -> Bound:
         s = p.sizes(1)
         return [*packing, quantized_step(x, y, right, biases, rounding, clamp, s, p.batches())]
     if is_float(x, y) and w.type is TensorType.INT8:
-        return _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
+        steps = _hybrid_product(call, x, w, y, p, bias_or_zeros(bias, units, np.float32), bounds(activation))
+        has_tanh = activation is ActivationFunctionType.TANH
+        return [*steps, kernels("activation").step("tanh_f32", x=y, y=y, count=y.size)] if has_tanh else steps
     if is_q16(x, w, y):
         return matrix_product(call, x, w, bias, _layout(p), is_real=True)
     raise no_kernel(call, _TYPES)

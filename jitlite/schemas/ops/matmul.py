@@ -70,8 +70,8 @@ def _fully_connected(call: Call) -> list[tuple[Shape, TensorType]]:
     check_rank(call, "weights", weight.shape, 2)
     check_nonempty(call, "weights", weight.shape)
     check_types(call, x, weight, bias, _FULLY_CONNECTED_TYPES)
-    if is_hybrid(x, weight) and o.fused_activation_function in (ActivationFunctionType.TANH, ActivationFunctionType.SIGN_BIT):
-        raise call.unsupported(f"clamps are supported behind quantized weights, found {o.fused_activation_function.name}")
+    if is_hybrid(x, weight) and o.fused_activation_function is ActivationFunctionType.SIGN_BIT:
+        raise call.unsupported("clamps and TANH are supported behind quantized weights, found SIGN_BIT")
     check_per_tensor(call, "input", x)
     check_outputs(call)
     units, depth = weight.shape
