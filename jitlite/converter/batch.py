@@ -168,12 +168,16 @@ class _Merge:
         return joined if like.ndim == 1 else self.known(builder.reshape(joined, like.shape))
 
     def batch_size(self) -> Value:
-        """The batch at run time, INT32 of shape (1,)."""
+        """The batch at run time, INT32 of shape (1,): of an input, or of the first result that has it for a dimension."""
         if self.batch is None:
-            source = next(value for value in self.graph.inputs if any(dim.slope for dim in self.dims[value]))
+            made = (value for node in self.graph.nodes for value in node.outputs)
+            places = (
+                (value, dims.index(Linear(1, 0))) for value in (*self.graph.inputs, *made) if Linear(1, 0) in (dims := self.dims[value])
+            )
+            source, axis = next(places)
             builder = Builder(self.graph, "batch")
             shape = self.known(builder.op(SHAPE, source, options=ShapeOptions(out_type=TensorType.INT32)))
-            self.batch = self.known(builder.op(SLICE, shape, builder.indices([0]), builder.indices([1])))
+            self.batch = self.known(builder.op(SLICE, shape, builder.indices([axis]), builder.indices([1])))
         return self.batch
 
     def known(self, value: Value) -> Value:

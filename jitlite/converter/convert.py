@@ -8,9 +8,11 @@ import onnx
 from jitlite.converter.batch import merge_batches
 from jitlite.converter.emit import emit
 from jitlite.converter.functions import expand_functions
+from jitlite.converter.graph import Graph, Shape, Value
 from jitlite.converter.importer import graph_inputs, load_model
 from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
+from jitlite.converter.passes.sizes import UnknownSizes, declared_outputs
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
 from jitlite.converter.symbols import PROBES, bind_inputs, fix_inputs
@@ -37,7 +39,8 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
     shapes = bind_inputs(model, options)
     inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
     if not shapes.is_dynamic:
-        return emit(to_tflite_graph(model, shapes.bound(0), options), inputs, outputs, {})
+        graph, signatures = _of_any_size(model, shapes.bound(0), options)
+        return emit(graph, inputs, outputs, signatures)
     try:
         graph, other = (to_tflite_graph(model, shapes.bound(batch), options) for batch in PROBES)
         problems = Problems()
@@ -48,3 +51,16 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
             f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)", error.inputs_to_fix
         ) from error
     return emit(graph, inputs, outputs, signatures)
+
+
+def _of_any_size(model: onnx.ModelProto, shapes: dict[str, Shape], options: ConvertOptions) -> tuple[Graph, dict[Value, Shape]]:
+    """The graph, and the shapes of its values with -1 in place of a size that depends on values, where there is one."""
+    declared = declared_outputs(model)
+    sizes = [UnknownSizes(declared, number) for number in PROBES]
+    graph = to_tflite_graph(model, shapes, options, sizes=sizes[0])
+    if sizes[0].owner is None:
+        return graph, {}
+    problems = Problems()
+    signatures = merge_batches(graph, to_tflite_graph(model, shapes, options, sizes=sizes[1]), PROBES, problems)
+    problems.raise_any()
+    return graph, signatures

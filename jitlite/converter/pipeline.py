@@ -25,6 +25,7 @@ from jitlite.converter.passes.layout import RULES, lay_out
 from jitlite.converter.passes.patterns import gelu, hard_swish
 from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.share import share
+from jitlite.converter.passes.sizes import UnknownSizes
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
 from jitlite.schemas.ops.conversion import QUANTIZE
@@ -49,13 +50,22 @@ TFLITE_RULES: tuple[Rule, ...] = (
 """Rules on TFLite operators, after the layout pass."""
 
 
-def to_tflite_graph(model: onnx.ModelProto, shapes: dict[str, Shape], options: ConvertOptions, trace: Trace | None = None) -> Graph:
-    """The model as a graph of TFLite operators for inputs of these shapes. ConversionError lists every node that has no TFLite form."""
+def to_tflite_graph(
+    model: onnx.ModelProto,
+    shapes: dict[str, Shape],
+    options: ConvertOptions,
+    trace: Trace | None = None,
+    sizes: UnknownSizes | None = None,
+) -> Graph:
+    """The model as a graph of TFLite operators for inputs of these shapes. ConversionError lists every node that has no TFLite form.
+
+    `sizes` says what stands for a size that only the run tells.
+    """
     trace = Trace() if trace is None else trace
     problems = Problems()
     graph, names = import_graph(model, shapes)
     expand_quantized(graph)
-    fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems)
+    fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
     graph.verify()
     rewrite(graph, ONNX_RULES, trace)
     lowered = lower_graph(graph, problems)

@@ -85,7 +85,7 @@ class JitliteBackendRep(BackendRep):  # type: ignore[misc]
         unknown = {}
         for info in self._inputs:
             tensor = info.type.tensor_type
-            if not tensor.HasField("shape") or any(not dim.HasField("dim_value") for dim in tensor.shape.dim):
+            if not tensor.HasField("shape") or any(not dim.dim_value for dim in tensor.shape.dim):
                 unknown[info.name] = feed[info.name].shape
         return unknown
 

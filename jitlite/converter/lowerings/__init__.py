@@ -21,6 +21,7 @@ from jitlite.converter.lowerings import (
     reshape,
     resize,
     scatter,
+    selection,
     signal,
     slice,  # noqa: A004 - the family's name
     trigonometry,
@@ -48,6 +49,7 @@ __all__ = [
     "reshape",
     "resize",
     "scatter",
+    "selection",
     "signal",
     "slice",
     "trigonometry",

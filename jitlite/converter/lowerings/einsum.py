@@ -1,57 +1,95 @@
 """Sums of products written as an equation over named axes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
+from string import ascii_letters
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.matmul import fully_connected
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL
 from jitlite.schemas.ops.reduce import SUM
-from jitlite.schemas.tables import BatchMatMulOptions, ReducerOptions
+from jitlite.schemas.tables import BatchMatMulOptions, GatherOptions, ReducerOptions
 
 
 @lowers("Einsum", since=12)
 def einsum(ctx: Context, node: Node) -> Value:
-    """One or two operands, each axis named once an operand: sums, one batched product, transposes."""
-    terms, result = _equation(ctx, attribute(node, "equation"), len(ctx.operands))
+    """Two operands at a time: diagonals, sums, one batched product, transposes."""
     values = [ctx.input(index) for index in range(len(ctx.operands))]
+    terms, result = _equation(ctx, attribute(node, "equation"), [value.rank for value in values])
+    for index, term in enumerate(terms):
+        values[index], terms[index] = _diagonal(ctx, values[index], term)
     sizes: dict[str, int] = {}
     for value, term in zip(values, terms, strict=True):
-        ctx.require(
-            value.rank == len(term) == len(set(term)), f"operands with one axis for each letter are required, found {term} for {value.dims}"
-        )
         for letter, dim in zip(term, value.dims, strict=True):
-            ctx.require(sizes.setdefault(letter, dim) == dim, f"axis {letter} must have one size, found {sizes[letter]} and {dim}")
-    for index, term in enumerate(terms):
-        others = set(result).union(*(other for place, other in enumerate(terms) if place != index))
-        gone = [axis for axis, letter in enumerate(term) if letter not in others]
-        if gone:
-            values[index] = ctx.op(SUM, values[index], ctx.indices(gone), options=ReducerOptions(keep_dims=False))
-            terms[index] = "".join(letter for letter in term if letter in others)
-    if len(values) == 1:
-        return ctx.transpose(values[0], [terms[0].index(letter) for letter in result])
-    return _product(ctx, values, terms, result, sizes)
+            size = sizes.setdefault(letter, dim)
+            ctx.require(dim in (size, 1) or size == 1, f"axis {letter} must have one size, found {size} and {dim}")
+            sizes[letter] = size if dim == 1 else dim
+    for index, (value, term) in enumerate(zip(values, terms, strict=True)):
+        kept = [axis for axis, letter in enumerate(term) if value.dims[axis] == sizes[letter]]
+        values[index], terms[index] = ctx.reshape(value, [value.dims[axis] for axis in kept]), "".join(term[axis] for axis in kept)
+    while len(values) > 1:
+        later = set(result).union(*terms[2:])
+        wanted = result if len(values) == 2 else "".join(letter for letter in dict.fromkeys(terms[0] + terms[1]) if letter in later)
+        pair = [_summed(ctx, value, term, set(wanted) | set(other)) for value, term, other in zip(values, terms, terms[1::-1])]
+        values[:2] = [_product(ctx, [value for value, _ in pair], [term for _, term in pair], wanted, sizes)]
+        terms[:2] = [wanted]
+    value, term = _summed(ctx, values[0], terms[0], set(result))
+    return ctx.transpose(value, [term.index(letter) for letter in result])
 
 
-def _equation(ctx: Context, text: str, count: int) -> tuple[list[str], str]:
-    compact = text.replace(" ", "")
-    left, arrow, result = compact.partition("->")
+def _equation(ctx: Context, text: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """A letter for each axis of each operand, and those of the result; axes that "..." stands for get letters of their own."""
+    left, arrow, result = text.replace(" ", "").partition("->")
     terms = left.split(",")
-    if not arrow:
-        letters = left.replace(",", "")
-        result = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
-    plain = all(letter.isalpha() for term in (*terms, result) for letter in term)
-    ctx.require(
-        plain and count in (1, 2) and len(terms) == count, f"an equation of letters over one or two operands is supported, found {text!r}"
+    counts = [len(term.replace("...", "")) for term in terms]
+    fits = len(terms) == len(ranks) and all(
+        rank == count if "..." not in term else rank >= count for term, rank, count in zip(terms, ranks, counts)
     )
+    ctx.require(fits, f"an equation for operands of ranks {tuple(ranks)} is required, found {text!r}")
+    free = [letter for letter in ascii_letters if letter not in left]
+    hidden = [rank - count for rank, count in zip(ranks, counts)]
+    ctx.require(max(hidden) <= len(free), f"at most {len(ascii_letters)} axes are supported, found more in {text!r}")
+    batch = "".join(free[: max(hidden)])
+    terms = [term.replace("...", batch[len(batch) - count :]) for term, count in zip(terms, hidden)]
+    if not arrow:
+        once = sorted(letter for letter in set(left) - {",", "."} if left.count(letter) == 1)
+        result = "..." + "".join(once)
+    result = result.replace("...", batch)
     ctx.require(
-        len(set(result)) == len(result) and set(result) <= set(left),
+        all(letter.isalpha() for term in (*terms, result) for letter in term)
+        and len(set(result)) == len(result)
+        and set(result) <= set("".join(terms)),
         f"each letter of the result once among the operands is required, found {text!r}",
     )
     return terms, result
+
+
+def _diagonal(ctx: Context, value: Value, term: str) -> tuple[Value, str]:
+    """The elements whose indices along axes of one letter are equal: every n + 1st of the n · n along both."""
+    for letter in dict.fromkeys(term):
+        while term.count(letter) > 1:
+            first, second = term.index(letter), term.rindex(letter)
+            size = value.dims[first]
+            ctx.require(size == value.dims[second], f"axis {letter} must have one size, found {size} and {value.dims[second]}")
+            rest = [axis for axis in range(value.rank) if axis not in (first, second)]
+            shape = [*(value.dims[axis] for axis in rest), size * size]
+            flat = ctx.reshape(ctx.transpose(value, [*rest, first, second]), shape)
+            value = ctx.op(GATHER, flat, ctx.indices([place * (size + 1) for place in range(size)]), options=GatherOptions(axis=len(rest)))
+            term = "".join(term[axis] for axis in rest) + letter
+    return value, term
+
+
+def _summed(ctx: Context, value: Value, term: str, kept: Collection[str]) -> tuple[Value, str]:
+    """The sum along the axes whose letters are not kept."""
+    gone = [axis for axis, letter in enumerate(term) if letter not in kept]
+    if not gone:
+        return value, term
+    total = ctx.op(SUM, value, ctx.indices(gone), options=ReducerOptions(keep_dims=False))
+    return total, "".join(letter for letter in term if letter in kept)
 
 
 def _product(ctx: Context, values: Sequence[Value], terms: Sequence[str], result: str, sizes: dict[str, int]) -> Value:

@@ -11,15 +11,17 @@ from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.lowerings.reshape import output_shape
 from jitlite.converter.lowerings.slice import from_front, nonnegative, sliced
 from jitlite.schemas.ops.comparison import GREATER_EQUAL, LESS_EQUAL, SELECT_V2
 from jitlite.schemas.ops.elementwise import MUL
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
 from jitlite.schemas.ops.reduce import SUM
+from jitlite.schemas.ops.selection import WHERE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.tables import GatherOptions, OneHotOptions, ReducerOptions
 
-INT32 = np.dtype(np.int32)
+INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
 
 def positions_along(ctx: Context, positions: Value, limit: int) -> Value:
@@ -80,14 +82,20 @@ def gather_nd(ctx: Context, node: Node) -> Value:
 
 @lowers("Compress", since=9)
 def compress(ctx: Context, node: Node) -> Value:
-    x, chosen = ctx.input(0), np.flatnonzero(ctx.data(1))
+    x, condition = ctx.input(0), ctx.input(1)
     given = attribute(node, "axis")
     if given is None:
         x, axis = ctx.reshape(x, (x.size,)), 0
     else:
         axis = ctx.axis(given, x.rank)
-    ctx.require(bool(np.all(chosen < x.dims[axis])), f"a condition of at most {x.dims[axis]} elements is required, found more")
-    return ctx.op(GATHER, x, ctx.constant(chosen, np.int32), options=GatherOptions(axis=axis))
+    if condition.data is None:
+        count = output_shape(node)[axis]
+        places = ctx.reshape(ctx.ops(WHERE, condition, declared=[((count, 1), INT64)])[0], (count,))
+    else:
+        chosen = np.flatnonzero(condition.data)
+        ctx.require(bool(np.all(chosen < x.dims[axis])), f"a condition of at most {x.dims[axis]} elements is required, found more")
+        places = ctx.constant(chosen, np.int32)
+    return ctx.op(GATHER, x, places, options=GatherOptions(axis=axis))
 
 
 @lowers("OneHot", since=9)

@@ -1,4 +1,6 @@
-"""Matrix products."""
+"""Matrix products and determinants."""
+
+from itertools import combinations
 
 import numpy as np
 
@@ -7,8 +9,10 @@ from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
-from jitlite.schemas.tables import BatchMatMulOptions, FullyConnectedOptions
+from jitlite.schemas.ops.reduce import SUM
+from jitlite.schemas.tables import BatchMatMulOptions, FullyConnectedOptions, GatherOptions, ReducerOptions
 
 
 def fully_connected(ctx: Context, x: Value, weight: Value, bias: Value | None) -> Value:
@@ -72,3 +76,32 @@ def gemm(ctx: Context, node: Node) -> Value:
     if c is None or beta == 0.0:
         return y
     return ctx.op(ADD, y, c if beta == 1.0 else ctx.binary(MUL, c, beta))
+
+
+MOST_ROWS = 8
+
+
+@lowers("Det", since=11)
+def determinant(ctx: Context, node: Node) -> Value:
+    """Row after row the minors of all sets of columns, without a division."""
+    x = ctx.input(0)
+    ctx.require(x.rank >= 2 and x.dims[-1] == x.dims[-2], f"square matrices are required, found shape {x.dims}")
+    size, batch = x.dims[-1], x.dims[:-2]
+    ctx.require(0 < size <= MOST_ROWS, f"matrices of 1 to {MOST_ROWS} rows are supported, found {size}")
+    minors = _row(ctx, x, 0)
+    for count in range(2, size + 1):
+        smaller = {columns: place for place, columns in enumerate(combinations(range(size), count - 1))}
+        larger = list(combinations(range(size), count))
+        entries = [column for columns in larger for column in columns]
+        parts = [smaller[tuple(other for other in columns if other != column)] for columns in larger for column in columns]
+        signs = [(-1.0) ** (count - 1 + place) for _ in larger for place in range(count)]
+        row = ctx.op(GATHER, _row(ctx, x, count - 1), ctx.indices(entries), options=GatherOptions(axis=len(batch)))
+        below = ctx.op(GATHER, minors, ctx.indices(parts), options=GatherOptions(axis=len(batch)))
+        products = ctx.op(MUL, ctx.op(MUL, row, below), ctx.like(x, np.array(signs)))
+        grouped = ctx.reshape(products, (*batch, len(larger), count))
+        minors = ctx.op(SUM, grouped, ctx.indices([len(batch) + 1]), options=ReducerOptions(keep_dims=False))
+    return ctx.reshape(minors, batch)
+
+
+def _row(ctx: Context, x: Value, index: int) -> Value:
+    return ctx.op(GATHER, x, ctx.indices(index), options=GatherOptions(axis=x.rank - 2))

@@ -71,13 +71,18 @@ def top_k(ctx: Context, node: Node) -> tuple[Value, Value]:
     k = attribute(node, "k")
     k = int(ctx.data(1).reshape(-1)[0]) if k is None else k
     axis = ctx.axis(attribute(node, "axis", -1), x.rank)
-    is_largest = bool(attribute(node, "largest", 1))
+    values, places = ordered(ctx, x, k, axis, is_largest=bool(attribute(node, "largest", 1)))
+    return values, cast_to(ctx, places, INT64)
+
+
+def ordered(ctx: Context, x: Value, k: int, axis: int, *, is_largest: bool) -> tuple[Value, Value]:
+    """The k largest or smallest elements along an axis, sorted, and their INT32 positions."""
     order = [*(index for index in range(x.rank) if index != axis), axis]
     back = [order.index(index) for index in range(x.rank)]
     rows = ctx.transpose(x if is_largest else _turned(ctx, x), order)
     values, positions = ctx.ops(TOPK_V2, rows, ctx.indices(k))
     found = ctx.transpose(values if is_largest else _turned(ctx, values), back)
-    return found, cast_to(ctx, ctx.transpose(positions, back), INT64)
+    return found, ctx.transpose(positions, back)
 
 
 @lowers("ReverseSequence", since=10)

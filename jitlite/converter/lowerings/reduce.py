@@ -37,7 +37,22 @@ def _axes(ctx: Context, node: Node) -> list[int] | None:
 
 
 def _reduced(ctx: Context, node: Node, spec: OpSpec, x: Value, axes: list[int]) -> Value:
+    if x.size == 0 and all(dim for axis, dim in enumerate(x.dims) if axis not in axes):
+        return _of_nothing(ctx, node, spec, x, axes)
     return ctx.op(spec, x, ctx.indices(axes), options=ReducerOptions(keep_dims=bool(attribute(node, "keepdims", 1))))
+
+
+def _of_nothing(ctx: Context, node: Node, spec: OpSpec, x: Value, axes: list[int]) -> Value:
+    """The result where there are no elements to reduce: the extremes of ONNX are infinite there, those of .tflite finite."""
+    assert x.dtype is not None
+    keeps = attribute(node, "keepdims", 1)
+    shape = tuple(1 if axis in axes else dim for axis, dim in enumerate(x.dims) if keeps or axis not in axes)
+    if spec in (REDUCE_MAX, REDUCE_MIN):
+        limits = np.iinfo(x.dtype) if x.dtype.kind in "iu" else None
+        least, most = (-np.inf, np.inf) if limits is None else (limits.min, limits.max)
+        return ctx.constant(np.full(shape, least if spec is REDUCE_MAX else most, x.dtype))
+    ctx.require(spec is not MEAN, "elements to take the mean of are required, found none")
+    return ctx.constant(np.full(shape, spec in (REDUCE_PROD, REDUCE_ALL), x.dtype))
 
 
 @lowers(*PLAIN)
@@ -74,6 +89,8 @@ def reduce_log_sum_exp(ctx: Context, node: Node) -> Value:
     x, axes = ctx.input(0), _axes(ctx, node)
     if axes is None:
         return x
+    if x.size == 0:
+        return _reduced(ctx, node, REDUCE_MAX, x, axes)
     highest = ctx.op(REDUCE_MAX, x, ctx.indices(axes), options=ReducerOptions(keep_dims=True))
     total = _reduced(ctx, node, SUM, ctx.op(EXP, ctx.op(SUB, x, highest)), axes)
     return ctx.op(ADD, ctx.op(LOG, total), ctx.reshape(highest, total.dims))

@@ -6,6 +6,7 @@ from jitlite.converter.attributes import attribute, constant_operand, integers
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.lowerings.slice import sliced
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT, SPLIT_V
 from jitlite.schemas.ops.gather import GATHER
@@ -21,7 +22,8 @@ from jitlite.schemas.tables import (
 )
 
 
-def _output_shape(node: Node) -> tuple[int, ...]:
+def output_shape(node: Node) -> tuple[int, ...]:
+    """The shape of a node's first result, which must be known."""
     shape = node.outputs[0].shape
     if shape is None:
         raise Unlowerable("a result whose shape is known before it runs is required, found one that depends on run-time values")
@@ -31,10 +33,10 @@ def _output_shape(node: Node) -> tuple[int, ...]:
 @lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def reshape(ctx: Context, node: Node) -> Value:
     """Shape inference has resolved zeros, -1, allowzero and axes."""
-    return ctx.reshape(ctx.input(0), _output_shape(node))
+    return ctx.reshape(ctx.input(0), output_shape(node))
 
 
-@lowers("Constant", "ConstantOfShape", "NonZero", "Range", "Shape", "Size")
+@lowers("Constant", "Shape", "Size")
 def only_folded(ctx: Context, node: Node) -> Value:
     """Folding has replaced these where their results are known and not too large."""
     raise Unlowerable("a result that folds into a constant is required, found one that depends on run-time values or is too large")
@@ -88,6 +90,10 @@ def split(ctx: Context, node: Node) -> list[Value]:
     )
     if len(sizes) == 1:
         return [x]
+    if x.size == 0:
+        ends = np.cumsum(sizes).tolist()
+        whole = [range(dim) for dim in x.dims]
+        return [sliced(ctx, x, [*whole[:axis], range(end - size, end), *whole[axis + 1 :]]) for end, size in zip(ends, sizes, strict=True)]
     if len(set(sizes)) == 1:
         return list(ctx.ops(SPLIT, ctx.indices(axis), x, options=SplitOptions(num_splits=len(sizes))))
     return list(ctx.ops(SPLIT_V, x, ctx.indices(sizes), ctx.indices(axis), options=SplitVOptions(num_splits=len(sizes))))
@@ -95,7 +101,7 @@ def split(ctx: Context, node: Node) -> list[Value]:
 
 @lowers("Expand", since=8)
 def expand(ctx: Context, node: Node) -> Value:
-    x, shape = ctx.input(0), _output_shape(node)
+    x, shape = ctx.input(0), output_shape(node)
     return x if x.dims == shape else ctx.op(BROADCAST_TO, x, ctx.indices(shape))
 
 

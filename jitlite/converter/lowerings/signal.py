@@ -116,7 +116,7 @@ def stft(ctx: Context, node: Node) -> Value:
     return ctx.reshape(y, (n, y.dims[2], frequencies, 2))
 
 
-@lowers("HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix", since=17)
+@lowers("MelWeightMatrix", since=17)
 def only_folded(ctx: Context, node: Node) -> Value:
     """Folding has replaced these where their operands are constant; their shapes depend on them."""
     for index in range(len(ctx.operands)):

@@ -18,6 +18,7 @@ from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 from jitlite.converter.importer import element_dtype
 from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.shapes import correct_shapes
+from jitlite.converter.passes.sizes import UnknownSizes
 from jitlite.converter.passes.unroll import SUBGRAPH_OPS, Scopes, unrolled
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.ops.operands import INT32_MAX
@@ -38,14 +39,18 @@ class _Source:
     opsets: dict[str, int]
     limit_bytes: int
     problems: Problems
+    sizes: UnknownSizes
 
 
-def fold_constants(graph: Graph, names: dict[str, Value], opsets: dict[str, int], limit_bytes: int, problems: Problems) -> None:
+def fold_constants(
+    graph: Graph, names: dict[str, Value], opsets: dict[str, int], limit_bytes: int, problems: Problems, sizes: UnknownSizes | None = None
+) -> None:
     """Gives every value its shape and dtype where they follow, and replaces computed constants of at most `limit_bytes` by their data.
 
-    Nodes that break a rule of shape inference are added to `problems`.
+    Nodes that break a rule of shape inference are added to `problems`. A result whose size only the run tells gets one from `sizes`.
     """
-    source = _Source(Scopes(names, opsets), opsets, limit_bytes, problems)
+    unknown = UnknownSizes({}, None) if sizes is None else sizes
+    source = _Source(Scopes(names, opsets), opsets, limit_bytes, problems, unknown)
     waiting = deque(graph.nodes)
     while waiting:
         node = waiting.popleft()
@@ -61,6 +66,8 @@ def fold_constants(graph: Graph, names: dict[str, Value], opsets: dict[str, int]
             _infer(node, source)
             if constants(node.inputs) or node.kind in ("Shape", "Size"):
                 _fold(graph, node, source)
+            if any(value.uses or value in graph.outputs for value in node.outputs):
+                source.sizes.settle(node, problems)
     graph.sort()
     graph.remove_dead()
 
