@@ -1,8 +1,9 @@
 """Runs a folder of the grid: `python -m tests.grid.run FOLDER [FAMILY ...]`; exit status 1 when a case fails.
 
 Each model runs twice in LiteRT's reference kernels (the oracle), in LiteRT as it comes (XNNPACK, for context) and in jitlite, each in a
-process of its own. Integers, booleans and strings have to be equal; floats within 1e-4 of the output's scale, or within four times what
-the reference itself moves when its float inputs move by one unit in the last place. `results.jsonl` in FOLDER keeps every verdict.
+process of its own; one with a single input runs once more with that enlarged. Integers, booleans and strings have to be equal; floats
+within 1e-4 of the output's scale, or within four times what the reference itself moves when its float inputs move by one unit in the last
+place. `results.jsonl` in FOLDER keeps every verdict.
 """
 
 import json
@@ -60,28 +61,43 @@ def _plain(value: Array) -> Array:
     return value.astype(np.bytes_) if value.dtype.kind in "OSU" else np.array(value)
 
 
-def results(side: str, model: str, inputs: dict[str, Array]) -> dict[str, Array]:
+def _runs(inputs: dict[str, Array]) -> list[list[Array]]:
+    """The inputs of each run, in the model's order."""
+    count = len(inputs) // N_RUNS
+    return [[inputs[f"{run}_{position}"] for position in range(count)] for run in range(N_RUNS)]
+
+
+def _enlarged(runs: list[list[Array]]) -> list[list[Array]]:
+    """A run, one with the only input's first dimension doubled, and the first run again; nothing where there is no such input."""
+    first = runs[0]
+    if len(first) != 1 or first[0].ndim == 0 or first[0].shape[0] == 0:
+        return []
+    return [first, [np.concatenate([first[0], first[0]])], first]
+
+
+def results(side: str, model: str, runs: list[list[Array]]) -> dict[str, Array]:
     """The outputs `R_O` of all runs of one model."""
     interpreter = _interpreter("reference" if side == "nudged" else side, model)
     found = {}
-    for run in range(N_RUNS):
+    for number, values in enumerate(runs):
         details = interpreter.get_input_details()
-        for position, detail in enumerate(details):
-            interpreter.resize_tensor_input(detail["index"], inputs[f"{run}_{position}"].shape)
+        for detail, value in zip(details, values, strict=True):
+            interpreter.resize_tensor_input(detail["index"], value.shape)
         interpreter.allocate_tensors()
-        for position, detail in enumerate(details):
-            value = inputs[f"{run}_{position}"]
+        for detail, value in zip(details, values, strict=True):
             interpreter.set_tensor(detail["index"], _nudged(value) if side == "nudged" else _given(value))
         interpreter.invoke()
-        for number, detail in enumerate(interpreter.get_output_details()):
-            found[f"{run}_{number}"] = _plain(interpreter.get_tensor(detail["index"]))
+        for place, detail in enumerate(interpreter.get_output_details()):
+            found[f"{number}_{place}"] = _plain(interpreter.get_tensor(detail["index"]))
     return found
 
 
 def _answer(question: Answer) -> Answer:
     path = Path(question["path"])
     with np.load(path.with_suffix(".npz")) as inputs:
-        found = results(question["side"], str(path.with_suffix(".tflite")), dict(inputs))
+        runs = _runs(dict(inputs))
+    runs = _enlarged(runs) if question.get("enlarged") else runs
+    found = results(question["side"], str(path.with_suffix(".tflite")), runs)
     np.savez(path.with_suffix(f".{question['side']}.npz"), **found)
     return {"status": "ran"}
 
@@ -126,11 +142,19 @@ def _compared(found: dict[str, Array], expected: dict[str, Array], nudged: dict[
     return {"status": "pass"}
 
 
+def _named(verdict: Answer) -> Answer:
+    """The verdict, with errors told apart: what is not supported, and what is refused."""
+    if verdict["status"] == "error":
+        verdict["status"] = "unsupported" if verdict["kind"] == "UnsupportedError" else "refused"
+    return verdict
+
+
 def judge(children: dict[str, Child], path: Path) -> dict[str, Answer]:
     """Verdicts by side: `pass`, `fail`, `unsupported`, `refused`, `crash` or `timeout`.
 
     `oracle` says whose results were required: the reference kernels', those of the optimised ones where that set lacks an operator,
-    or none's because neither runs the model.
+    or none's because neither runs the model. `resized` is jitlite's verdict with a larger input, and with the first one again, where
+    LiteRT runs these.
     """
     question = {"path": str(path)}
     oracle, verdict = "reference", children["litert"].ask({**question, "side": "reference"}, LIMIT_S)
@@ -140,15 +164,17 @@ def judge(children: dict[str, Child], path: Path) -> dict[str, Answer]:
         if verdict["status"] != "ran":
             ours = children["jitlite"].ask({**question, "side": "jitlite"}, LIMIT_S)
             return {"oracle": {"status": "none", "reason": refusal.get("reason", "")}, "jitlite": ours}
+    verdicts: dict[str, Answer] = {"oracle": {"status": oracle}}
     expected = _loaded(path, oracle)
     moved = children["litert"].ask({**question, "side": "nudged"}, LIMIT_S) if oracle == "reference" else {"status": "none"}
     nudged = _loaded(path, "nudged") if moved["status"] == "ran" else {}
-    verdicts: dict[str, Answer] = {"oracle": {"status": oracle}}
     for side, child in (("default", "litert"), ("jitlite", "jitlite")):
         answer = children[child].ask({**question, "side": side}, LIMIT_S)
-        verdicts[side] = _compared(_loaded(path, side), expected, nudged) if answer["status"] == "ran" else answer
-        if verdicts[side]["status"] == "error":
-            verdicts[side]["status"] = "unsupported" if verdicts[side]["kind"] == "UnsupportedError" else "refused"
+        verdicts[side] = _compared(_loaded(path, side), expected, nudged) if answer["status"] == "ran" else _named(answer)
+    enlarged = {**question, "enlarged": True}
+    if children["litert"].ask({**enlarged, "side": oracle}, LIMIT_S)["status"] == "ran" and (expected := _loaded(path, oracle)):
+        answer = children["jitlite"].ask({**enlarged, "side": "jitlite"}, LIMIT_S)
+        verdicts["resized"] = _compared(_loaded(path, "jitlite"), expected, {}) if answer["status"] == "ran" else _named(answer)
     return verdicts
 
 
@@ -165,6 +191,9 @@ def run(folder: Path, only: list[str]) -> list[Answer]:
         ours = verdicts["jitlite"]
         if ours["status"] != "pass" and verdicts["oracle"]["status"] != "none":
             print(f"{entry['name']}: {ours['status']}: {entry['label']}: {ours.get('reason', '')[:300]}", flush=True)
+        resized = verdicts.get("resized", {"status": "pass"})
+        if resized["status"] != "pass":
+            print(f"{entry['name']}: resized: {resized['status']}: {entry['label']}: {resized.get('reason', '')[:300]}", flush=True)
     for child in children.values():
         child.close()
     kept = []
@@ -180,14 +209,16 @@ def _row(name: str, judged: list[Answer]) -> str:
     ours = Counter(entry["jitlite"]["status"] for entry in counted)
     theirs = sum(entry["default"]["status"] == "pass" for entry in counted)
     others = ", ".join(f"{count} {status}" for status, count in sorted(ours.items()) if status != "pass")
-    return f"| {name} | {len(counted)} | {ours['pass']} | {others or '–'} | {theirs} | {len(judged) - len(counted)} |"
+    resized = [entry["resized"]["status"] == "pass" for entry in counted if "resized" in entry]
+    again = f"{sum(resized)} of {len(resized)}"
+    return f"| {name} | {len(counted)} | {ours['pass']} | {others or '–'} | {again} | {theirs} | {len(judged) - len(counted)} |"
 
 
 def report(judged: list[Answer]) -> str:
     """A table with a row for each family and their sum."""
     families = list(dict.fromkeys(entry["family"] for entry in judged))
     rows = [_row(name, [entry for entry in judged if entry["family"] == name]) for name in families]
-    head = "| family | cases | pass | other | LiteRT's default kernels pass | no oracle |\n|---|---|---|---|---|---|"
+    head = "| family | cases | pass | other | pass resized | LiteRT's default kernels pass | no oracle |\n|---|---|---|---|---|---|---|"
     return "\n".join([head, *rows, _row(f"{len(families)} families", judged)])
 
 
@@ -200,7 +231,8 @@ def main(arguments: list[str]) -> int:
         return 2
     judged = run(Path(arguments[0]), arguments[1:])
     print(report(judged))
-    return int(any(entry["oracle"]["status"] != "none" and entry["jitlite"]["status"] != "pass" for entry in judged))
+    verdicts = [side for entry in judged if entry["oracle"]["status"] != "none" for side in (entry["jitlite"], entry.get("resized"))]
+    return int(any(verdict is not None and verdict["status"] != "pass" for verdict in verdicts))
 
 
 if __name__ == "__main__":

@@ -31,5 +31,6 @@ def test_family(family, tensorflow, tmp_path):
     command = [tensorflow, "-m", "tests.grid.generate", str(tmp_path), family]
     subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
     judged = [entry for entry in run.run(tmp_path, [family]) if entry["oracle"]["status"] != "none"]
-    wrong = [entry for entry in judged if entry["jitlite"]["status"] != "pass"]
-    assert not wrong, "\n".join(f"{entry['name']} ({entry['label']}): {entry['jitlite']}" for entry in wrong)
+    verdicts = [(entry, entry[side]) for entry in judged for side in ("jitlite", "resized") if side in entry]
+    wrong = [f"{entry['name']} ({entry['label']}): {verdict}" for entry, verdict in verdicts if verdict["status"] != "pass"]
+    assert not wrong, "\n".join(wrong)
