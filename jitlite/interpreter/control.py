@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.registry import PLANS, HostStep, Nested, Run, Step, kernels
 from jitlite.interpreter.plan import ControlPlanner, PlannedStep, Planner, Stage
 from jitlite.interpreter.state import pending_info
-from jitlite.schemas.dtypes import byte_size, tensor_type
+from jitlite.schemas.dtypes import byte_size, stored_dtype, tensor_type
 from jitlite.schemas.errors import ExecutionError
 from jitlite.schemas.ops.control import IF
 from jitlite.schemas.ops.spec import Call, TensorInfo
@@ -183,12 +183,14 @@ class Subprograms:
     def _program(self, index: int, arrays: Sequence[NDArray[Any]]) -> Program:
         from jitlite.interpreter.program import Program
 
-        own = replace(self._planner, subgraph=index, base=0)
-        inputs = {number: _described(own.tensor(number), array) for number, array in zip(own.graph.inputs, arrays)}
-        key = [(info.shape, info.type, info.value is not None and info.value.tobytes()) for info in inputs.values()]
+        graph = self._planner.model.subgraphs[index]
+        is_handle = [graph.tensors[number].type is TensorType.RESOURCE for number in graph.inputs]
+        key = [(array.shape, array.dtype, handle and array.tobytes()) for array, handle in zip(arrays, is_handle)]
         kept = self._kept.get(index)
         if kept is not None and kept[0] == key:
             return kept[1]
+        own = replace(self._planner, subgraph=index, base=0)
+        inputs = {number: _described(own.tensor(number), array) for number, array in zip(graph.inputs, arrays)}
         program = Program(own.model, index, inputs, replace(self._options, is_nested=True))
         self._kept[index] = key, program
         return program
@@ -209,6 +211,8 @@ def _described(declared: TensorInfo, array: NDArray[Any]) -> TensorInfo:
     """A subgraph's input for the array it gets. Handles are values that are known while planning."""
     if declared.type is TensorType.RESOURCE:
         return replace(declared, shape=(array.nbytes // 4,), value=array.view(np.int32).reshape(-1))
+    if array.dtype == stored_dtype(declared.type):
+        return replace(declared, shape=array.shape, value=None)
     type = TensorType.STRING if array.dtype == np.object_ else tensor_type(array.dtype)
     return replace(declared, shape=array.shape, type=type, value=None)
 
