@@ -211,7 +211,8 @@ def _described(declared: TensorInfo, array: NDArray[Any]) -> TensorInfo:
     """A subgraph's input for the array it gets. Handles are values that are known while planning."""
     if declared.type is TensorType.RESOURCE:
         return replace(declared, shape=(array.nbytes // 4,), value=array.view(np.int32).reshape(-1))
-    if array.dtype == stored_dtype(declared.type):
+    stored = stored_dtype(declared.type)
+    if stored is not None and array.dtype == stored:
         return replace(declared, shape=array.shape, value=None)
     type = TensorType.STRING if array.dtype == np.object_ else tensor_type(array.dtype)
     return replace(declared, shape=array.shape, type=type, value=None)
