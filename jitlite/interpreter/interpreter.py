@@ -348,7 +348,6 @@ class Interpreter:
                 experimental_delegates or (),
                 gathers=not experimental_disable_delegate_clustering,
                 joins=not experimental_disable_delegate_node_fusion,
-                memory_limit_bytes=arena_limit_bytes,
             ),
             is_reference=is_reference,
         )

@@ -438,7 +438,7 @@ class Planner(Record, frozen=False):
             return False
         size = sum(byte_size(info.type, info.shape) for info in call.outputs)
         known = all(info is None or (info.value is not None and not info.is_variable) for info in call.inputs)
-        limit = FOLD_LIMIT_BYTES if self.delegation is None else self.delegation.memory_limit_bytes
+        limit = FOLD_LIMIT_BYTES if self.delegation is None else self.memory.limit_bytes
         return known and stage.folded_bytes + size <= limit
 
     def _resolved(self, call: Call, results: Sequence[tuple[tuple[int, ...], TensorType]]) -> tuple[TensorInfo, ...]:

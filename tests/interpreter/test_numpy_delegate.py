@@ -13,6 +13,7 @@ from jitlite.interpreter.delegates import DelegateWarning
 from jitlite.interpreter.delegates.numpy_delegate import NumpyDelegate
 from jitlite.interpreter.delegates.numpy_functions import FUNCTIONS
 from jitlite.interpreter.delegates.report import explain
+from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import load_specs
 from jitlite.schemas.tables import (
     ActivationFunctionType,
@@ -211,15 +212,19 @@ def test_what_it_leaves(name, options, inputs, output, reason):
     assert left["reasons"] == {"numpy": reason}
 
 
-def test_memory_beyond_the_limit_leads_back_to_the_cpu():
+def test_memory_in_between_counts():
     c = Chain((8, 8))
     x = c.x
     for _ in range(4):
         x = c.op(ADD, c.op(ADD, x, c.number(1)), c.number(2))
-    interpreter = Interpreter(model_content=c.done(x), experimental_delegates=[NumpyDelegate()])
-    interpreter._options.delegation.memory_limit_bytes = 256
-    with pytest.warns(DelegateWarning, match="MemoryError.*at most 256 bytes are allowed, found 512"):
-        np.testing.assert_array_equal(run(interpreter, np.ones((8, 8), np.float32))[0], np.full((8, 8), 13))
+    model = c.done(x)
+    interpreter = Interpreter(model_content=model, experimental_delegates=[NumpyDelegate()])
+    np.testing.assert_array_equal(run(interpreter, np.ones((8, 8), np.float32))[0], np.full((8, 8), 13))
+    at_ends, in_between = 2 * 256, 2 * 256
+    assert interpreter._options.memory.used_bytes >= at_ends + in_between
+    interpreter = Interpreter(model_content=model, experimental_delegates=[NumpyDelegate()], arena_limit_bytes=in_between - 1)
+    with pytest.warns(DelegateWarning, match="at most 511 bytes are allowed"), pytest.raises(UnsupportedError, match="tensor memory"):
+        interpreter.allocate_tensors()
 
 
 ANY = 1e9

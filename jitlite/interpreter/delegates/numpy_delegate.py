@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.delegates import numpy_windows  # noqa: F401 - registers its functions
 from jitlite.interpreter.delegates.numpy_functions import FUNCTIONS, Compute
 from jitlite.interpreter.delegates.protocol import Delegate, DelegateKernel, Partition
-from jitlite.interpreter.memory import Lifetime, aligned_bytes, aligned_zeros, plan_arena
+from jitlite.interpreter.memory import Lifetime, plan_arena
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.tables import TensorType
@@ -44,8 +44,12 @@ class NumpyDelegate(Delegate):
 
     def prepare(self, partitions: Sequence[Partition]) -> Sequence[DelegateKernel]:
         passed = [item.tensor for partition in partitions for item in partition.outputs if item.partitions]
-        shared = {info.index: aligned_zeros(info.shape, np.float32) for info in passed}
+        shared = {info.index: _array(partitions[0].budget.allocate(byte_size(info.type, info.shape)), info) for info in passed}
         return [NumpyKernel(partition, shared) for partition in partitions]
+
+
+def _array(memory: NDArray[np.uint8], info: TensorInfo) -> Array:
+    return memory.view(np.float32).reshape(info.shape)
 
 
 class NumpyKernel(DelegateKernel):
@@ -74,11 +78,9 @@ class NumpyKernel(DelegateKernel):
                     spans[operand.index][2] = step
         lifetimes = [Lifetime(byte_size(info.type, info.shape), first, last) for info, first, last in spans.values()]
         layout = plan_arena(lifetimes)
-        if layout.n_bytes > partition.memory_limit_bytes:
-            raise MemoryError(f"at most {partition.memory_limit_bytes} bytes are allowed, found {layout.n_bytes}")
-        arena = aligned_bytes(layout.n_bytes)
+        arena = partition.budget.allocate(layout.n_bytes)
         return {
-            index: arena[offset : offset + life.n_bytes].view(np.float32).reshape(info.shape)
+            index: _array(arena[offset : offset + life.n_bytes], info)
             for (index, (info, _, _)), life, offset in zip(spans.items(), lifetimes, layout.offsets)
         }
 

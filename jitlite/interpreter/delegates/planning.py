@@ -55,7 +55,6 @@ class Delegation(Record, frozen=False):
     delegates: Sequence[Delegate]
     gathers: bool = True
     joins: bool = True
-    memory_limit_bytes: int = 2 << 30
     is_dry: bool = False
     """True where nothing is prepared: `found` has the layout then, and the stage no steps."""
     found: Layout | None = None
@@ -184,7 +183,7 @@ class Delegation(Record, frozen=False):
             left_out: list[tuple[tuple[int, ...], str]] = []
             units = partition(units, taken, place, limits, lambda nodes, reason: left_out.append((nodes, reason)))  # noqa: B023
             reasons.update({node: reason for nodes, reason in left_out for node in nodes})
-        return Layout(survey, units, _partitions(planner, survey, units, len(self.delegates), self.memory_limit_bytes), found)
+        return Layout(survey, units, _partitions(planner, survey, units, len(self.delegates)), found)
 
     def _prepared(self, planner: Planner, survey: Survey) -> tuple[Layout, list[PreparedPartition]]:
         """The layout with its partitions prepared; without the delegates that could not."""
@@ -246,7 +245,7 @@ def _single_units(survey: Survey) -> list[Unit]:
     return units
 
 
-def _partitions(planner: Planner, survey: Survey, units: Sequence[Unit], count: int, limit_bytes: int) -> list[dict[int, Partition]]:
+def _partitions(planner: Planner, survey: Survey, units: Sequence[Unit], count: int) -> list[dict[int, Partition]]:
     """The partitions of each of `count` delegates, by first node."""
     graph, stage = planner.graph, survey.stage
     lasting = {*graph.outputs, *(index for op in graph.operators[stage.stop :] for index in op.inputs)}
@@ -275,7 +274,7 @@ def _partitions(planner: Planner, survey: Survey, units: Sequence[Unit], count: 
             if is_read or own:
                 outputs.append(Boundary(stage.tensors[tensor], own, is_read))
         calls = tuple(survey.operators[node].call for node in unit.nodes)
-        found[owner][unit.nodes[0]] = Partition(number, unit.nodes, calls, tuple(inputs), tuple(outputs), limit_bytes)
+        found[owner][unit.nodes[0]] = Partition(number, unit.nodes, calls, tuple(inputs), tuple(outputs), planner.memory)
     return found
 
 

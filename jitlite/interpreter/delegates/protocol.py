@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from jitlite.interpreter.budgets import MemoryBudget
 from jitlite.schemas.ops.spec import Call, TensorInfo
 from jitlite.schemas.record import Record
 
@@ -36,7 +37,7 @@ class Partition(Record):
     `number` counts the partitions of one `prepare`; `operators` and `nodes`, their numbers in the subgraph, are in an order in which they
     can run. Calls hold shapes, types, quantization, options and, as `value`, constants, which belong to the model and must not be changed.
     All other tensors that the operators read are results of others of them or in `inputs`. `outputs` are those that others read.
-    `memory_limit_bytes` is the budget for the tensors in between.
+    `budget.allocate(n_bytes)` gives host memory for what lies in between: it counts as the interpreter's tensor memory as long as it lives.
     """
 
     number: int
@@ -44,7 +45,7 @@ class Partition(Record):
     operators: tuple[Call, ...]
     inputs: tuple[Boundary, ...]
     outputs: tuple[Boundary, ...]
-    memory_limit_bytes: int
+    budget: MemoryBudget
 
 
 class Token(Protocol):

@@ -46,6 +46,8 @@ class PreparedPartition:
                 n_bytes = byte_size(info.type, info.shape)
                 offered = self._asked(lambda: self.kernel.host_memory(boundary, n_bytes + SLACK))  # noqa: B023
                 if offered is not None:
+                    memory.budget.require(n_bytes)
+                    memory.budget.hold(offered)
                     memory.place(info.index, offered.reshape(-1)[:n_bytes])
 
     def bind(self, memory: Memory) -> None:
