@@ -37,6 +37,14 @@ def test_fully_connected_of_unsigned_bytes(zero_point, asymmetric, has_bias):
     check(FULLY_CONNECTED, options, inputs, [result(T.FLOAT32)], **ROUNDED)
 
 
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_fully_connected_of_unsigned_bytes_with_several_scales(asymmetric):
+    weights = bytes_of((5, 16), 0)
+    several = operand(T.UINT8, (5, 16), np.linspace(0.01, 0.03, 5), value=weights.value)
+    options = FullyConnectedOptions(asymmetric_quantize_inputs=asymmetric)
+    check(FULLY_CONNECTED, options, [real(6, 16), several, bias(5)], [result(T.FLOAT32)], **ROUNDED)
+
+
 def test_fully_connected_with_tanh():
     weights = operand(T.INT8, (5, 16), 0.02, value=np.random.default_rng(5).integers(-127, 128, (5, 16)))
     options = FullyConnectedOptions(fused_activation_function=A.TANH)

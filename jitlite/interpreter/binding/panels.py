@@ -123,9 +123,9 @@ def signed_bytes(x: TensorInfo, weights: TensorInfo) -> TensorInfo:
     """Constant UINT8 weights of FLOAT32 activations as the INT8 weights their bytes are taken for; others as they are."""
     if x.type is not TensorType.FLOAT32 or weights.type is not TensorType.UINT8 or weights.value is None:
         return weights
-    quantization = (
-        QuantizationParameters(scale=list(weights.quantization.scale), zero_point=[0]) if weights.quantization is not None else None
-    )
+    assert weights.quantization is not None
+    scales, axis = list(weights.quantization.scale), weights.quantization.quantized_dimension
+    quantization = QuantizationParameters(scale=scales, quantized_dimension=axis)
     return replace(weights, type=TensorType.INT8, value=weights.value.view(np.int8), quantization=quantization)
 
 

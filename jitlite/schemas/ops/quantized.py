@@ -106,11 +106,11 @@ def is_plain(call: Call, x: TensorInfo) -> bool:
 def check_weight(call: Call, operand: str, info: TensorInfo, channels: int, axis: int) -> None:
     """Checks a quantized weight's parameters: one scale, or one an output channel along `axis`, and zero points of 0.
 
-    Weights of type UINT8 have one scale and any zero point; FLOAT32 weights pass.
+    Weights of type UINT8 have one scale and any zero point, unless they are a matrix for FLOAT32 activations; FLOAT32 weights pass.
     """
     if info.type == TensorType.FLOAT32:
         return
-    if info.type == TensorType.UINT8:
+    if info.type == TensorType.UINT8 and not (info.rank == 2 and is_hybrid(call.input(0), info)):
         check_scales(call, operand, info, (1,))
         return
     check_scales(call, operand, info, (1, channels))
