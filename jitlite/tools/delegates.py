@@ -1,5 +1,6 @@
 """The commands' options that name delegates, and `jitlite inspect --delegate`: what a delegate would take of a model."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jitlite.tools.options import Decorator
 SHOWN_TENSORS = 4
 SHOWN_OPERATORS = 8
 SHOWN_LETTERS = 32
+SHOWN_KINDS = 3
 
 
 def _parse_options(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -86,8 +88,11 @@ def print_delegate(found: Mapping[str, Any]) -> None:
 
 
 def _operators(items: Sequence[Mapping[str, Any]]) -> str:
-    """Runs of operator numbers, with how many operators there are."""
-    return f"{_numbers([item['operator'] for item in items])} ({len(items)})"
+    """How many operators of which types, and runs of their numbers."""
+    kinds = Counter(item["op"] for item in items).most_common()
+    more = len(kinds) - SHOWN_KINDS
+    shown = ", ".join(f"{count} {op}" for op, count in kinds[:SHOWN_KINDS]) + (f" and {more} more types" if more > 0 else "")
+    return f"{shown}: {_numbers([item['operator'] for item in items])}"
 
 
 def _numbers(values: Sequence[int]) -> str:

@@ -38,10 +38,7 @@ def test_every_node_that_cannot_be_converted_is_listed() -> None:
         helper.make_node("MaxPool", ["x"], ["p", "indices"], name="pool", kernel_shape=[2, 2]),
         helper.make_node("Cast", ["indices"], ["q"], name="cast", to=TensorProto.FLOAT),
     ]
-    infos = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", [1, 3, 4, 4]), ("b", [1, 6]))
-    ]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, 3, 4, 4]), ("b", [1, 6]))]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("d2", "z", "m", "q", "p")]
     outputs.append(helper.make_tensor_value_info("i", TensorProto.INT32, None))
     for info in outputs:
@@ -178,7 +175,9 @@ def test_sizes_must_be_whole_numbers() -> None:
 
 def test_results_that_only_folding_gives() -> None:
     model = onnx_model([node("ConstantOfShape", "x", "c"), node("Neg", "c", "y")], {"x": ((2,), np.int64)}, ["y"])
-    assert "node 'ConstantOfShape_c' (ConstantOfShape, opset 17): a result whose shape is known before it runs is required" in refused(model)
+    assert "node 'ConstantOfShape_c' (ConstantOfShape, opset 17): a result whose shape is known before it runs is required" in refused(
+        model
+    )
 
 
 def test_two_results_whose_sizes_depend_on_values() -> None:

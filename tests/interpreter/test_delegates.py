@@ -437,6 +437,15 @@ def test_a_report_says_what_breaks_partitions():
     ]
 
 
+def test_a_report_on_operators_nobody_knows():
+    c = Chain()
+    a = c.g.op("Unknown", [c.op(ADD, c.x, c.x)], [c.g.tensor((3, 4))])
+    found = explain(read_model(c.done(c.op(MUL, a, a))), [Device()])
+    assert found["delegated"] == 2
+    (left,) = found["left"]
+    assert left["reasons"]["device"] == "jitlite does not support it: operator Unknown version 1 is not supported"
+
+
 def test_a_report_on_constants():
     model = new_model()
     g = GraphBuilder(model)

@@ -103,6 +103,8 @@ class Delegation(Record, frozen=False):
                 break
             except UnsupportedError as error:
                 survey.unsupported.append(error)
+                for reasons in survey.reasons:
+                    reasons[node] = f"jitlite does not support it: {str(error).removeprefix(planner.where(node)).removeprefix(': ')}"
                 planner.assume_declared(stage, node)
                 continue
             stage.stop = node + 1
