@@ -12,7 +12,7 @@ from jitlite.schemas.errors import ExecutionError, InvalidModelError, Unsupporte
 from jitlite.schemas.ops.activation import RELU
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.control import IF, WHILE
-from jitlite.schemas.ops.elementwise import ADD, MUL
+from jitlite.schemas.ops.elementwise import ADD, MUL, NEG
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.pad import FILL, RANGE
 from jitlite.schemas.ops.reshape import RESHAPE
@@ -25,6 +25,7 @@ from jitlite.schemas.tables import (
     IfOptions,
     LessOptions,
     MulOptions,
+    NegOptions,
     QuantizationParameters,
     RangeOptions,
     ReshapeOptions,
@@ -359,3 +360,18 @@ def test_replanning_for_new_run_time_shapes_frees_memory():
         run(interpreter, x, np.array(shape, np.int32))
         sizes.add(interpreter.arena_bytes())
     assert len(sizes) == 1
+
+
+def test_unsupported_operators_are_named_together_though_shapes_behind_them_break_rules():
+    model = new_model()
+    graph = GraphBuilder(model)
+    x = graph.input((2, 3))
+    first = graph.op(NEG, [x], [graph.tensor((2, 3))], NegOptions())
+    second = graph.op(ADD, [first, graph.constant(np.ones((4, 5)))], [graph.tensor((2, 3))], AddOptions())
+    third = graph.op(NEG, [second], [graph.tensor((2, 3))], NegOptions())
+    graph.finish(third)
+    for place in (0, 2):
+        model.operator_codes[place].version = 77
+    interpreter = Interpreter(model_content=content(model))
+    with pytest.raises(UnsupportedError, match=r"operator 0 \(NEG.*version 77(.|\n)*operator 2 \(NEG.*version 77"):
+        interpreter.allocate_tensors()

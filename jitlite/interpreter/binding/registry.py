@@ -139,4 +139,4 @@ def no_kernel(call: Call, supported: str) -> UnsupportedError:
     """The error for a combination of types without a kernel; `supported` names those that have one."""
     found = ", ".join("none" if info is None else info.type.name for info in call.inputs)
     results = ", ".join(info.type.name for info in call.outputs)
-    return call.unsupported(f"operand types {supported} are supported, found ({found}) -> ({results})")
+    return call.unsupported(f"operand types {supported} are supported, found ({found}) -> ({results}) in version {call.version}")
