@@ -11,6 +11,7 @@ from jitlite.schemas.errors import ConversionError
 
 NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeLinear"})
 """Operators whose definition as a function is no use: random, a loop, or in integers."""
+EXPANDED_DOMAINS = (*DEFAULT_DOMAINS, "ai.onnx.preview")
 DOMAIN = "jitlite.expanded"
 MOST_ROUNDS = 8
 """How deep definitions refer to each other at most."""
@@ -42,7 +43,7 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
 
 
 def _is_expanded(node: onnx.NodeProto, opsets: Mapping[str, int], kept: Collection[str]) -> bool:
-    if node.domain not in DEFAULT_DOMAINS or node.op_type in kept or node.op_type in NOT_EXPANDED:
+    if node.domain not in EXPANDED_DOMAINS or node.op_type in kept or node.op_type in NOT_EXPANDED:
         return False
     schema = schema_of(node, opsets)
     return schema is not None and (schema.has_function or schema.has_context_dependent_function)

@@ -7,7 +7,7 @@ from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context, spread
 from jitlite.converter.lowerings.conversion import cast_to, same_bits
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.converter.lowerings.wide_integers import exact_quotient
+from jitlite.converter.lowerings.wide_numbers import exact_quotient
 from jitlite.schemas.ops.bitwise import BITWISE_XOR, RIGHT_SHIFT
 from jitlite.schemas.ops.comparison import GREATER_EQUAL, LESS, LESS_EQUAL, LOGICAL_AND, SELECT_V2
 from jitlite.schemas.ops.elementwise import ADD, FLOOR_MOD, MUL, SUB

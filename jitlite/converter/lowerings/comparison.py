@@ -6,7 +6,7 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.converter.lowerings.wide_integers import unsigned_comparison
+from jitlite.converter.lowerings.wide_numbers import unsigned_comparison
 from jitlite.schemas.ops.comparison import (
     EQUAL,
     GREATER,

@@ -4,7 +4,7 @@ import numpy as np
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
-from jitlite.converter.lowerings import wide_integers
+from jitlite.converter.lowerings import wide_numbers
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
@@ -57,8 +57,8 @@ def unary(ctx: Context, node: Node) -> Value:
 @lowers(*BINARY, since=7)
 def binary(ctx: Context, node: Node) -> Value:
     x, y = ctx.input(0), ctx.input(1)
-    if x.dtype == np.uint64:
-        return wide_integers.unsigned(ctx, node.kind, x, y)
+    if wide_numbers.is_of_64_bits(x):
+        return wide_numbers.of_64_bits(ctx, node.kind, x, y)
     if node.kind == "Add":
         for value, other in ((x, y), (y, x)):
             if other.data is not None and other.data.dtype.kind == "f" and np.any(np.isinf(other.data)):
@@ -78,7 +78,7 @@ def _masked(ctx: Context, x: Value, mask: Array) -> Value:
 def div(ctx: Context, node: Node) -> Value:
     """Quotients of whole numbers are rounded towards 0, as DIV does."""
     a, b = ctx.input(0), ctx.input(1)
-    return wide_integers.quotient(ctx, a, b) if a.dtype == np.int64 else ctx.op(DIV, a, b)
+    return wide_numbers.quotient(ctx, a, b) if a.dtype == np.int64 else ctx.op(DIV, a, b)
 
 
 @lowers("Pow", since=7)
@@ -113,7 +113,7 @@ def _power_of_whole(ctx: Context, x: Value, exponent: Value) -> Value:
         exponent = ctx.constant(data.astype(np.int64))
     if x.dtype == np.int32 and exponent.data is None and exponent.dtype == np.int32:
         return ctx.op(POW, x, exponent)
-    return wide_integers.power(ctx, x, exponent)
+    return wide_numbers.power(ctx, x, exponent)
 
 
 @lowers(*VARIADIC, since=6)
@@ -121,8 +121,8 @@ def variadic(ctx: Context, node: Node) -> Value:
     result = ctx.input(0)
     for index in range(1, len(ctx.operands)):
         other = ctx.input(index)
-        if result.dtype == np.uint64:
-            result = wide_integers.unsigned(ctx, node.kind, result, other)
+        if wide_numbers.is_of_64_bits(result) and node.kind != "Mean":
+            result = wide_numbers.of_64_bits(ctx, node.kind, result, other)
         else:
             result = ctx.op(VARIADIC[node.kind], result, other)
     return ctx.binary(MUL, result, 1 / len(ctx.operands)) if node.kind == "Mean" and len(ctx.operands) > 1 else result
@@ -148,5 +148,5 @@ def mod(ctx: Context, node: Node) -> Value:
         return ctx.op(FLOOR_MOD, x, y)
     if x.dtype != np.float32:
         ctx.require(x.dtype in (np.int32, np.int64), f"fmod of FLOAT32, INT32, INT64 or types within them is supported, found {x.dtype}")
-        return wide_integers.remainder(ctx, x, y)
+        return wide_numbers.remainder(ctx, x, y)
     return ctx.op(MUL, ctx.op(FLOOR_MOD, ctx.op(ABS, x), ctx.op(ABS, y)), ctx.op(SIGN, x))

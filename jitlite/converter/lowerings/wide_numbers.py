@@ -1,4 +1,4 @@
-"""Arithmetic of whole numbers that the builtins lack: 64-bit quotients, remainders with the dividend's sign, powers, unsigned numbers."""
+"""Arithmetic the usual builtins lack: quotients, remainders and powers of whole numbers, and numbers of 64 bits."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ ROUNDS = 3
 """Each round of a division divides what is left by 2²² at least; three are enough for 63 bits."""
 EXPONENT_BITS = 6
 
-UNSIGNED: dict[str, OpSpec] = {
+OF_64_BITS: dict[str, OpSpec] = {
     "Add": STABLEHLO_ADD,
     "Sum": STABLEHLO_ADD,
     "Mul": STABLEHLO_MULTIPLY,
@@ -87,13 +87,20 @@ def _known_power(ctx: Context, x: Value, exponent: Array) -> Value:
     return result if result.dims == one.dims else ctx.op(MUL, result, one)
 
 
-def unsigned(ctx: Context, kind: str, a: Value, b: Value) -> Value:
-    """Add, Sub, Mul, Max or Min of UINT64 numbers."""
+def is_of_64_bits(x: Value) -> bool:
+    """True for numbers that the usual operators of .tflite do not know and `of_64_bits` does."""
+    return x.dtype in (np.uint64, np.float64)
+
+
+def of_64_bits(ctx: Context, kind: str, a: Value, b: Value) -> Value:
+    """Add, Sum, Sub, Mul, Max or Min of UINT64 or FLOAT64 numbers."""
     a, b = spread(ctx, a, b)
+    if kind == "Sub" and a.dtype == np.float64:
+        return ctx.op(STABLEHLO_ADD, a, ctx.op(STABLEHLO_MULTIPLY, b, ctx.constant(np.full(b.dims, -1.0))))
     if kind == "Sub":
         signed = ctx.op(SUB, same_bits(ctx, a, INT64), same_bits(ctx, b, INT64))
         return same_bits(ctx, signed, np.dtype(np.uint64))
-    return ctx.op(UNSIGNED[kind], a, b)
+    return ctx.op(OF_64_BITS[kind], a, b)
 
 
 def unsigned_comparison(ctx: Context, kind: str, a: Value, b: Value) -> Value:
