@@ -20,6 +20,8 @@ ARENA_LIMIT_BYTES = 2 << 30
 WORK_LIMIT = 1 << 44
 """Some minutes of one thread: more than any known model needs, less than a loop without end."""
 
+MOST_WORK = 1 << 62
+
 PROGRAM_WORK = 30_000_000
 """What a run of a program costs by itself, beside its steps: it is walked in Python."""
 
@@ -70,6 +72,8 @@ class WorkBudget:
     """The work of one run: `cell` has what is left of it, for native loops too."""
 
     def __init__(self, limit: int = WORK_LIMIT) -> None:
+        if not 0 < limit <= MOST_WORK:
+            raise ValueError(f"work_limit: a number from 1 to 2^62 is required, found {limit}")
         self.limit = limit
         self.cell = aligned_zeros((1,), np.int64)
         self.restart()

@@ -169,6 +169,13 @@ def _require_condition(planner: Planner, call: Call) -> None:
     call.require(types == [TensorType.BOOL.name], f"one output of type BOOL is required of the condition, found {types}")
 
 
+def _require_body(planner: Planner, call: Call) -> None:
+    """InvalidModelError unless the body of a WHILE returns what it takes."""
+    graph = planner.model.subgraphs[call.options.body_subgraph_index]
+    taken, found = ([graph.tensors[index].type.name for index in ends] for ends in (graph.inputs, graph.outputs))
+    call.require(found == taken, f"results of types {taken} are required of the body, found {found}")
+
+
 class Subprograms:
     """Runs subgraphs as programs of their own, planned for the arrays they get; of each the last program is kept.
 
@@ -223,6 +230,8 @@ def _host(planner: Planner, call: Call, options: ProgramOptions) -> Planned:
     if call.spec is IF and any(info.type is TensorType.RESOURCE for info in call.outputs):
         raise call.unsupported("branches that return handles are supported where all shapes are known")
     first, second = _subgraphs(call)
+    if call.spec is not IF:
+        _require_body(planner, call)
     subprograms = Subprograms(planner, options)
 
     def run_if(arrays: Sequence[NDArray[Any] | None]) -> list[NDArray[Any]]:

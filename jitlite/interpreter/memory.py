@@ -1,5 +1,6 @@
 """Places buffers in one arena so that buffers alive at the same time never overlap."""
 
+import os
 from bisect import insort
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jitlite.schemas.record import Record
+
+IS_GUARDED = bool(os.environ.get("JITLITE_GUARD"))
+"""True where each block of memory lies between pages that nobody may touch (`interpreter/guard.py`): for tests, slow."""
 
 ALIGNMENT = 64
 SLACK = 64
@@ -136,6 +140,10 @@ def aligned_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
 
 def aligned_bytes(n_bytes: int, align: int = ALIGNMENT) -> NDArray[np.uint8]:
     """Zeroed bytes whose address is a multiple of `align`; kernels may read up to SLACK bytes behind them."""
+    if IS_GUARDED:
+        from jitlite.interpreter.guard import guarded_bytes
+
+        return guarded_bytes(n_bytes, align, SLACK)
     raw = np.zeros(n_bytes + align + SLACK, np.uint8)
     shift = -raw.ctypes.data % align
     return raw[shift : shift + n_bytes]
@@ -143,7 +151,7 @@ def aligned_bytes(n_bytes: int, align: int = ALIGNMENT) -> NDArray[np.uint8]:
 
 def aligned(values: NDArray[Any], align: int = ALIGNMENT) -> NDArray[Any]:
     """The values, or a copy of them, at a multiple of `align`: vectors that straddle cache lines take twice the time to load."""
-    if values.ctypes.data % align == 0:
+    if values.ctypes.data % align == 0 and not IS_GUARDED:
         return values
     copy: NDArray[Any] = aligned_bytes(values.nbytes, align).view(values.dtype).reshape(values.shape)
     copy[...] = values

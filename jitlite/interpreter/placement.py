@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jitlite.interpreter.binding.registry import HostStep, Nested, Scratch, Step
 from jitlite.interpreter.budgets import MemoryBudget
 from jitlite.interpreter.homes import Homes, Touched, find_homes, touched
-from jitlite.interpreter.memory import Layout, Lifetime, lower_bound, plan_arena
+from jitlite.interpreter.memory import IS_GUARDED, Layout, Lifetime, aligned, lower_bound, plan_arena
 from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import byte_size, stored_dtype
 from jitlite.schemas.ops.spec import TensorInfo
@@ -66,6 +66,8 @@ class Memory:
             self.place_strings(info)
             return
         value = np.ascontiguousarray(info.value)
+        if IS_GUARDED:
+            value = aligned(value)
         if value.ctypes.data % value.itemsize:
             value = value.copy()
         self.place(info.index, value.reshape(-1).view(np.uint8))
@@ -201,17 +203,25 @@ def allocate(
     tensors = _without_memory(memory, touches, lasting)
     _place_strings(memory, tensors)
     needs, layout = _smallest(tensors, touches, lasting, threads, shares)
-    arena = memory.budget.allocate(layout.n_bytes)
-    memory.arenas.append(arena)
-    starts = dict(zip(needs.owners, layout.offsets))
+    blocks = _blocks(memory, needs, layout)
+    owned = dict(zip(needs.owners, blocks))
     for index, info in tensors.items():
         owner, inner = needs.homes.of(index)
-        if owner not in starts:
+        if owner not in owned:
             continue
-        start = starts[owner] + inner
-        memory.place(index, arena[start : start + byte_size(info.type, info.shape)])
+        memory.place(index, owned[owner][inner : inner + byte_size(info.type, info.shape)])
         if info.value is not None and info.is_variable:
             memory.bytes[index][:] = np.ascontiguousarray(info.value).reshape(-1).view(np.uint8)
-    base = arena.ctypes.data
     kept = [planned for planned, _ in needs.homes.steps]
-    return kept, {number: base + offset for number, offset in zip(needs.scratches, layout.offsets[len(needs.owners) :])}
+    return kept, {number: block.ctypes.data for number, block in zip(needs.scratches, blocks[len(needs.owners) :])}
+
+
+def _blocks(memory: Memory, needs: _Needs, layout: Layout) -> list[NDArray[np.uint8]]:
+    """The memory of each lifetime: parts of a new arena, or blocks of their own in guarded memory."""
+    if IS_GUARDED:
+        blocks = [memory.budget.allocate(life.n_bytes) for life in needs.lifetimes]
+        memory.arenas += blocks
+        return blocks
+    arena = memory.budget.allocate(layout.n_bytes)
+    memory.arenas.append(arena)
+    return [arena[offset : offset + life.n_bytes] for offset, life in zip(layout.offsets, needs.lifetimes)]

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
+from jitlite.interpreter.guard import check_edges
+from jitlite.interpreter.memory import IS_GUARDED
 from tests.fuzz.campaign import Campaign, Failure, Report
 from tests.fuzz.samples import samples
 from tests.fuzz.trial import damaged, outcome
@@ -20,8 +24,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--models", type=Path, action="append", default=[], help="a folder with further models to damage")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for the models that fail")
+    parser.add_argument("--undamaged", action="store_true", help="run the models as they are, in this process: see JITLITE_GUARD")
     parser.add_argument("--case", type=int, help="run this trial alone, in this process, and say what becomes of it")
     return parser.parse_args()
+
+
+def run_undamaged(found: Sequence[tuple[str, bytes]], seed: int) -> int:
+    """Runs each model on a few random inputs, and says which before: the last one said did not end well. Returns how many ran."""
+    ran = 0
+    for name, content in found:
+        print(name, file=sys.stderr, flush=True)
+        ends = [outcome(content, Random(f"{seed}:{name}:{number}")) for number in range(3)]
+        ran += "ran" in ends
+        if IS_GUARDED:
+            check_edges()
+    return ran
 
 
 def main() -> int:
@@ -31,6 +48,9 @@ def main() -> int:
         name, content, rng = damaged(found, arguments.seed, arguments.case)
         print(f"{name}: {len(content)} bytes")
         print(outcome(content, rng))
+        return 0
+    if arguments.undamaged:
+        print(run_undamaged(found, arguments.seed), "models ran")
         return 0
     arguments.keep.mkdir(parents=True, exist_ok=True)
     started_s = last_s = time.monotonic()

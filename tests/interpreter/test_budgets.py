@@ -55,6 +55,12 @@ def test_work_is_spent():
     budget.spend(100, "here")
 
 
+@pytest.mark.parametrize("limit", [0, -1, 2**62 + 1])
+def test_limits_of_work_fit_a_word(limit):
+    with pytest.raises(ValueError, match="work_limit: a number from 1 to 2\^62 is required"):
+        WorkBudget(limit)
+
+
 def one(spec: Any, inputs: Any, type: TensorType, options: Any, shape: tuple[int, ...] = (1,), **fields: Any) -> bytes:
     model = new_model()
     g = GraphBuilder(model)

@@ -51,6 +51,10 @@ def loop(options: Any = None, condition: TensorType = BOOL, elements: int = 1, r
         (loop(AddOptions()), "options WhileOptions are required, found AddOptions"),
         (loop(condition=FLOAT32), "one output of type BOOL is required of the condition, found ['FLOAT32']"),
         (loop(elements=2), "a condition with one element is required, found shape (2,)"),
+        (
+            loop(WhileOptions(cond_subgraph_index=1, body_subgraph_index=1)),
+            "results of types ['FLOAT32'] are required of the body, found ['BOOL']",
+        ),
         (loop(result=INT32), "output 0 of type FLOAT32 is required, found INT32"),
     ],
 )

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.codegen import library
+from jitlite.interpreter.guard import check_edges
+from jitlite.interpreter.memory import IS_GUARDED
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import Sharing
 from jitlite.schemas.ops.spec import TensorInfo
@@ -19,15 +21,15 @@ from jitlite.schemas.verify import verify
 
 Array = NDArray[Any]
 
-POISON = 0xA5
-"""Fills memory before a run, so that an element no thread writes shows."""
+POISONS = (0xA5, 0xFF, 0x7F)
+"""Fill memory before runs, each a different one, so that an element which no thread writes shows: results must not differ."""
 
 RECORDING = "JITLITE_RECORD_CASES"
 """The environment variable that names the folder in which checked cases are recorded."""
 
 
-def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
-    """jitlite's results; with `threads` > 1 every kernel runs in so many parts, one after the other."""
+def run(model: bytes, feeds: Sequence[Array], threads: int = 1, poison: int = POISONS[0]) -> list[Array]:
+    """jitlite's results; with `threads` > 1 every kernel runs in so many parts, one after the other. Memory has been filled with `poison`."""
     decoded = verify(read_model(model))
     graph = decoded.subgraphs[0]
     infos = {}
@@ -35,14 +37,19 @@ def run(model: bytes, feeds: Sequence[Array], threads: int = 1) -> list[Array]:
         tensor = graph.tensors[index]
         infos[index] = TensorInfo(tuple(tensor.shape), tensor.type, None, tensor.quantization, index, tensor.name)
     program = Program(decoded, 0, infos, ProgramOptions(sharing=Sharing(lambda n_bytes: threads, threads)))
-    if not any(tensor.is_variable for tensor in graph.tensors):
-        for arena in program.memory.arenas:
-            arena.fill(POISON)
+    variables = [index for index, tensor in enumerate(graph.tensors) if tensor.is_variable and program.array(index) is not None]
+    initial = [np.array(program.array(index)) for index in variables]
+    for arena in program.memory.arenas:
+        arena.fill(poison)
+    for index, value in zip(variables, initial):
+        np.asarray(program.array(index))[...] = value
     for index, value in zip(graph.inputs, feeds, strict=True):
         found = program.array(index)
         if found is not None:
             found[...] = value
     program.run()
+    if IS_GUARDED:
+        check_edges()
     results = [program.array(index) for index in graph.outputs]
     return [np.array(result) for result in results]
 
@@ -86,8 +93,8 @@ class Case:
     def check(self) -> list[Array]:
         """Asserts that jitlite computes what is expected, with every number of threads alike; returns jitlite's results."""
         first: list[Array] = []
-        for count in self.threads:
-            found = run(self.model, self.feeds, count)
+        for place, count in enumerate(self.threads):
+            found = run(self.model, self.feeds, count, POISONS[place % len(POISONS)])
             for result, wanted in zip(found, self.expected, strict=True):
                 assert_close(result, wanted, self.tolerance, self.floor)
             first = first or found

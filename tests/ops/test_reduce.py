@@ -204,6 +204,12 @@ def test_reductions_of_nothing(spec, type):
     check(spec, ReducerOptions(), [x, axes_of(1)], [like(x)])
 
 
+@pytest.mark.parametrize(("spec", "value"), [(REDUCE_MAX, False), (REDUCE_MIN, True)])
+def test_extremes_of_no_truth_values(spec, value):
+    model = build(spec, ReducerOptions(), [operand(T.BOOL, (2, 0)), axes_of(1)], [result(T.BOOL)])
+    assert run(write_model(model), [np.zeros((2, 0), np.bool_)])[0].tolist() == [value, value]
+
+
 @pytest.mark.parametrize("type", [T.FLOAT32, T.INT8, T.UINT8, T.INT32])
 @pytest.mark.parametrize("output", [T.INT32, T.INT64])
 @pytest.mark.parametrize(("spec", "options"), [(ARG_MAX, ArgMaxOptions), (ARG_MIN, ArgMinOptions)])
