@@ -26,7 +26,7 @@ _edges: list[tuple[weakref.ref[NDArray[np.uint8]], int, int]] = []
 
 
 def mode() -> str:
-    """ "", "begin" or "end"; ValueError for anything else in JITLITE_GUARD."""
+    """Either "begin", "end" or empty; ValueError for anything else in JITLITE_GUARD."""
     found = os.environ.get("JITLITE_GUARD", "")
     if found not in ("", "begin", "end"):
         raise ValueError(f"JITLITE_GUARD: begin or end is required, found {found!r}")

@@ -57,7 +57,7 @@ def test_work_is_spent():
 
 @pytest.mark.parametrize("limit", [0, -1, 2**62 + 1])
 def test_limits_of_work_fit_a_word(limit):
-    with pytest.raises(ValueError, match="work_limit: a number from 1 to 2\^62 is required"):
+    with pytest.raises(ValueError, match=r"work_limit: a number from 1 to 2\^62 is required"):
         WorkBudget(limit)
 
 

@@ -77,12 +77,8 @@ def _of_nothing(call: Call) -> Step:
     y = call.outputs[0]
     dtype = numpy_dtype(y.type)
     if call.spec in (REDUCE_MAX, REDUCE_MIN):
-        if dtype.kind == "b":
-            low, high = False, True
-        else:
-            limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-            low, high = limits.min, limits.max
-        value = low if call.spec is REDUCE_MAX else high
+        limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
+        value = limits.min if call.spec is REDUCE_MAX else limits.max
     elif call.spec is MEAN:
         value = np.nan if dtype.kind == "f" else 0
     else:
