@@ -203,7 +203,12 @@ def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
         return "a convolution of one group is required"
     grid = moved(producer.input(1).grid, lambda grid: grid.picked(positions, 0))
     graph.set_input(producer, 1, graph.constant(weight[positions], producer.input(1).name, grid))
-    _set_bias(graph, producer, bias[positions])
+    held = producer.optional(WEIGHTED[producer.kind][2])
+    if held is not None and held.dtype != np.float32:
+        steps = moved(held.grid, lambda grid: grid.picked(positions, 0))
+        graph.set_input(producer, WEIGHTED[producer.kind][2], graph.constant(bias[positions], held.name, steps))
+    else:
+        _set_bias(graph, producer, bias[positions])
     producer.output.shape = node.output.dims
     graph.absorb(node.output, producer.output)
     graph.remove(node)
@@ -219,7 +224,7 @@ def reshape_after_elements(graph: Graph, node: Node) -> str | None:
     found = _common_shape(graph, node)
     if isinstance(found, str):
         return found
-    y, moved = node.output, graph.value(f"{node.output.name};reshaped", found, node.output.dtype)
+    y, moved = node.output, graph.value(f"{node.output.name};reshaped", found, node.output.dtype, node.output.grid)
     operands = [
         value if value is None or value.data is not None or value.producer is None else value.producer.input(0) for value in node.inputs
     ]
@@ -232,6 +237,8 @@ def reshape_after_elements(graph: Graph, node: Node) -> str | None:
 def _common_shape(graph: Graph, node: Node) -> tuple[int, ...] | str:
     """The shape before the reshapes that make every operand that is not constant; or why there is none."""
     shapes = set()
+    if node.output.grid is not None and not node.output.grid.is_per_tensor:
+        return "a result on one grid is required"
     for value in node.inputs:
         if value is not None and value.data is None:
             reshape = sole_producer(graph, value)

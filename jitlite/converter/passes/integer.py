@@ -243,19 +243,35 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
     if isinstance(operands, str):
         graph.remove_dead()
         return operands
-    result = grid.unsigned() if bytes_type == "uint8" else grid
-    fixed = node.op.quant.output.get(TYPES[result.dtype]) if node.op.quant.kind is QuantKind.FIXED else None
+    result: Grid | None = grid.unsigned() if bytes_type == "uint8" else grid
     if node.op.quant.kind is QuantKind.FIXED:
-        if fixed is None or fixed[0] >= WIDEST_STEP * grid.scales[0]:
-            graph.remove_dead()
-            return f"steps above 1/{WIDEST_STEP:.0f} of its fixed ones are required, found {grid.scales[0]}"
-        result = Grid(result.dtype, (float(np.float32(fixed[0])),), (fixed[1],))
+        result = _fixed(node.op, grid.dtype)
+        if result is not None and result.scales[0] >= WIDEST_STEP * grid.scales[0]:
+            wide = _fixed(node.op, "int16")
+            result = wide if wide is not None and wide.scales[0] < WIDEST_STEP * grid.scales[0] else None
+            operands = [_widened(builder, value) for value in operands]
+    if result is None:
+        graph.remove_dead()
+        return f"an integer form with steps below {WIDEST_STEP:.0f} times {grid.scales[0]} is required"
     made = _replace(graph, node, operands, result)
     if isinstance(made, str):
         graph.remove_dead()
         return made
     _settle(graph, node, [made[0] if result == grid else builder.op(QUANTIZE, made[0], grid=grid)])
     return None
+
+
+def _fixed(spec: OpSpec, dtype: str) -> Grid | None:
+    """The grid an operator's results of this type always have."""
+    found = spec.quant.output.get(TYPES[dtype])
+    return None if found is None else Grid(dtype, (float(np.float32(found[0])),), (found[1],))
+
+
+def _widened(builder: Builder, value: Value | None) -> Value | None:
+    """The same real numbers as int16."""
+    if value is None or value.grid is None or value.dtype == np.int16:
+        return value
+    return builder.op(QUANTIZE, value, grid=Grid("int16", value.grid.scales, (0,)))
 
 
 def _operands(builder: Builder, node: Node, grid: Grid) -> tuple[list[Value | None] | str, str]:
