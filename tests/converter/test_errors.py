@@ -30,25 +30,28 @@ def refused(model: onnx.ModelProto | str | os.PathLike[str], options: ConvertOpt
 
 def test_every_node_that_cannot_be_converted_is_listed() -> None:
     nodes = [
-        helper.make_node("Multinomial", ["b"], ["i"], name="drawn", sample_size=2),
-        helper.make_node("RandomNormalLike", ["x"], ["d"], name="noise"),
+        helper.make_node("ImageDecoder", ["b"], ["i"], name="photo"),
+        helper.make_node("Noise", ["x"], ["d"], name="noise", domain="com.example"),
         helper.make_node("Relu", ["d"], ["d2"], name="behind"),
         helper.make_node("Strange", ["x"], ["z"], name="odd", domain="com.example"),
         helper.make_node("Mod", ["x", "x"], ["m"], name="mod", fmod=1),
         helper.make_node("MaxPool", ["x"], ["p", "indices"], name="pool", kernel_shape=[2, 2]),
         helper.make_node("Cast", ["indices"], ["q"], name="cast", to=TensorProto.FLOAT),
     ]
-    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("x", [1, 3, 4, 4]), ("b", [1, 6]))]
+    infos = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4]),
+        helper.make_tensor_value_info("b", TensorProto.UINT8, [60]),
+    ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("d2", "z", "m", "q", "p")]
-    outputs.append(helper.make_tensor_value_info("i", TensorProto.INT32, None))
+    outputs.append(helper.make_tensor_value_info("i", TensorProto.UINT8, None))
     for info in outputs:
         info.type.tensor_type.shape.SetInParent()
     graph = helper.make_graph(nodes, "g", infos, outputs)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20), helper.make_opsetid("com.example", 1)], ir_version=9)
     lines = refused(model).splitlines()
     assert lines[0] == "the model: 3 nodes cannot be converted"
-    assert lines[1].strip() == "node 'drawn' (Multinomial, opset 17): no lowering for operator Multinomial"
-    assert lines[2].strip() == "node 'noise' (RandomNormalLike, opset 17): no lowering for operator RandomNormalLike"
+    assert lines[1].strip() == "node 'photo' (ImageDecoder, opset 20): no lowering for operator ImageDecoder"
+    assert lines[2].strip().startswith("node 'noise' (com.example.Noise, opset 1): no lowering for operator com.example.Noise")
     assert lines[3].strip().startswith("node 'odd' (com.example.Strange, opset 1): no lowering for operator com.example.Strange")
     assert len(lines) == 4
 
