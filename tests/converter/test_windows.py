@@ -77,7 +77,7 @@ def transposed(x: tuple[int, ...], w: tuple[int, ...], bias: bool = True, **attr
         transposed((1, 10, 4, 5), (10, 3, 2, 2), group=5, strides=[2, 3], dilations=[2, 1], output_padding=[1, 2]),
         transposed((1, 6, 7), (6, 1, 4), group=6, strides=[2], pads=[1, 1]),
         transposed((1, 6, 4, 4), (6, 1, 1, 1), group=6, strides=[3, 3]),
-        transposed((1, 6, 4, 4), (6, 1, 3, 3), group=6, pads=[3, 3, 3, 3]),
+        transposed((1, 6, 4, 4), (6, 1, 3, 3), group=6, pads=[2, 2, 2, 2]),
         transposed((1, 3, 4, 5), (3, 4, 2, 2), strides=[3, 3], output_padding=[2, 1]),
         row(floats(1, 4, 5, 6), floats(4, 3, 3, 3, seed=1), floats(6, seed=2), name="run-time weights", group=2, strides=[2, 2]),
     ],
