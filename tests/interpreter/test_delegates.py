@@ -4,6 +4,7 @@ import gc
 import importlib.metadata
 import re
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import jitlite
 from jitlite.interpreter import Interpreter
-from jitlite.interpreter.delegates import Delegate, DelegateWarning, load_delegate
+from jitlite.interpreter.delegates import Delegate, DelegateKernel, DelegateWarning, load_delegate
 from jitlite.interpreter.delegates.numpy_functions import FUNCTIONS, Function
 from jitlite.interpreter.delegates.report import BEHIND, KNOWN, explain
 from jitlite.schemas.errors import ExecutionError, UnsupportedError
@@ -376,6 +377,33 @@ def test_interpreters_in_several_threads_share_a_delegate():
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(work, range(8))) == list(range(8))
+
+
+def test_constants_are_released_when_no_kernel_needs_them():
+    model = new_model()
+    g = GraphBuilder(model)
+    c = g.op(RESHAPE, [g.constant(np.ones((1, 8))), g.constant([8], np.int32)], [g.tensor((8,))], ReshapeOptions())
+    g.finish(g.op(ADD, [g.input((8,)), c], [g.tensor((8,))], AddOptions()))
+    seen = []
+
+    class Copying(Device):
+        def prepare(self, partitions):
+            (call,) = partitions[0].operators
+            seen.append(weakref.ref(call.inputs[1].value.base if call.inputs[1].value.base is not None else call.inputs[1].value))
+            return [Adding(call.inputs[0].index, call.outputs[0].index, call.inputs[1].value.copy())]
+
+    class Adding(DelegateKernel):
+        def __init__(self, *fields):
+            self.fields = fields
+
+        def bind(self, arrays):
+            x, y, weights = self.fields
+            self.invoke = lambda: np.copyto(arrays[y], arrays[x] + weights)
+
+    interpreter = Interpreter(model_content=content(model), experimental_delegates=[Copying()])
+    np.testing.assert_array_equal(run(interpreter, np.arange(8, dtype=np.float32))[0], np.arange(1, 9))
+    gc.collect()
+    assert seen[0]() is None
 
 
 def test_several_interpreters_share_a_delegate():

@@ -15,6 +15,7 @@ from jitlite.interpreter.plan import PlannedStep
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.spec import TensorInfo
+from jitlite.schemas.record import replace
 
 
 class PreparedPartition:
@@ -51,9 +52,10 @@ class PreparedPartition:
                     memory.place(info.index, offered.reshape(-1)[:n_bytes])
 
     def bind(self, memory: Memory) -> None:
-        """Tells the kernel where the boundary tensors are."""
+        """Tells the kernel where the boundary tensors are. From here on constants live only as long as the kernel refers to them."""
         arrays = {boundary.tensor.index: memory.array(boundary.tensor) for boundary in self.in_host_memory}
         self._asked(lambda: self.kernel.bind(arrays))
+        self.partition = replace(self.partition, operators=())
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         try:
