@@ -81,12 +81,14 @@ def is_packed(tensor_type: TensorType) -> bool:
 
 def from_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
     """The float32 numbers that bfloat16 patterns stand for."""
-    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    wide = bits.astype(np.uint32)
+    wide <<= np.uint32(16)
+    return wide.view(np.float32)
 
 
 def to_bfloat16(values: NDArray[Any]) -> NDArray[Any]:
     """The patterns of the bfloat16 numbers nearest to float32 ones, ties to even; NaN keeps its sign alone."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    bits = np.asarray(values, np.float32).view(np.uint32)
     rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint64(16)
     return np.where(np.isnan(values), 0x7FC0 | (bits >> np.uint32(16) & np.uint32(0x8000)), rounded).astype(np.uint16)
 

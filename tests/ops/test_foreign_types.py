@@ -87,6 +87,12 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("spec", "options", "type"), PAIRS, ids=lambda item: getattr(item, "name", None))
+def test_single_pairs_of_bfloat16(spec, options, type):
+    check_between_casts(spec, options, [short(), short()], [result(type)], tolerance=1e-2)
+    check_between_casts(spec, options, [short(), short(value=1.5)], [result(type)], tolerance=1e-2)
+
+
+@pytest.mark.parametrize(("spec", "options", "type"), PAIRS, ids=lambda item: getattr(item, "name", None))
 @pytest.mark.parametrize("shape", [(4, 33), (33,)])
 def test_pairs_of_bfloat16(spec, options, type, shape):
     if spec is complex_ops.ATAN2 and shape == (33,):
