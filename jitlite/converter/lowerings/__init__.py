@@ -26,6 +26,7 @@ from jitlite.converter.lowerings import (
     selection,
     signal,
     slice,  # noqa: A004 - the family's name
+    text,
     trigonometry,
     unpool,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "selection",
     "signal",
     "slice",
+    "text",
     "trigonometry",
     "unpool",
 ]
