@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from jitlite.converter.element_types import dtype_of, stored, type_of
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value
 from jitlite.converter.grids import Grid, moved
 from jitlite.converter.kernel_types import require_kernel
-from jitlite.schemas.dtypes import numpy_dtype, tensor_type
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
 from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, infer
@@ -23,8 +23,9 @@ Declared = tuple[Shape, np.dtype[Any]]
 def tensor_info(value: Value) -> TensorInfo:
     """The value as operator specifications see it."""
     assert value.dtype is not None, f"the type of '{value.name}' is not known"
-    stored = None if value.grid is None or value.dtype.kind not in "iu" else value.grid.table()
-    return TensorInfo(value.dims, tensor_type(value.dtype), value.data, stored, name=value.name)
+    table = None if value.grid is None or value.dtype.kind not in "iu" else value.grid.table()
+    held = None if value.data is None else stored(value.data)
+    return TensorInfo(value.dims, type_of(value.dtype), held, table, name=value.name)
 
 
 def call_of(node: Node, version: int = 1) -> Call:
@@ -77,18 +78,18 @@ class Builder:
             options = spec.options()
         infos = tuple(None if value is None else tensor_info(value) for value in operands)
         name = f"{self.prefix};{suffix or spec.name.lower()}"
-        outputs = tuple(TensorInfo(shape, tensor_type(dtype), name=name) for shape, dtype in declared)
+        outputs = tuple(TensorInfo(shape, type_of(dtype), name=name) for shape, dtype in declared)
         if grids:
-            outputs = tuple(TensorInfo((), tensor_type(grid.dtype), quantization=grid.table(), name=name) for grid in grids if grid)
+            outputs = tuple(TensorInfo((), type_of(np.dtype(grid.dtype)), quantization=grid.table(), name=name) for grid in grids if grid)
         try:
             found = infer(Call(spec, options, infos, outputs, where=f"{spec.name} of '{self.prefix}'"))
         except NeedsValue:
             if not declared:
                 raise
-            found = [(shape, tensor_type(dtype)) for shape, dtype in declared]
+            found = [(shape, type_of(dtype)) for shape, dtype in declared]
         require_kernel(spec, infos, self.prefix)
         grids = [*grids, *[None] * (len(found) - len(grids))]
-        made = tuple(self.graph.value(name, shape, numpy_dtype(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
+        made = tuple(self.graph.value(name, shape, dtype_of(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
         self.graph.add_node(Node(spec, operands, made, name, options=options))
         self.created.update(made)
         return made

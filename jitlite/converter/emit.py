@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from jitlite.converter.builder import call_of, tensor_info
-from jitlite.converter.graph import Graph, Node, Shape, Value
+from jitlite.converter.element_types import stored
+from jitlite.converter.graph import Array, Graph, Node, Shape, Value
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
 from jitlite.schemas.runtime_version import record_minimum_runtime
@@ -20,6 +21,10 @@ from jitlite.schemas.tables import (
 )
 
 SIGNATURE = "serving_default"
+
+
+def _little_endian(data: Array) -> Array:
+    return data.astype(data.dtype.newbyteorder("<"), copy=False)
 
 
 class Emitter:
@@ -51,7 +56,7 @@ class Emitter:
     def _buffer(self, value: Value) -> int:
         if value.data is None:
             return 0
-        data = value.data.astype(value.data.dtype.newbyteorder("<"), copy=False).tobytes()
+        data = _little_endian(stored(value.data)).tobytes()
         if data not in self.stored:
             self.stored[data] = len(self.buffers)
             self.buffers.append(Buffer(data=data))

@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.backend.base import Backend, BackendRep
+from onnx.helper import tensor_dtype_to_np_dtype
 
 from jitlite.converter import ConvertOptions, convert_onnx
 from jitlite.interpreter import Interpreter
@@ -37,7 +38,8 @@ class _Converted:
         self._runner = Interpreter(model_content=content).get_signature_runner()
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        return self._runner(**{name: value for name, value in feed.items() if name in self._runner.get_input_details()})
+        taken = {name: _as_fed(value) for name, value in feed.items() if name in self._runner.get_input_details()}
+        return self._runner(**taken)
 
 
 class JitliteBackendRep(BackendRep):  # type: ignore[misc]
@@ -57,7 +59,7 @@ class JitliteBackendRep(BackendRep):  # type: ignore[misc]
             raise ValueError(f"{len(self._inputs)} inputs are required, found {len(given)}")
         feed = {info.name: _array(info.name, value) for info, value in zip(self._inputs, given)}
         found = self._conversion(feed).run(feed)
-        return tuple(found[info.name] for info in self._model.graph.output)
+        return tuple(_as_declared(found[info.name], info) for info in self._model.graph.output)
 
     def _conversion(self, feed: Mapping[str, Array]) -> _Converted:
         """The conversion for these inputs: with more and more of them constant, as long as the converter asks for that."""
@@ -94,6 +96,22 @@ def _array(name: str, value: Any) -> Array:
     if value is None or isinstance(value, (list, tuple, dict)):
         raise ConversionError(f"input '{name}': a tensor is required, found {type(value).__name__}")
     return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+
+
+def _as_fed(value: Array) -> Array:
+    """Elements of the types NumPy lacks as the interpreter takes them: a byte for each of 4 or 2 bits, patterns for bfloat16."""
+    if value.dtype.kind != "V":
+        return value
+    name = value.dtype.name
+    return value.view(np.uint16) if name == "bfloat16" else value.astype(np.uint8 if name.startswith("u") else np.int8)
+
+
+def _as_declared(value: Array, info: onnx.ValueInfoProto) -> Array:
+    """The result in the element type the model declares where that is one NumPy lacks."""
+    dtype = np.dtype(tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type))
+    if dtype.kind != "V" or value.dtype == dtype:
+        return value
+    return value.view(dtype) if dtype.name == "bfloat16" else value.astype(dtype)
 
 
 class JitliteBackend(Backend):  # type: ignore[misc]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jitlite.converter.builder import Builder
+from jitlite.converter.element_types import type_of
 from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.problems import Unlowerable
-from jitlite.schemas.dtypes import tensor_type
 from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.ops.pad import BROADCAST_TO
 from jitlite.schemas.ops.slice import SLICE
@@ -111,6 +111,6 @@ def check_type(value: Value) -> None:
     if value.dtype is None:
         raise Unlowerable(f"operand '{value.name}' must be a tensor of known type")
     try:
-        tensor_type(np.dtype(value.dtype))
+        type_of(np.dtype(value.dtype))
     except UnsupportedError as error:
         raise Unlowerable(f"operand '{value.name}': {error}") from error

@@ -4,14 +4,14 @@ import numpy as np
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from jitlite.converter.attributes import attribute
+from jitlite.converter.element_types import PACKED_BOUNDS, type_of
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.schemas.dtypes import tensor_type
 from jitlite.schemas.ops.bitwise import BITCAST
 from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.conversion import CAST
-from jitlite.schemas.ops.elementwise import ADD, SUB
+from jitlite.schemas.ops.elementwise import ADD, FLOOR_MOD, SUB
 from jitlite.schemas.tables import CastOptions
 
 HALF_RANGE = 2**63
@@ -26,7 +26,27 @@ def cast_to(ctx: Context, x: Value, dtype: np.dtype) -> Value:
         return _from_unsigned(ctx, x, dtype)
     if dtype == np.uint64:
         return _to_unsigned(ctx, x)
-    return ctx.op(CAST, x, options=CastOptions(in_data_type=tensor_type(x.dtype), out_data_type=tensor_type(dtype)))
+    if x.dtype in PACKED_BOUNDS and dtype != np.float32:
+        return cast_to(ctx, cast_to(ctx, x, np.dtype(np.float32)), dtype)
+    if dtype in PACKED_BOUNDS:
+        return packed(ctx, _lowest_bits(ctx, cast_to(ctx, x, np.dtype(np.int32)), *PACKED_BOUNDS[dtype]), dtype)
+    return _cast(ctx, x, dtype)
+
+
+def _cast(ctx: Context, x: Value, dtype: np.dtype) -> Value:
+    assert x.dtype is not None
+    return ctx.op(CAST, x, options=CastOptions(in_data_type=type_of(x.dtype), out_data_type=type_of(dtype)))
+
+
+def _lowest_bits(ctx: Context, x: Value, low: int, high: int) -> Value:
+    """Whole numbers reduced to these bounds by dropping bits, as ONNX casts to types of 4 and 2 bits."""
+    wrapped = ctx.binary(FLOOR_MOD, ctx.binary(SUB, x, low) if low else x, high - low + 1)
+    return ctx.binary(ADD, wrapped, low) if low else wrapped
+
+
+def packed(ctx: Context, x: Value, dtype: np.dtype) -> Value:
+    """Whole numbers within the bounds of a type of 4 or 2 bits; CAST makes these of float32 alone."""
+    return _cast(ctx, cast_to(ctx, x, np.dtype(np.float32)), dtype)
 
 
 def _from_unsigned(ctx: Context, x: Value, dtype: np.dtype) -> Value:
@@ -63,7 +83,7 @@ def same_bits(ctx: Context, x: Value, dtype: np.dtype) -> Value:
 @lowers("BitCast", since=26)
 def bit_cast(ctx: Context, node: Node) -> Value:
     x, dtype = ctx.input(0), np.dtype(tensor_dtype_to_np_dtype(attribute(node, "to")))
-    tensor_type(dtype)
+    type_of(dtype)
     ctx.require(x.dtype is not None and x.dtype.itemsize == dtype.itemsize, f"a type of the size of {x.dtype} is required, found {dtype}")
     return same_bits(ctx, x, dtype)
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from jitlite.converter.attributes import attribute
+from jitlite.converter.element_types import PACKED_BOUNDS
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.grids import BOUNDS, Grid, grid_of
 from jitlite.converter.lowerings.context import Context
-from jitlite.converter.lowerings.conversion import cast_to
+from jitlite.converter.lowerings.conversion import cast_to, packed
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.comparison import EQUAL
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
@@ -25,7 +26,7 @@ from jitlite.schemas.tables import GatherOptions, ReducerOptions
 FLOAT32 = np.dtype(np.float32)
 ONE_SCALE = ("int8", "uint8", "int16")
 """Types that QUANTIZE and DEQUANTIZE turn from and to real numbers."""
-WHOLE = {"uint2": (0, 3), "int2": (-2, 1), "uint16": (0, 65535), "int32": (-(2**31), 2**31 - 128), **BOUNDS}
+WHOLE = {"int2": (-2, 1), "uint16": (0, 65535), "int32": (-(2**31), 2**31 - 128), **BOUNDS}
 """Bounds of the types results are clamped to; those of int32 are the nearest float32 has."""
 
 
@@ -42,7 +43,8 @@ def quantize_linear(ctx: Context, node: Node) -> Value:
     if zero_point is not None:
         rounded = ctx.op(ADD, rounded, _per_element(ctx, node, zero_point, x))
     low, high = WHOLE[dtype.name]
-    return cast_to(ctx, clamped(ctx, rounded, low, high), dtype)
+    numbers = clamped(ctx, rounded, low, high)
+    return packed(ctx, numbers, dtype) if dtype in PACKED_BOUNDS else cast_to(ctx, numbers, dtype)
 
 
 @lowers("DequantizeLinear", since=10)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from jitlite.converter.element_types import BFLOAT16, PACKED_BOUNDS
 from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to, same_bits
@@ -27,7 +28,7 @@ COMPUTED_IN = {
         "uint16": "int32",
         "uint32": "int64",
     }.items()
-}
+} | {BFLOAT16: np.dtype(np.float32), **dict.fromkeys(PACKED_BOUNDS, np.dtype(np.int32))}
 
 MOVED_AS = {
     np.dtype(given): np.dtype(moved)
