@@ -13,7 +13,7 @@ from jitlite.interpreter.delegates import DelegateWarning
 from jitlite.interpreter.delegates.numpy_delegate import NumpyDelegate
 from jitlite.interpreter.delegates.numpy_functions import FUNCTIONS
 from jitlite.interpreter.delegates.report import explain
-from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.errors import JitliteError, UnsupportedError
 from jitlite.schemas.ops.spec import load_specs
 from jitlite.schemas.tables import (
     ActivationFunctionType,
@@ -110,6 +110,7 @@ CASES = [
     ("CONV_2D", conv(activation=A.RELU6), [floats(1, 4, 5, 16), fixed(8, 1, 1, 16), fixed(8)], 1),
     ("CONV_2D", conv(stride=(2, 2)), [floats(2, 7, 7, 8), fixed(6, 3, 3, 4), fixed(6)], 1),
     ("CONV_2D", conv(), [floats(1, 90, 90, 32), fixed(4, 5, 5, 32), fixed(4)], 1),
+    ("CONV_2D", conv(), [floats(1, 3, 9, 30_000), fixed(2, 3, 3, 30_000), fixed(2)], 1),
     ("CONV_2D", conv(), [floats(1, 6, 6, 2), floats(3, 3, 3, 2), floats(3)], 1),
     ("DEPTHWISE_CONV_2D", depthwise(1), [floats(2, 9, 8, 5), fixed(1, 3, 3, 5), fixed(5)], 1),
     ("DEPTHWISE_CONV_2D", depthwise(2, stride=(2, 2), activation=A.RELU), [floats(1, 9, 8, 3), fixed(1, 3, 5, 6), fixed(6)], 1),
@@ -199,6 +200,27 @@ def test_windows(name, image, window, stride, dilation, is_same):
         ("GELU", SPECS["GELU"].options(), [floats(3)], T.FLOAT32, "it has no function for this operator"),
         ("SOFTMAX", SoftmaxOptions(beta=1.0), [floats(0, 3)], T.FLOAT32, "tensors without elements are left to the CPU"),
         (
+            "MAX_POOL_2D",
+            pool((65, 64), (1, 1)),
+            [floats(1, 4, 4, 1)],
+            T.FLOAT32,
+            "windows of at most 4096 elements are supported, found 4160",
+        ),
+        (
+            "CONV_2D",
+            conv(),
+            [floats(3, 2, 2, 2048), fixed(2048, 1, 1, 1), fixed(2048)],
+            T.FLOAT32,
+            "groups of at most 4096 images are supported, found 6144",
+        ),
+        (
+            "CONV_2D",
+            conv(dilation=(1 << 20, 1)),
+            [floats(1, 4, 4, 1), fixed(1, 2, 1, 1), fixed(1)],
+            T.FLOAT32,
+            "windows that reach far beyond the image are not supported, found 1048580×4 for 4×4",
+        ),
+        (
             "FULLY_CONNECTED",
             FullyConnectedOptions(),
             [floats(3, 4), operand(T.INT8, (2, 4), 0.1, value=np.ones((2, 4)))],
@@ -225,6 +247,37 @@ def test_memory_in_between_counts():
     interpreter = Interpreter(model_content=model, experimental_delegates=[NumpyDelegate()], arena_limit_bytes=in_between - 1)
     with pytest.warns(DelegateWarning, match="at most 511 bytes are allowed"), pytest.raises(UnsupportedError, match="tensor memory"):
         interpreter.allocate_tensors()
+
+
+def outcome(data, delegates):
+    """The kind of error a model ends in, or its results."""
+    try:
+        interpreter = Interpreter(model_content=data, experimental_delegates=delegates, arena_limit_bytes=1 << 24)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+    except JitliteError as error:
+        return type(error)
+
+
+@pytest.mark.filterwarnings("ignore::jitlite.interpreter.delegates.DelegateWarning")
+@pytest.mark.parametrize("name", ["CONV_2D", "MAX_POOL_2D", "FULLY_CONNECTED", "PAD", "MEAN", "SPLIT"])
+def test_damaged_models_end_as_they_do_without(name):
+    _, options, inputs, count = next(case for case in CASES if case[0] == name)
+    content, rng = write_model(build(SPECS[name], options, inputs, [result(T.FLOAT32)] * count)), np.random.default_rng(1)
+    kinds = set()
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), rng.integers(1, 4)):
+            damaged[place] = rng.choice([0, 1, 2, 127, 255, damaged[place] ^ (1 << rng.integers(8))])
+        plain, found = outcome(bytes(damaged), ()), outcome(bytes(damaged), [NumpyDelegate()])
+        assert isinstance(plain, list) == isinstance(found, list)
+        if isinstance(plain, list):
+            assert [item.shape for item in plain] == [item.shape for item in found]
+        else:
+            assert plain is found
+        kinds.add(plain if isinstance(plain, type) else list)
+    assert len(kinds) > 1
 
 
 ANY = 1e9

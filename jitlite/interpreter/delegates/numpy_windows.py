@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,33 @@ _TILE_BYTES = 4 << 20
 """Rows of windows are laid out as matrices of about so many bytes."""
 
 
+_MOST_GROUPS = 4096
+_MOST_TAPS = 4096
+"""Windows of more elements than that are left to the CPU, which clips them to the image."""
+
+
+def _reach(s: Windows) -> tuple[int, int]:
+    """Height and width of what all windows cover together."""
+    return (s.out_h - 1) * s.stride_h + (s.window_h - 1) * s.dilation_h + 1, (s.out_w - 1) * s.stride_w + (
+        s.window_w - 1
+    ) * s.dilation_w + 1
+
+
+def _check(call: Call, s: Windows) -> str | None:
+    """Why windows are not supported: their activation, how many products they take, or that they are out of all proportion to the image."""
+    height, width = _reach(s)
+    if s.window_h * s.window_w > _MOST_TAPS:
+        return f"windows of at most {_MOST_TAPS} elements are supported, found {s.window_h * s.window_w}"
+    if s.groups * s.batches > _MOST_GROUPS:
+        return f"groups of at most {_MOST_GROUPS} images are supported, found {s.groups * s.batches}"
+    if height * width > 4 * s.in_h * s.in_w + _MOST_TAPS:
+        return f"windows that reach far beyond the image are not supported, found {height}×{width} for {s.in_h}×{s.in_w}"
+    return has_activation(call)
+
+
 def _surrounded(x: Array, s: Windows, value: float) -> Array:
     """The image with as much of `value` around it as windows reach."""
-    height = (s.out_h - 1) * s.stride_h + (s.window_h - 1) * s.dilation_h + 1
-    width = (s.out_w - 1) * s.stride_w + (s.window_w - 1) * s.dilation_w + 1
+    height, width = _reach(s)
     if s.pad_h == s.pad_w == 0 and height <= s.in_h and width <= s.in_w:
         return x
     y = np.full((s.batches, max(height, s.pad_h + s.in_h), max(width, s.pad_w + s.in_w), s.in_c), value, np.float32)
@@ -39,16 +63,18 @@ def _taps(x: Array, s: Windows) -> Iterator[tuple[int, int, Array]]:
             yield i, j, x[:, top : bottom : s.stride_h, left : right : s.stride_w]
 
 
-@computes("CONV_2D", check=has_activation)
-def _conv_2d(call: Call) -> Compute:
+def _conv_windows(call: Call) -> Windows:
     x, weight = call.input(0), call.input(1)
-    window = weight.shape[1], weight.shape[2]
-    s = sliding(x.shape, call.outputs[0].shape, window, call.options, x.shape[3] // weight.shape[3])
-    activate = activation(call)
+    return sliding(x.shape, call.outputs[0].shape, (weight.shape[1], weight.shape[2]), call.options, x.shape[3] // weight.shape[3])
+
+
+@computes("CONV_2D", check=lambda call: _check(call, _conv_windows(call)))
+def _conv_2d(call: Call) -> Compute:
+    s, activate = _conv_windows(call), activation(call)
     depth, channels = s.in_c // s.groups, s.out_c // s.groups
-    is_plain = window == (1, 1) and s.stride_h == s.stride_w == 1 and s.groups == 1
-    row_bytes = 4 * s.out_w * s.window_h * s.window_w * depth
-    rows = max(1, min(s.out_h, _TILE_BYTES // max(1, row_bytes)))
+    is_plain = s.window_h == s.window_w == 1 and s.stride_h == s.stride_w == 1 and s.groups == 1
+    count = max(1, _TILE_BYTES // (4 * s.window_h * s.window_w * depth))
+    rows, columns = max(1, count // s.out_w), min(s.out_w, count)
 
     def windows_of(image: Array, group: int) -> Array:
         n, h, w, c = image.strides
@@ -66,10 +92,10 @@ def _conv_2d(call: Call) -> Compute:
                 part = slice(group * channels, (group + 1) * channels)
                 views = windows_of(image, group)
                 for n in range(s.batches):
-                    for top in range(0, s.out_h, rows):
-                        found = views[n, top : top + rows]
-                        product = found.reshape(found.shape[0] * s.out_w, -1) @ matrix[part].T
-                        y[n, top : top + rows, :, part] = product.reshape(found.shape[0], s.out_w, channels)
+                    for top, left in product(range(0, s.out_h, rows), range(0, s.out_w, columns)):
+                        found = views[n, top : top + rows, left : left + columns]
+                        sums = found.reshape(found.shape[0] * found.shape[1], -1) @ matrix[part].T
+                        y[n, top : top + rows, left : left + columns, part] = sums.reshape(*found.shape[:2], channels)
         if arrays[2] is not None:
             y += arrays[2].reshape(-1)
         activate(y)
@@ -77,19 +103,23 @@ def _conv_2d(call: Call) -> Compute:
     return compute
 
 
-@computes("DEPTHWISE_CONV_2D", check=has_activation)
+def _depthwise_windows(call: Call) -> Windows:
+    weight = call.input(1)
+    return sliding(call.input(0).shape, call.outputs[0].shape, (weight.shape[1], weight.shape[2]), call.options)
+
+
+@computes("DEPTHWISE_CONV_2D", check=lambda call: _check(call, _depthwise_windows(call)))
 def _depthwise_conv_2d(call: Call) -> Compute:
-    x, weight = call.input(0), call.input(1)
-    s = sliding(x.shape, call.outputs[0].shape, (weight.shape[1], weight.shape[2]), call.options)
-    multiplier, activate = weight.shape[3] // x.shape[3], activation(call)
-    product = np.empty(call.outputs[0].shape, np.float32)
+    s, activate = _depthwise_windows(call), activation(call)
+    multiplier = s.out_c // s.in_c
+    terms = np.empty(call.outputs[0].shape, np.float32)
 
     def compute(arrays: Sequence[Any], outs: Sequence[Array]) -> None:
         y, weights = outs[0], arrays[1][0]
         y.fill(0)
         for i, j, values in _taps(_surrounded(arrays[0], s, 0), s):
-            np.multiply(np.repeat(values, multiplier, axis=3) if multiplier > 1 else values, weights[i, j], out=product)
-            y += product
+            np.multiply(np.repeat(values, multiplier, axis=3) if multiplier > 1 else values, weights[i, j], out=terms)
+            y += terms
         if len(arrays) > 2 and arrays[2] is not None:
             y += arrays[2].reshape(-1)
         activate(y)
@@ -101,7 +131,7 @@ def _pool_windows(call: Call) -> Windows:
     return sliding(call.input(0).shape, call.outputs[0].shape, (call.options.filter_height, call.options.filter_width), call.options)
 
 
-@computes("MAX_POOL_2D", check=has_activation)
+@computes("MAX_POOL_2D", check=lambda call: _check(call, _pool_windows(call)))
 def _max_pool(call: Call) -> Compute:
     s, activate = _pool_windows(call), activation(call)
 
@@ -114,7 +144,7 @@ def _max_pool(call: Call) -> Compute:
     return compute
 
 
-@computes("AVERAGE_POOL_2D", check=has_activation)
+@computes("AVERAGE_POOL_2D", check=lambda call: _check(call, _pool_windows(call)))
 def _average_pool(call: Call) -> Compute:
     s, activate = _pool_windows(call), activation(call)
     ones = np.ones((1, s.in_h, s.in_w, 1), np.float32)
