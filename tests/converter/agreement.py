@@ -1,4 +1,4 @@
-"""Builds small ONNX models, converts them, and compares LiteRT's results with ONNX Runtime's."""
+"""Builds small ONNX models, converts them, and compares LiteRT's and jitlite's results with ONNX Runtime's."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+import jitlite
 from jitlite.converter import ConvertOptions, convert_onnx
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.read import read_model
@@ -83,6 +84,12 @@ def run_tflite(model: Model, feeds: Mapping[str, Array]) -> list[Array]:
     return [engine.get_tensor(entry.tensor_index) for entry in signature.outputs]
 
 
+def run_jitlite(model: Model, feeds: Mapping[str, Array]) -> list[Array]:
+    """The interpreter's results through the signature."""
+    found = jitlite.Interpreter(model_content=write_model(model)).get_signature_runner()(**feeds)
+    return [found[entry.name] for entry in model.signature_defs[0].outputs]
+
+
 def converted(model: onnx.ModelProto | str, options: ConvertOptions = ConvertOptions()) -> Model:  # noqa: B008
     """The converted model after a round trip through its file, verified."""
     return verify(read_model(write_model(convert_onnx(model, options))))
@@ -113,9 +120,10 @@ def check(
     tolerance: float = TOLERANCE,
     options: ConvertOptions = ConvertOptions(),  # noqa: B008
 ) -> Counter[str]:
-    """Asserts that the converted model agrees with ONNX Runtime; the kinds of operators it has."""
-    made = converted(model, options)
-    assert_close(run_tflite(made, feeds), run_onnx(model, feeds), tolerance)
+    """Asserts that the converted model agrees with ONNX Runtime, in LiteRT and in jitlite; the kinds of operators it has."""
+    made, wanted = converted(model, options), run_onnx(model, feeds)
+    assert_close(run_tflite(made, feeds), wanted, tolerance)
+    assert_close(run_jitlite(made, feeds), wanted, tolerance)
     return kinds(made)
 
 

@@ -9,11 +9,10 @@ from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, MAXIMUM, MUL, POW, RSQRT, SQRT, SQUARED_DIFFERENCE, SUB
-from jitlite.schemas.ops.normalization import LOCAL_RESPONSE_NORMALIZATION
 from jitlite.schemas.ops.pad import PAD
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import MEAN, SUM
-from jitlite.schemas.tables import LocalResponseNormalizationOptions, Padding, Pool2DOptions, ReducerOptions
+from jitlite.schemas.tables import Padding, Pool2DOptions, ReducerOptions
 
 MVN_EPSILON = 1e-9
 """What the definition of MeanVarianceNormalization adds to the variance."""
@@ -74,23 +73,23 @@ def _normalized_by_batch(ctx: Context, node: Node) -> list[Value]:
 
 @lowers("LRN")
 def local_response_normalization(ctx: Context, node: Node) -> Value:
-    """The builtin looks at as many channels before as behind; for an even size the sum of squares is a pooling along the channels."""
+    """The sum of squares as a pooling along the channels: the runtimes' kernels of the builtin disagree about the last one of a window."""
     x, size = ctx.input(0), attribute(node, "size")
     alpha, beta, bias = attribute(node, "alpha", 1e-4), attribute(node, "beta", 0.75), attribute(node, "bias", 1.0)
     ctx.require(x.rank >= 2 and size >= 1, f"channels and a size of 1 or more are required, found shape {x.dims} and size {size}")
     ctx.require(x.dtype == np.float32, f"float32 is required, found {x.dtype}")
     n, channels = x.dims[:2]
+
+    def normalized(image: Value) -> Value:
+        rows = ctx.reshape(image, (n, x.size // (n * channels), channels, 1))
+        pads = [[0, 0], [0, 0], [(size - 1) // 2, size // 2], [0, 0]]
+        squares = ctx.op(PAD, ctx.op(MUL, rows, rows), ctx.constant(pads, np.int32))
+        window = Pool2DOptions(padding=Padding.VALID, stride_h=1, stride_w=1, filter_height=1, filter_width=size)
+        total = ctx.binary(MUL, ctx.op(AVERAGE_POOL_2D, squares, options=window), alpha)
+        return ctx.reshape(ctx.op(DIV, rows, ctx.binary(POW, ctx.binary(ADD, total, bias), beta)), image.dims)
+
     planes = ctx.reshape(x, (n, channels, x.size // (n * channels), 1)) if x.rank != 4 else x
-    if size % 2:
-        options = LocalResponseNormalizationOptions(radius=size // 2, bias=bias, alpha=alpha / size, beta=beta)
-        y = ctx.channels_last(planes, lambda image: ctx.op(LOCAL_RESPONSE_NORMALIZATION, image, options=options))
-        return ctx.reshape(y, x.dims)
-    flat = ctx.reshape(x, (n, channels, x.size // (n * channels), 1))
-    rows = [[0, 0], [(size - 1) // 2, size // 2], [0, 0], [0, 0]]
-    squares = ctx.op(PAD, ctx.op(MUL, flat, flat), ctx.constant(rows, np.int32))
-    window = Pool2DOptions(padding=Padding.VALID, stride_h=1, stride_w=1, filter_height=size, filter_width=1)
-    total = ctx.binary(MUL, ctx.op(AVERAGE_POOL_2D, squares, options=window), alpha)
-    return ctx.reshape(ctx.op(DIV, flat, ctx.binary(POW, ctx.binary(ADD, total, bias), beta)), x.dims)
+    return ctx.reshape(ctx.channels_last(planes, normalized), x.dims)
 
 
 def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:
