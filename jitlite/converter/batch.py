@@ -15,12 +15,13 @@ from jitlite.converter.passes.layout_rules import BROADCASTING
 from jitlite.converter.problems import Problems
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.concat import CONCATENATION
+from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.ops.elementwise import ADD, MUL
 from jitlite.schemas.ops.pad import BROADCAST_TO
 from jitlite.schemas.ops.reshape import RESHAPE, SHAPE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.ops.spec import NeedsValue, OpSpec, infer
-from jitlite.schemas.tables import ConcatenationOptions, ShapeOptions, TensorType
+from jitlite.schemas.tables import CastOptions, ConcatenationOptions, ShapeOptions, TensorType
 
 MAX_COMPUTED = 64
 _BROADCASTING = frozenset(spec.name for spec in BROADCASTING)
@@ -153,7 +154,7 @@ class _Merge:
 
     def computed(self, name: str, entries: Sequence[Linear], like: Array) -> Value:
         """Integers computed from the batch at run time."""
-        if like.dtype != np.int32:
+        if like.dtype not in (np.int32, np.int64):
             raise _NotLinear(f"integers of type {like.dtype} depend on the batch")
         builder = Builder(self.graph, name)
         parts = []
@@ -165,6 +166,9 @@ class _Merge:
                 part = self.known(builder.op(ADD, part, builder.indices([entry.offset])))
             parts.append(part)
         joined = parts[0] if len(parts) == 1 else self.known(builder.op(CONCATENATION, *parts, options=ConcatenationOptions(axis=0)))
+        if like.dtype == np.int64:
+            options = CastOptions(in_data_type=TensorType.INT32, out_data_type=TensorType.INT64)
+            joined = self.known(builder.op(CAST, joined, options=options))
         return joined if like.ndim == 1 else self.known(builder.reshape(joined, like.shape))
 
     def batch_size(self) -> Value:

@@ -22,7 +22,11 @@ INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 
 def _turned(ctx: Context, x: Value) -> Value:
     """Numbers in the opposite order: negated, whole ones less 1, which does not overflow."""
-    return ctx.op(NEG, x) if x.dtype is not None and x.dtype.kind == "f" else ctx.op(SUB, ctx.like(x, -1), x)
+    assert x.dtype is not None
+    if x.dtype.kind == "f":
+        return ctx.op(NEG, x)
+    ctx.require(x.dtype.kind == "i", f"signed numbers are required to put them in the opposite order, found {x.dtype}")
+    return ctx.op(SUB, ctx.like(x, -1), x)
 
 
 @lowers("ArgMax", "ArgMin")

@@ -7,10 +7,10 @@ from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.comparison import EQUAL, LESS, SELECT_V2
 from jitlite.schemas.ops.complex import ATAN2
-from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, EXP, LOG, MINIMUM, MUL, SIGN, SQRT, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, EXP, LOG, MUL, SIGN, SQRT, SUB
 
 LARGE = 1e9
-"""From here on √(x² + 1) is x."""
+"""From here on √(x² ± 1) is x."""
 
 
 @lowers("Atan", "Asin", "Acos", since=7)
@@ -42,17 +42,23 @@ def asinh(ctx: Context, node: Node) -> Value:
     """sign(x) · log(1 + a + a² / (1 + √(a² + 1))) for a = |x|."""
     x = ctx.input(0)
     a = ctx.op(ABS, x)
-    bounded = ctx.binary(MINIMUM, a, LARGE)
-    root = ctx.op(SQRT, ctx.binary(ADD, ctx.op(MUL, bounded, bounded), 1.0))
-    part = ctx.op(DIV, bounded, ctx.binary(ADD, root, 1.0))
-    return ctx.op(MUL, ctx.op(SIGN, x), _log1p(ctx, ctx.op(ADD, a, ctx.op(MUL, a, part))))
+    square = ctx.op(MUL, a, a)
+    rest = ctx.op(DIV, square, ctx.binary(ADD, ctx.op(SQRT, ctx.binary(ADD, square, 1.0)), 1.0))
+    return ctx.op(MUL, ctx.op(SIGN, x), _or_log_of_double(ctx, a, _log1p(ctx, ctx.op(ADD, a, rest))))
+
+
+def _or_log_of_double(ctx: Context, a: Value, y: Value) -> Value:
+    """Y below LARGE, from there on log(2a)."""
+    return ctx.op(SELECT_V2, ctx.binary(LESS, a, LARGE), y, ctx.binary(ADD, ctx.op(LOG, a), float(np.log(2))))
 
 
 @lowers("Acosh", since=9)
 def acosh(ctx: Context, node: Node) -> Value:
     """log(1 + d + √d · √(d + 2)) for d = x - 1."""
-    d = ctx.binary(SUB, ctx.input(0), 1.0)
-    return _log1p(ctx, ctx.op(ADD, d, ctx.op(MUL, ctx.op(SQRT, d), ctx.op(SQRT, ctx.binary(ADD, d, 2.0)))))
+    x = ctx.input(0)
+    d = ctx.binary(SUB, x, 1.0)
+    root = ctx.op(MUL, ctx.op(SQRT, d), ctx.op(SQRT, ctx.binary(ADD, d, 2.0)))
+    return _or_log_of_double(ctx, x, _log1p(ctx, ctx.op(ADD, d, root)))
 
 
 @lowers("Atanh", since=9)

@@ -52,7 +52,18 @@ def _spectrum(node: Node) -> None:
     node.outputs[0].shape = None if count is None else (*shape[:2], count // 2 + 1, 2)
 
 
+def _compressed(node: Node) -> None:
+    """A constant condition says how many elements there will be."""
+    shape, chosen, axis = node.input(0).shape, node.input(1).data, attribute(node, "axis")
+    if shape is None or chosen is None:
+        return
+    count = int(np.count_nonzero(chosen))
+    place = 0 if axis is None else axis % len(shape)
+    node.outputs[0].shape = (count,) if axis is None else (*shape[:place], count, *shape[place + 1 :])
+
+
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
+    "Compress": _compressed,
     "GroupNormalization": _like_first_operand,
     "MaxPool": _rounded_up_pool,
     "AveragePool": _rounded_up_pool,
