@@ -68,7 +68,9 @@ WRITING = [
     ),
     case("ScatterElements", np.arange(6, dtype=np.int32), ints(0, -1, 0), np.array([9, -9, 7], np.int32), opset=18, reduction="max"),
     case("ScatterElements", np.arange(6), ints(0, -1, 3), ints(9, -9, 7), name="int64"),
-    case("ScatterElements", np.full(4, -np.inf, np.float32), ints(2), np.float32([1]), opset=18, reduction="max", name="infinite"),
+    case(
+        "ScatterElements", np.full(4, -np.inf, np.float32), ints(2), np.array([1], np.float32), opset=18, reduction="max", name="infinite"
+    ),
     case("Scatter", CUBE, DISTINCT, floats(2, 2, 4, seed=1), opset=10, axis=1),
     case("ScatterND", floats(2, 3, 4), ROWS, floats(3, 4, seed=1)),
     case("ScatterND", floats(2, 3, 4), ROWS, floats(3, 4, seed=1), constant=(1,), name="constant"),
@@ -248,6 +250,6 @@ def test_non_max_suppression_and_what_it_selects() -> None:
         node("Squeeze", ["boxes", "zero"], ["all"]),
         node("Gather", ["all", "rows"], ["y"]),
     ]
-    constants = {"most": ints(20), "overlap": np.float32([0.4]), "column": ints(2), "one": ints(1), "zero": ints(0)}
+    constants = {"most": ints(20), "overlap": np.array([0.4], np.float32), "column": ints(2), "one": ints(1), "zero": ints(0)}
     feeds = {"boxes": boxes, "scores": scores}
     check(onnx_model(nodes, feeds, ["y"], constants), feeds)
