@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jitlite.converter import ConvertOptions, convert_onnx
-from jitlite.schemas.errors import ConversionError
+from jitlite.converter import ConvertOptions
 from jitlite.schemas.tables import Model
 from tests.converter.agreement import Array, assert_close, converted, kinds, run_onnx, run_tflite
 
@@ -32,6 +31,8 @@ class Row:
 ROWS = [
     Row("o0442_hey_rhasspy_v0_1", 0),
     Row("o0567_model_v8", 0),
+    Row("o0632_rawi_v2_int8", 5, {"input": (1, 12)}),
+    Row("o0633_rawi_v3_int8", 5, {"input": (1, 12)}),
     Row("o0571_float_model", 2),
     Row("o0577_float_model", 2),
     Row("o0583_hey_mycroft_v0_1", 2),
@@ -61,11 +62,6 @@ ROWS = [
     Row("o1066_bert_mlm", 12),
 ]
 
-REFUSED = {
-    "o0632_rawi_v2_int8": ["com.microsoft.DynamicQuantizeLSTM"],
-    "o0633_rawi_v3_int8": ["com.microsoft.DynamicQuantizeLSTM"],
-}
-
 
 def feeds(model: Model, batch: int) -> dict[str, Array]:
     """Random inputs by name, dynamic dimensions set to the batch."""
@@ -94,14 +90,6 @@ def test_network_agrees_with_onnxruntime(row: Row, corpus: Path) -> None:
         given = feeds(made, batch)
         assert_close(run_tflite(made, given), run_onnx(str(path), given), TOLERANCE)
     assert kinds(made)["TRANSPOSE"] <= row.transposes
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_networks_that_are_not_supported_yet(name: str, corpus: Path) -> None:
-    with pytest.raises(ConversionError) as caught:
-        convert_onnx(corpus / "models" / f"{name}.onnx", ConvertOptions(shapes={"input": (1, 20)}))
-    for kind in REFUSED[name]:
-        assert f"no lowering for operator {kind}" in str(caught.value)
 
 
 def test_the_demo_network() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
-from tests.converter.agreement import Array, check_node, floats
+from tests.converter.agreement import Array, assert_close, check_node, converted, floats, run_onnx, run_tflite
 
 STEPS, BATCH, FEATURES, HIDDEN = 5, 3, 4, 6
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -85,3 +86,33 @@ def test_lengths(kind: str, states: bool, direction: str, last: int) -> None:
 @pytest.mark.parametrize("more", [{}, {"linear_before_reset": 1}])
 def test_weights_at_run_time(kind: str, more: dict[str, Any]) -> None:
     check(kind, operands(kind, 2), (), direction="bidirectional", **(more if kind == "GRU" else {}))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("columns", [False, True])
+def test_weights_quantized_beforehand(dtype: type, columns: bool) -> None:
+    """Inputs and states are quantized as they come; where a number lies between two steps runtimes may choose either."""
+    rng, rows, count = np.random.default_rng(0), 4 * HIDDEN, 2
+    shape = (count, rows) if columns else (count,)
+    low, high = (-100, 100) if dtype is np.int8 else (20, 220)
+    stored: dict[str, Array] = {"b": floats(count, 2 * rows, seed=3)}
+    for name, depth in (("w", FEATURES), ("r", HIDDEN)):
+        stored[name] = rng.integers(low, high, (count, depth, rows)).astype(dtype)
+        stored[f"{name}s"] = rng.uniform(0.005, 0.01, shape).astype(np.float32)
+        stored[f"{name}z"] = np.full(shape, (0 if columns else 3) if dtype is np.int8 else 125, dtype)
+    names = ["x", "w", "r", "b", "", "", "", "", "ws", "wz", "rs", "rz"]
+    made = helper.make_node(
+        "DynamicQuantizeLSTM", names, ["y", "h", "c"], domain="com.microsoft", direction="bidirectional", hidden_size=HIDDEN
+    )
+    graph = helper.make_graph(
+        [made],
+        "test",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, X.shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "yhc"],
+        [numpy_helper.from_array(data, name) for name, data in stored.items()],
+    )
+    for info in graph.output:
+        info.type.tensor_type.shape.SetInParent()
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    source = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    assert_close(run_tflite(converted(source), {"x": X}), run_onnx(source, {"x": X}))

@@ -1,15 +1,16 @@
 """Recurrent layers, unrolled: one group of operators a time step. The input's share of all steps is one product before the first."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 
 from jitlite.converter.attributes import attribute
-from jitlite.converter.graph import Node, Value
+from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
+from jitlite.converter.lowerings.dynamic import centred_weights, quantized
 from jitlite.converter.lowerings.gates import Function, bounded, functions
 from jitlite.converter.lowerings.matmul import fully_connected
 from jitlite.converter.lowerings.registry import lowers
@@ -43,6 +44,8 @@ class Layer:
     peepholes: Sequence[Value]
     is_coupled: bool
     """The forget gate is one minus the input gate."""
+    steps: tuple[Array | None, Array | None] = (None, None)
+    """Of weights that are whole numbers: what one stands for, in those of the input and of the state."""
 
     @property
     def hidden(self) -> int:
@@ -85,8 +88,17 @@ def _joined(ctx: Context, parts: Sequence[Value], axis: int) -> Value:
     return parts[0] if len(parts) == 1 else ctx.op(CONCATENATION, *parts, options=ConcatenationOptions(axis=axis))
 
 
+def _product(ctx: Context, x: Value, weight: Value, bias: Value, step: Array | None) -> Value:
+    """X · weightᵀ + bias; with a `step` x is quantized first, as DynamicQuantizeLinear does, and the weights are whole numbers."""
+    if step is None:
+        return fully_connected(ctx, x, weight, bias)
+    numbers, size = quantized(ctx, x)
+    y = ctx.op(MUL, fully_connected(ctx, numbers, weight, None), ctx.op(MUL, size, ctx.like(x, step)))
+    return y if bias.data is not None and not bias.data.any() else ctx.op(ADD, y, bias)
+
+
 def _from_state(ctx: Context, layer: Layer, hidden: Value, rows: range) -> Value:
-    return fully_connected(ctx, hidden, _part(ctx, layer.recurrence, rows), _part(ctx, layer.state_bias, rows))
+    return _product(ctx, hidden, _part(ctx, layer.recurrence, rows), _part(ctx, layer.state_bias, rows), layer.steps[1])
 
 
 def _gates(ctx: Context, x: Value, count: int) -> tuple[Value, ...]:
@@ -158,6 +170,17 @@ RNN = Kind(1, ("Tanh",), _rnn_cell)
 @lowers("LSTM", since=7)
 def lstm(ctx: Context, node: Node) -> list[Value]:
     return _unrolled(ctx, node, LSTM)
+
+
+@lowers("com.microsoft.DynamicQuantizeLSTM", since=0)
+def dynamic_quantize_lstm(ctx: Context, node: Node) -> list[Value]:
+    """An LSTM whose inputs and states are quantized as they come, its weights (directions, features, gates · hidden) beforehand."""
+    steps = []
+    for place, operand in ((1, 8), (2, 10)):
+        numbers, step = centred_weights(ctx, *(ctx.data(index) for index in (place, operand, operand + 1)))
+        ctx.operands = [*ctx.operands[:place], ctx.constant(numbers), *ctx.operands[place + 1 :]]
+        steps.append(step)
+    return _unrolled(ctx, node, LSTM, [(steps[0][index], steps[1][index]) for index in range(len(steps[0]))])
 
 
 @lowers("GRU", since=7)
@@ -264,7 +287,7 @@ def _run(
     return made, state
 
 
-def _unrolled(ctx: Context, node: Node, kind: Kind) -> list[Value]:
+def _unrolled(ctx: Context, node: Node, kind: Kind, weight_steps: Sequence[tuple[Array, Array]] = ()) -> list[Value]:
     """Y (steps, directions, batch, hidden), Y_h and for an LSTM Y_c (directions, batch, hidden); with layout 1 the batch comes first.
 
     Sequences of length 0 give zeros, as in ONNX Runtime, whatever state they start from.
@@ -273,6 +296,8 @@ def _unrolled(ctx: Context, node: Node, kind: Kind) -> list[Value]:
     if batch_first:
         x = ctx.transpose(x, (1, 0, 2))
     layers = _layers(ctx, node, kind)
+    if weight_steps:
+        layers = [replace(layer, steps=found) for layer, found in zip(layers, weight_steps, strict=True)]
     steps, batch = x.dims[:2]
     ctx.require(1 <= steps <= MAX_STEPS, f"sequences of 1 to {MAX_STEPS} steps are supported, found {steps}")
     masks = _masks(ctx, steps, batch)
@@ -281,7 +306,7 @@ def _unrolled(ctx: Context, node: Node, kind: Kind) -> list[Value]:
     for index, layer in enumerate(layers):
         backward = direction == "reverse" or index == 1
         state: State = (_initial(ctx, 5, index, int(batch_first)), _initial(ctx, 6, index, int(batch_first)) if kind is LSTM else None)
-        shares = fully_connected(ctx, x, layer.weight, layer.bias)
+        shares = _product(ctx, x, layer.weight, layer.bias, layer.steps[0])
         by_step = list(ctx.ops(UNPACK, shares, options=UnpackOptions(num=steps, axis=0)))
         order = -1 if backward else 1
         made, state = _run(ctx, kind, layer, by_step[::order], state, None if masks is None else masks[::order])

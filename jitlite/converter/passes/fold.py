@@ -17,7 +17,7 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 from jitlite.converter.importer import element_dtype
 from jitlite.converter.passes.grids import grid_behind
-from jitlite.converter.passes.shapes import correct_shapes
+from jitlite.converter.passes.shapes import FOREIGN, correct_shapes
 from jitlite.converter.passes.sizes import UnknownSizes
 from jitlite.converter.passes.unroll import SUBGRAPH_OPS, Scopes, unrolled
 from jitlite.converter.problems import Problems, Unlowerable
@@ -55,7 +55,9 @@ def fold_constants(
     while waiting:
         node = waiting.popleft()
         assert isinstance(node.op, OnnxOp)
-        if problems.is_tainted(node.inputs) or not node.op.since:
+        if node.kind in FOREIGN and not problems.is_tainted(node.inputs):
+            FOREIGN[node.kind](node)
+        elif problems.is_tainted(node.inputs) or not node.op.since:
             problems.tainted.update(node.outputs)
         elif node.kind in SUBGRAPH_OPS:
             try:

@@ -74,6 +74,23 @@ CORRECTIONS: dict[str, Callable[[Node], None]] = {
 }
 
 
+def _dynamic_lstm(node: Node) -> None:
+    """X (steps, batch, features), recurrent weights (directions, hidden, 4 · hidden)."""
+    x, recurrence = node.input(0), node.input(2)
+    for value in node.outputs:
+        value.dtype = x.dtype
+    if x.shape is None or recurrence.shape is None or len(x.shape) != 3 or len(recurrence.shape) != 3:
+        return
+    (steps, batch, _), (directions, hidden, _) = x.shape, recurrence.shape
+    shapes = (steps, directions, batch, hidden), (directions, batch, hidden), (directions, batch, hidden)
+    for value, shape in zip(node.outputs, shapes):
+        value.shape = shape
+
+
+FOREIGN: dict[str, Callable[[Node], None]] = {"com.microsoft.DynamicQuantizeLSTM": _dynamic_lstm}
+"""The results of operators that onnx does not define."""
+
+
 def correct_shapes(node: Node) -> None:
     """Puts right the shapes of a node's results after inference."""
     correction = CORRECTIONS.get(node.kind)
