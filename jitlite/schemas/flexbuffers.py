@@ -19,16 +19,23 @@ _INTEGERS = {_INT: True, _UINT: False, _INDIRECT_INT: True, _INDIRECT_UINT: Fals
 _FLOATS = {2: "<e", 4: "<f", 8: "<d"}
 
 
+_MOST_KEY_BYTES = 1 << 12
+
+
 class _Reader:
-    """Checked reads of little-endian numbers."""
+    """Checked reads of little-endian numbers. What others share may be read again, but not without end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._values = self._level = 0
+        self._left = 16 * len(data) + (1 << 16)
 
     def bytes(self, at: int, count: int) -> bytes:
         if not 0 <= at <= len(self._data) - count:
             raise InvalidModelError(f"FlexBuffers: offsets inside {len(self._data)} bytes are required, found {at}")
+        self._left -= count
+        if self._left < 0:
+            raise InvalidModelError("FlexBuffers: values that are read a few times each are required, found some that many others share")
         return self._data[at : at + count]
 
     def integer(self, at: int, width: int, signed: bool = False) -> int:
@@ -44,9 +51,9 @@ class _Reader:
         return at - self.integer(at, width)
 
     def key(self, at: int) -> str:
-        end = self._data.find(b"\0", max(at, 0))
+        end = self._data.find(b"\0", max(at, 0), max(at, 0) + _MOST_KEY_BYTES)
         if end < 0:
-            raise InvalidModelError("FlexBuffers: keys that end in a zero are required, found one that does not")
+            raise InvalidModelError(f"FlexBuffers: keys of less than {_MOST_KEY_BYTES} bytes are required, found one without an end")
         return self.bytes(at, end - at).decode(errors="replace")
 
     def scalar(self, at: int, width: int, packed_type: int) -> Scalar:

@@ -84,5 +84,34 @@ def test_values_that_multiply_are_rejected():
     data.append(values - previous)
     data.append(packed)
     data += bytes([len(data) - values, 9 << 2, 1])
-    with pytest.raises(InvalidModelError, match="at most"):
+    with pytest.raises(InvalidModelError, match="at most|many others share"):
         read_map(bytes(data))
+
+
+def test_strings_that_multiply_are_rejected():
+    """A vector whose elements are all the same long string."""
+    text = b"x" * 60_000
+    data = bytearray(len(text).to_bytes(4, "little") + text + b"\x00")
+    start = 4
+    data += bytes(-len(data) % 4) + (1000).to_bytes(4, "little")
+    vector = len(data)
+    for i in range(1000):
+        data += (vector + 4 * i - start).to_bytes(4, "little")
+    data += bytes([5 << 2 | 2] * 1000)
+    keys = len(data)
+    data += b"k\x00" + bytes([1])
+    offsets = len(data)
+    data.append(offsets - keys)
+    data += bytes(-len(data) % 4)
+    data += (len(data) - offsets).to_bytes(4, "little") + (1).to_bytes(4, "little") + (1).to_bytes(4, "little")
+    values = len(data)
+    data += (values - vector).to_bytes(4, "little") + bytes([10 << 2 | 2])
+    data += bytes([len(data) - values, 9 << 2 | 2, 1])
+    with pytest.raises(InvalidModelError, match="many others share"):
+        read_map(bytes(data))
+
+
+def test_keys_without_an_end_are_rejected():
+    data = bytes(flexbuffers.Dumps({"key": 1}))
+    with pytest.raises(InvalidModelError, match="without an end"):
+        read_map(b"x" * 5000 + data[3:].replace(b"\0", b"y"))
