@@ -163,3 +163,9 @@ def test_versions(spec, type, version):
     x = operand(type, (2,)).info(0)
     inputs = (constant(0).info(1), x) if spec is SPLIT else (x,)
     assert spec.version(Call(spec, None, inputs)) == version
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_split_along_an_axis_of_64_bits(axis):
+    x = operand(T.FLOAT32, (3, 4))
+    check(SPLIT, SplitOptions(num_splits=2), [constant(axis, T.INT64), x], [like(x)] * 2)

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from jitlite.schemas.ops import activation, comparison, concat, elementwise, gather, pad, reshape
+from jitlite.schemas.ops import activation, comparison, concat, elementwise, gather, pad, reshape, window
 from jitlite.schemas.ops import complex as complex_ops
 from jitlite.schemas.ops import slice as slicing
 from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.tables import (
     CastOptions,
     ConcatenationOptions,
+    DilateOptions,
     GatherNdOptions,
     GatherOptions,
     GreaterOptions,
@@ -21,6 +22,7 @@ from jitlite.schemas.tables import (
     ReverseV2Options,
     SelectV2Options,
     SliceOptions,
+    StablehloPadOptions,
     TensorType,
     TransposeOptions,
     UnpackOptions,
@@ -125,6 +127,12 @@ def test_unpack_of_bfloat16():
 def test_padding_value_of_bfloat16():
     inputs = [short(2, 3), constant([[1, 0], [0, 2]]), short(1, value=[2.5])]
     check_between_casts(pad.PADV2, PadV2Options(), inputs, [result(B16)])
+
+
+def test_stretching_of_bfloat16():
+    stretched = StablehloPadOptions(edge_padding_low=[1, 0], edge_padding_high=[0, 2], interior_padding=[1, 0])
+    check_between_casts(window.STABLEHLO_PAD, stretched, [short(2, 3), short(value=1.5)], [result(B16)])
+    check_between_casts(window.DILATE, DilateOptions(), [short(2, 3), constant([2, 1]), short(value=1.5)], [result(B16)])
 
 
 def test_selection_of_bfloat16():

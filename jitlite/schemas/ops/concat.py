@@ -20,7 +20,7 @@ from jitlite.schemas.tables import (
     TensorType,
 )
 
-_AXIS_TYPES = (TensorType.INT32,)
+_AXIS_TYPES = (TensorType.INT32, TensorType.INT64)
 
 
 def joined_axis(call: Call) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from jitlite.schemas.dtypes import has_numpy_dtype
+from jitlite.schemas.dtypes import stored_dtype
 from jitlite.schemas.ops.operands import bounded, require_same_type, require_type
 from jitlite.schemas.ops.spec import Call, Inference, OpSpec, Shape, define
 from jitlite.schemas.record import Record
@@ -114,7 +114,7 @@ def slices(call: Call) -> Slices:
 
 def _gathered(call: Call) -> list[tuple[Shape, TensorType]]:
     x = call.input(0)
-    if not has_numpy_dtype(x.type) or x.type is _T.COMPLEX128:
+    if stored_dtype(x.type) is None or x.type is _T.COMPLEX128:
         raise call.unsupported(f"elements of 1, 2, 4 or 8 bytes are supported, found {x.type.name}")
     return [(bounded(call, slices(call).shape), x.type)]
 

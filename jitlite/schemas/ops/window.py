@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from jitlite.schemas.dtypes import has_numpy_dtype
+from jitlite.schemas.dtypes import stored_dtype
 from jitlite.schemas.ops.operands import bounded, require_rank, require_same_type, require_type, vector
 from jitlite.schemas.ops.shapes import effective_size
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
@@ -63,9 +63,9 @@ class Windows(Record):
 
 
 def _require_elements(call: Call) -> None:
-    """One padding element of the operand's type, which NumPy knows."""
+    """One padding element of the operand's type, which has whole bytes."""
     x = call.input(0)
-    if not has_numpy_dtype(x.type):
+    if stored_dtype(x.type) is None:
         raise call.unsupported(f"elements of whole bytes are supported, found {x.type.name}")
     require_same_type(call, 0, 1 if call.spec is not DILATE else 2)
 
