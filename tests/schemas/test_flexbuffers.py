@@ -84,7 +84,7 @@ def test_values_that_multiply_are_rejected():
     data.append(values - previous)
     data.append(packed)
     data += bytes([len(data) - values, 9 << 2, 1])
-    with pytest.raises(InvalidModelError, match="at most|many others share"):
+    with pytest.raises(InvalidModelError, match=r"at most|many others share"):
         read_map(bytes(data))
 
 

@@ -48,8 +48,8 @@ class Layout(Record):
 class Delegation(Record, frozen=False):
     """The delegates of an interpreter, in their order: each is asked for what those before it left.
 
-    With `keeps_all`, which is for those who look at every tensor, each delegated operator is a partition; so it is without `joins`.
-    Without `gathers` partitions have only operators that follow each other.
+    Without `joins` each delegated operator is a partition, and so it is for those who look at all tensors. Without `gathers` partitions
+    have only operators that follow each other.
     """
 
     delegates: Sequence[Delegate]
@@ -93,9 +93,9 @@ class Delegation(Record, frozen=False):
             try:
                 with planner.located(node):
                     found = planner.resolve(stage, node, values if node == stage.start else None)
-                if found is not None:
-                    if node in on_cpu:
+                    if found is not None and node in on_cpu:
                         found = Resolved(node, found.call, planner.bind(found.call))
+                if found is not None:
                     survey.operators[node] = found
                     planner.note(stage, found)
             except NeedsValue as request:
@@ -145,7 +145,8 @@ class Delegation(Record, frozen=False):
             if found.steps is not None or is_wanted or _may_fuse(found.call.spec.code):
                 continue
             try:
-                survey.operators[node] = bound = Resolved(node, found.call, planner.bind(found.call))
+                with planner.located(node):
+                    survey.operators[node] = bound = Resolved(node, found.call, planner.bind(found.call))
             except UnsupportedError as error:
                 survey.unsupported.append(error)
             except NeedsValue as request:
