@@ -21,6 +21,7 @@ from jitlite.schemas.tables import (
     EqualOptions,
     FullyConnectedOptions,
     IfOptions,
+    L2NormOptions,
     MulOptions,
     Padding,
     SquareOptions,
@@ -249,8 +250,8 @@ def test_an_operand_computed_at_run_time_keeps_a_convolution_in_float():
 def test_what_the_specification_refuses_stays_float():
     build = ModelBuilder()
     x = build.input("x", (1, 4, 4, 2))
-    options = Conv2DOptions(padding=Padding.SAME, stride_h=1, stride_w=1, fused_activation_function=ActivationFunctionType.TANH)
-    y = build.op(B.CONV_2D, [x, build.weights("w", 2, 1, 1, 2), build.weights("b", 2)], [build.tensor("y", (1, 4, 4, 2))], options)[0]
+    options = L2NormOptions(fused_activation_function=ActivationFunctionType.RELU)
+    y = build.op(B.L2_NORMALIZATION, [x], [build.tensor("y", (1, 4, 4, 2))], options)[0]
     model = build.done(build.add(y, x, "sum"))
     ranges = {tensor: Range(-1.0, 1.0) for tensor in (x, y, model.subgraphs[0].outputs[0])}
     plan = assign_int8(unpack_constants(model, with_hybrid_weights=True), ranges, Recipe())
