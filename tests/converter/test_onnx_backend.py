@@ -1,6 +1,6 @@
 """onnx's backend test suite: every case gives the right answer or is refused, and those refused are listed with a reason.
 
-The few listed as DIFFERS cannot be right: ADD of .tflite turns infinities into the largest numbers, and doubles become float32.
+The few listed as DIFFERS are right but for rounding: that of float16 between operators, and that of the expected results themselves.
 """
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from jitlite.schemas.errors import JitliteError
 from tests.converter.onnx_backend_cases import cases, check, unsupported
 
-LEAST_PART = 0.85
+LEAST_PART = 0.88
 """Part of the cases that pass."""
 
 

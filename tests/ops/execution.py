@@ -29,7 +29,7 @@ RECORDING = "JITLITE_RECORD_CASES"
 
 
 def run(model: bytes, feeds: Sequence[Array], threads: int = 1, poison: int = POISONS[0]) -> list[Array]:
-    """jitlite's results; with `threads` > 1 every kernel runs in so many parts, one after the other. Memory has been filled with `poison`."""
+    """jitlite's results; with `threads` > 1 kernels run in so many parts, one after the other. Memory was filled with `poison` before."""
     decoded = verify(read_model(model))
     graph = decoded.subgraphs[0]
     infos = {}

@@ -63,6 +63,8 @@ def binary(ctx: Context, node: Node) -> Value:
         for value, other in ((x, y), (y, x)):
             if other.data is not None and other.data.dtype.kind == "f" and np.any(np.isinf(other.data)):
                 return _masked(ctx, value, other.data)
+            if _selected_infinity(other) is not None and _selected_infinity(value) is None:
+                return _added_inside(ctx, value, other)
     return ctx.op(BINARY[node.kind], x, y)
 
 
@@ -70,8 +72,28 @@ def _masked(ctx: Context, x: Value, mask: Array) -> Value:
     """The sum where ADD, which makes infinities finite, would not do: the mask itself where it is infinite."""
     finite = np.isfinite(mask)
     rest = np.where(finite, mask, 0)
+    infinities = np.unique(mask[~finite])
     total = ctx.op(ADD, x, ctx.like(x, rest)) if np.any(rest) else x
-    return ctx.op(SELECT_V2, ctx.constant(finite), total, ctx.like(x, mask))
+    return ctx.op(SELECT_V2, ctx.constant(finite), total, ctx.like(x, infinities[0] if len(infinities) == 1 else mask))
+
+
+def _selected_infinity(x: Value) -> int | None:
+    """The operand of SELECT_V2 that is one infinity, where that makes `x`."""
+    if x.producer is not None and x.producer.op is SELECT_V2:
+        for index in (1, 2):
+            data = x.producer.input(index).data
+            if data is not None and data.dtype.kind == "f" and data.size == 1 and np.isinf(data).all():
+                return index
+    return None
+
+
+def _added_inside(ctx: Context, x: Value, mask: Value) -> Value:
+    """The sum with a mask that SELECT_V2 makes, the infinity chosen last for the same reason."""
+    assert mask.producer is not None
+    operands, index = [mask.producer.input(place) for place in range(3)], _selected_infinity(mask)
+    finite = 2 if index == 1 else 1
+    operands[finite] = ctx.op(ADD, x, operands[finite])
+    return ctx.op(SELECT_V2, *operands)
 
 
 @lowers("Div", since=7)
