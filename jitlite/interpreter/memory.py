@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from jitlite.schemas.record import Record
 
-IS_GUARDED = bool(os.environ.get("JITLITE_GUARD"))
+IS_GUARDED = bool(os.environ.get("JITLITE_GUARD") or os.environ.get("JITLITE_CHECKS"))
 """True where each block of memory lies between pages that nobody may touch (`interpreter/guard.py`): for tests, slow."""
 
 ALIGNMENT = 64

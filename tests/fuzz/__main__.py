@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from jitlite.interpreter.guard import check_edges
+from jitlite.interpreter.guard import check_accesses, check_edges
 from jitlite.interpreter.memory import IS_GUARDED
 from tests.fuzz.campaign import Campaign, Failure, Report
 from tests.fuzz.samples import samples
@@ -25,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", type=Path, action="append", default=[], help="a folder with further models to damage")
     parser.add_argument("--keep", type=Path, default=Path("build/fuzz"), help="folder for the models that fail")
     parser.add_argument("--undamaged", action="store_true", help="run the models as they are, in this process: see JITLITE_GUARD")
+    parser.add_argument("--only", default="", help="with --undamaged: models whose names start with one of these, separated by commas")
     parser.add_argument("--case", type=int, help="run this trial alone, in this process, and say what becomes of it")
     return parser.parse_args()
 
@@ -38,6 +39,7 @@ def run_undamaged(found: Sequence[tuple[str, bytes]], seed: int) -> int:
         ran += "ran" in ends
         if IS_GUARDED:
             check_edges()
+            check_accesses()
     return ran
 
 
@@ -50,7 +52,8 @@ def main() -> int:
         print(outcome(content, rng))
         return 0
     if arguments.undamaged:
-        print(run_undamaged(found, arguments.seed), "models ran")
+        starts = tuple(arguments.only.split(","))
+        print(run_undamaged([item for item in found if item[0].startswith(starts)], arguments.seed), "models ran")
         return 0
     arguments.keep.mkdir(parents=True, exist_ok=True)
     started_s = last_s = time.monotonic()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.codegen import library
-from jitlite.interpreter.guard import check_edges
+from jitlite.interpreter.guard import check_accesses, check_edges
 from jitlite.interpreter.memory import IS_GUARDED
 from jitlite.interpreter.program import Program, ProgramOptions
 from jitlite.interpreter.sharing import Sharing
@@ -50,6 +50,7 @@ def run(model: bytes, feeds: Sequence[Array], threads: int = 1, poison: int = PO
     program.run()
     if IS_GUARDED:
         check_edges()
+        check_accesses()
     results = [program.array(index) for index in graph.outputs]
     return [np.array(result) for result in results]
 

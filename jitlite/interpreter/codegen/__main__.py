@@ -4,6 +4,7 @@ The targets must have register tiles of the same sizes, because kernels are lowe
 names a family and, behind tabs, the file to write for each target; the family is repeated on standard output when it is done.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,7 +24,12 @@ def main(*names: str) -> None:
         family, *outputs = line.rstrip("\n").split("\t")
         lowered = lower_family(family)
         for target, output in zip(targets, outputs, strict=True):
-            code = emit_object(*lowered, target)
+            if os.environ.get("JITLITE_CHECKS") == "bounds":
+                from jitlite.interpreter.codegen.bounds import emit_checked_object
+
+                code = emit_checked_object(family, *lowered, target)
+            else:
+                code = emit_object(*lowered, target)
             Path(output).write_bytes(link(code) if target.is_elf else code)
         print(family, flush=True)
 

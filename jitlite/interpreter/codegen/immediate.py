@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.codegen.library import loaded
+from jitlite.interpreter.memory import IS_GUARDED
 
 _Entry = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
@@ -27,6 +28,12 @@ def run_kernel(family: str, kernel: str, arguments: Mapping[str, NDArray[Any] | 
         else:
             words.append(struct.unpack("<q", struct.pack("<d", argument))[0] if storage == "float" else int(argument))
     block = (ctypes.c_int64 * len(words))(*words)
+    if IS_GUARDED:
+        from jitlite.interpreter.guard import IS_CHECKED, allowed
+
+        if IS_CHECKED:
+            with allowed([argument for argument in arguments.values() if isinstance(argument, np.ndarray)]):
+                return int(_Entry(library.addresses[kernel])(ctypes.addressof(block), 0, 1))
     return int(_Entry(library.addresses[kernel])(ctypes.addressof(block), 0, 1))
 
 

@@ -38,6 +38,8 @@ def library_folder() -> str:
     Code is loaded from it, so a folder that belongs to somebody else, or that others may write to, is refused with a JitliteError.
     """
     folder = os.environ.get("JITLITE_CACHE_DIR") or _default_folder()
+    if os.environ.get("JITLITE_CHECKS"):
+        folder = os.path.join(folder, "checked")
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         state = os.stat(folder)
