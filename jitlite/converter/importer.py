@@ -43,9 +43,10 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
         opsets = opset_versions(model)
         newest = onnx.defs.onnx_opset_version()
         version = opsets.get("", 0)
-        if not 1 <= version <= newest:
+        is_foreign = "" not in opsets and not any(node.domain in DEFAULT_DOMAINS for node in model.graph.node)
+        if not is_foreign and not 1 <= version <= newest:
             raise ConversionError(f"{where}: opset 1 to {newest} is supported (onnx {onnx.__version__}), found {version}")
-        if version < OLDEST_OPSET:
+        if version < OLDEST_OPSET and not is_foreign:
             model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
             opsets = opset_versions(model)
         if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):

@@ -12,6 +12,7 @@ from jitlite.converter.lowerings import (
     grid,
     indexing,
     integer,
+    learning,
     matmul,
     normalization,
     ordering,
@@ -27,6 +28,7 @@ from jitlite.converter.lowerings import (
     signal,
     slice,  # noqa: A004 - the family's name
     text,
+    trees,
     trigonometry,
     unpool,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "grid",
     "indexing",
     "integer",
+    "learning",
     "matmul",
     "normalization",
     "ordering",
@@ -58,6 +61,7 @@ __all__ = [
     "signal",
     "slice",
     "text",
+    "trees",
     "trigonometry",
     "unpool",
 ]
