@@ -94,10 +94,10 @@ def local_response_normalization(ctx: Context, node: Node) -> Value:
 
 def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:
     """(x - mean) / sqrt(variance + epsilon) with statistics over the axes."""
-    return _with_statistics(ctx, x, axes, epsilon)[0]
+    return with_statistics(ctx, x, axes, epsilon)[0]
 
 
-def _with_statistics(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> tuple[Value, Value, Value]:
+def with_statistics(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> tuple[Value, Value, Value]:
     """The standardized value, the mean and 1 / sqrt(variance + epsilon)."""
     operand, options = ctx.indices(list(axes)), ReducerOptions(keep_dims=True)
     mean = ctx.op(MEAN, x, operand, options=options)
@@ -117,19 +117,24 @@ def mean_variance_normalization(ctx: Context, node: Node) -> Value:
 def layer_normalization(ctx: Context, node: Node) -> tuple[Value, ...]:
     x = ctx.input(0)
     first = ctx.axis(attribute(node, "axis", -1), x.rank)
-    y, mean, scale = _with_statistics(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))
+    y, mean, scale = with_statistics(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))
     y = ctx.op(MUL, y, ctx.input(1))
     bias = ctx.optional(2)
     return y if bias is None else ctx.op(ADD, y, bias), mean, scale
+
+
+def root_mean_square(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> tuple[Value, Value]:
+    """X · scale and scale = 1 / sqrt(mean(x²) + epsilon), the mean being taken over the axes."""
+    square = ctx.op(MEAN, ctx.op(MUL, x, x), ctx.indices(list(axes)), options=ReducerOptions(keep_dims=True))
+    scale = ctx.op(RSQRT, ctx.binary(ADD, square, epsilon))
+    return ctx.op(MUL, x, scale), scale
 
 
 @lowers("RMSNormalization", since=23)
 def rms_normalization(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
     first = ctx.axis(attribute(node, "axis", -1), x.rank)
-    square = ctx.op(MEAN, ctx.op(MUL, x, x), ctx.indices(list(range(first, x.rank))), options=ReducerOptions(keep_dims=True))
-    y = ctx.op(MUL, x, ctx.op(RSQRT, ctx.binary(ADD, square, attribute(node, "epsilon", 1e-5))))
-    return ctx.op(MUL, y, ctx.input(1))
+    return ctx.op(MUL, root_mean_square(ctx, x, range(first, x.rank), attribute(node, "epsilon", 1e-5))[0], ctx.input(1))
 
 
 @lowers("InstanceNormalization", since=6)

@@ -56,7 +56,7 @@ def fold_constants(
         node = waiting.popleft()
         assert isinstance(node.op, OnnxOp)
         if node.kind in FOREIGN and not problems.is_tainted(node.inputs):
-            FOREIGN[node.kind](node)
+            _infer_foreign(node, problems)
         elif problems.is_tainted(node.inputs) or not node.op.since:
             problems.tainted.update(node.outputs)
         elif node.kind in SUBGRAPH_OPS:
@@ -72,6 +72,13 @@ def fold_constants(
                 source.sizes.settle(node, problems)
     graph.sort()
     graph.remove_dead()
+
+
+def _infer_foreign(node: Node, problems: Problems) -> None:
+    try:
+        FOREIGN[node.kind](node)
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError, LookupError) as error:
+        problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
 
 
 def _infer(node: Node, source: _Source) -> None:

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 
 import numpy as np
+import onnx
+from onnx import helper
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node
 
 MAX_SCALE = 1 << 20
+STANDARD_OPSET = 17
+"""Whose definitions foreign operators are likened to."""
 
 
 def _like_first_operand(node: Node) -> None:
@@ -87,7 +91,60 @@ def _dynamic_lstm(node: Node) -> None:
         value.shape = shape
 
 
-FOREIGN: dict[str, Callable[[Node], None]] = {"com.microsoft.DynamicQuantizeLSTM": _dynamic_lstm}
+def _like_operand(node: Node) -> None:
+    """The first result and the fourth are like the first operand; the shapes of statistics between them are left open."""
+    x = node.input(0)
+    for place, value in enumerate(node.outputs):
+        value.dtype = x.dtype
+        value.shape = x.shape if place in (0, 3) else None
+
+
+def _as_standard(name: str, operands: int) -> Callable[[Node], None]:
+    """As the standard's operator of this name with the first operands."""
+
+    def infer(node: Node) -> None:
+        given = [value for value in node.inputs[:operands] if value is not None]
+        types = {
+            value.name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+            for value in given
+            if value.dtype is not None
+        }
+        proto = helper.make_node(name, [value.name for value in given], [node.outputs[0].name])
+        schema = onnx.defs.get_schema(name, STANDARD_OPSET, "")
+        proto.attribute.extend(kept for key, kept in node.attributes.items() if key in schema.attributes)
+        found = onnx.shape_inference.infer_node_outputs(schema, proto, types, {}, opset_imports=[helper.make_opsetid("", STANDARD_OPSET)])
+        tensor = found[node.outputs[0].name].tensor_type
+        node.outputs[0].dtype = node.input(0).dtype
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            node.outputs[0].shape = tuple(int(dim.dim_value) for dim in tensor.shape.dim)
+
+    return infer
+
+
+def _fused_matmul(node: Node) -> None:
+    a, b = node.input(0), node.input(1)
+    node.outputs[0].dtype = a.dtype
+    if a.shape is None or b.shape is None or len(a.shape) < 2 or len(b.shape) < 2:
+        return
+    rows = a.shape[-1 if attribute(node, "transA", 0) else -2]
+    columns = b.shape[-2 if attribute(node, "transB", 0) else -1]
+    node.outputs[0].shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), rows, columns)
+
+
+FOREIGN: dict[str, Callable[[Node], None]] = {
+    "SimplifiedLayerNormalization": _like_operand,
+    "com.microsoft.BiasGelu": _like_operand,
+    "com.microsoft.DynamicQuantizeLSTM": _dynamic_lstm,
+    "com.microsoft.FastGelu": _like_operand,
+    "com.microsoft.FusedConv": _as_standard("Conv", 3),
+    "com.microsoft.FusedGemm": _as_standard("Gemm", 3),
+    "com.microsoft.FusedMatMul": _fused_matmul,
+    "com.microsoft.Gelu": _like_operand,
+    "com.microsoft.QuickGelu": _like_operand,
+    "com.microsoft.SkipLayerNormalization": _like_operand,
+    "com.microsoft.SkipSimplifiedLayerNormalization": _like_operand,
+    "com.microsoft.TransposeMatMul": _fused_matmul,
+}
 """The results of operators that onnx does not define."""
 
 
