@@ -69,8 +69,18 @@ def forest(modes: list[str], **changed: Any) -> dict[str, Any]:
     }
 
 
+ONE_TARGET = {
+    "n_targets": 1,
+    "base_values": [0.5],
+    "target_treeids": [0, 0, 0, 1, 1],
+    "target_nodeids": [2, 3, 4, 1, 2],
+    "target_ids": [0] * 5,
+    "target_weights": [1.0, 2.5, -3.0, 4.0, 0.5],
+}
+
+
 @pytest.mark.parametrize("modes", [["BRANCH_LEQ"] * 3, ["BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"], ["BRANCH_EQ", "BRANCH_NEQ", "BRANCH_LEQ"]])
-@pytest.mark.parametrize("changed", [{}, {"aggregate_function": "AVERAGE"}, {"base_values": [0.5], "n_targets": 1, "target_ids": [0] * 6}])
+@pytest.mark.parametrize("changed", [{}, {"aggregate_function": "AVERAGE"}, ONE_TARGET])
 def test_trees(modes: list[str], changed: dict[str, Any]) -> None:
     x = floats(40, 4, seed=3)
     x[::5, 0], x[::7, 2], x[::3, 3] = 0.2, -0.5, np.float32(0.1)
