@@ -205,12 +205,13 @@ class Graph:
         """Exchanges the names of two values, so that `new` carries the name under which `old` was known."""
         old.name, new.name = new.name, old.name
 
-    def renew_outputs(self, node: Node, count: int) -> tuple[Value, ...]:
-        """Gives the node fresh values as its first `count` results; nothing makes the old ones until a node that does is added."""
-        old, new = node.outputs[:count], tuple(self.value(f"{value.name};{node.kind.lower()}") for value in node.outputs[:count])
+    def renew_outputs(self, node: Node, count: int, start: int = 0) -> tuple[Value, ...]:
+        """Gives the node fresh values as `count` of its results; nothing makes the old ones until a node that does is added."""
+        old = node.outputs[start : start + count]
+        new = tuple(self.value(f"{value.name};{node.kind.lower()}") for value in old)
         for before, after in zip(old, new, strict=True):
             before.producer, after.producer = None, node
-        node.outputs = (*new, *node.outputs[count:])
+        node.outputs = (*node.outputs[:start], *new, *node.outputs[start + count :])
         return new
 
     def become(

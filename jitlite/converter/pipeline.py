@@ -20,6 +20,7 @@ from jitlite.converter.passes.fuse import (
     scale_into_weights,
     shift_into_bias,
 )
+from jitlite.converter.passes.halves import compute_halves_as_floats
 from jitlite.converter.passes.integer import CLOSING_RULES, INTEGER_RULES
 from jitlite.converter.passes.layout import RULES, lay_out
 from jitlite.converter.passes.patterns import gelu, hard_swish
@@ -67,6 +68,7 @@ def to_tflite_graph(
     expand_quantized(graph)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
     graph.verify()
+    compute_halves_as_floats(graph)
     rewrite(graph, ONNX_RULES, trace)
     lowered = lower_graph(graph, problems)
     lowered.verify()
