@@ -117,7 +117,7 @@ def _standard_lstm(tf: Any, p: SimpleNamespace) -> Any:
     ),
     take=30,
 )
-def _sequence_lstm(tf: Any, p: SimpleNamespace) -> Graph:
+def sequence_lstm(tf: Any, p: SimpleNamespace) -> Graph:
     lstm = _standard_lstm(tf, p)
     kernel, recurrent, bias = (
         np.random.uniform(-1, 1, shape).astype(np.float32) for shape in ((p.inputs, 4 * p.units), (p.units, 4 * p.units), (4 * p.units,))

@@ -28,11 +28,21 @@ def _specs(tf: Any, feeds: list[Feed]) -> list[Any]:
 
 def _configure(tf: Any, converter: Any, mode: str, graph: Graph, seed: int) -> None:
     """Sets what the conversion mode says."""
-    if mode == "float":
+    if mode == "stablehlo":
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_STABLEHLO_OPS]
+    elif mode.startswith("sparse"):
+        converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+    if mode in ("float", "stablehlo", "sparse"):
         return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if mode == "dynamic":
+    converter.optimizations = [*converter.optimizations, tf.lite.Optimize.DEFAULT]
+    if mode.endswith("_tensor"):
+        converter._experimental_disable_per_channel = True
+    if mode.endswith("_old"):
+        converter.experimental_new_quantizer = converter.experimental_new_dynamic_range_quantizer = False
+    if "dynamic" in mode:
         return
+    if mode.endswith("_b32"):
+        converter._experimental_full_integer_quantization_bias_type = tf.int32
     if mode == "float16":
         converter.target_spec.supported_types = [tf.float16]
         return
@@ -40,11 +50,9 @@ def _configure(tf: Any, converter: Any, mode: str, graph: Graph, seed: int) -> N
     def representative() -> Any:
         rng = np.random.default_rng(seed)
         for number in range(N_REPRESENTATIVE):
-            yield [feed.array(rng, number % N_RUNS) for feed in graph.feeds]
+            yield {f"x{place}": feed.array(rng, number % N_RUNS) for place, feed in enumerate(graph.feeds)}
 
     converter.representative_dataset = representative
-    if mode == "int8_tensor":
-        converter._experimental_disable_per_channel = True
     if mode.startswith("int16x8"):
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,

@@ -161,5 +161,19 @@ def load_families() -> None:
     """Fills the registry."""
     from importlib import import_module
 
-    for module in ("arithmetic", "functions", "reduction", "arrange", "select", "image", "products", "sequence", "state", "signal"):
+    for module in (
+        "arithmetic",
+        "functions",
+        "reduction",
+        "arrange",
+        "select",
+        "image",
+        "products",
+        "sequence",
+        "state",
+        "signal",
+        "weights",
+        "layers",
+        "converters",
+    ):
         import_module(f"tests.grid.families_{module}")
