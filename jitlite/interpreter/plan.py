@@ -22,7 +22,7 @@ from jitlite.interpreter.failures import located
 from jitlite.interpreter.work import work_of
 from jitlite.schemas.dtypes import INTEGER_RANGE, byte_size, numpy_dtype
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.model import builtin_code, printable
+from jitlite.schemas.model import builtin_code, lasting_results, printable
 from jitlite.schemas.ops.spec import Call, NeedsValue, OpSpec, TensorInfo, find_spec, infer
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.sparsity import block_scales, constant_data
@@ -213,8 +213,9 @@ class Planner(Record, frozen=False):
     def next_stage(self, start: int, tensors: dict[int, TensorInfo], values: Mapping[int, NDArray[Any]] | None = None) -> Stage:
         """The stage that starts at operator `start`; `values` are run-time values of tensors that operator `start` asked for."""
         last_readers = {index: node for node, op in enumerate(self.graph.operators) for index in op.inputs}
-        last_readers |= dict.fromkeys(self.graph.outputs, len(self.graph.operators))
-        readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *self.graph.outputs])
+        results = lasting_results(self.model, self.subgraph)
+        last_readers |= dict.fromkeys(results, len(self.graph.operators))
+        readers = Counter([*(index for op in self.graph.operators for index in op.inputs), *results])
 
         def begin() -> Stage:
             stage = Stage(start, dict(tensors))

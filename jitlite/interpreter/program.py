@@ -25,6 +25,7 @@ from jitlite.interpreter.sharing import ALONE, Sharing
 from jitlite.interpreter.state import State
 from jitlite.schemas.dtypes import byte_size
 from jitlite.schemas.errors import ExecutionError, UnsupportedError
+from jitlite.schemas.model import lasting_results
 from jitlite.schemas.ops.spec import TensorInfo
 from jitlite.schemas.record import Record, replace
 from jitlite.schemas.tables import Model, TensorType
@@ -114,7 +115,7 @@ class Program:
         self.options = options = replace(options, state=self.state, memory=budget, work=self._work)
         self.memory = Memory(budget)
         self._where = f"subgraph {subgraph}"
-        self._graph = model.subgraphs[subgraph]
+        self._graph, self._results = model.subgraphs[subgraph], lasting_results(model, subgraph)
         slots = Slots(len(self._graph.tensors))
         kinds = operator_kinds(model)
         control, keeps_folded = plan_control(replace(options, delegation=None)), options.preserve_all
@@ -140,7 +141,7 @@ class Program:
 
     def _lasting(self, stage: Stage) -> list[TensorInfo]:
         """Tensors that must outlive the stage's own steps: the subgraph's inputs and outputs, variables, and what later stages read."""
-        numbers = {*self._graph.inputs, *self._graph.outputs}
+        numbers = {*self._graph.inputs, *self._results}
         for op in self._graph.operators[stage.stop :]:
             numbers.update(index for index in op.inputs if index >= 0)
         if self.options.preserve_all:

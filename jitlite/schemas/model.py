@@ -156,6 +156,14 @@ def is_empty(tensor: Tensor) -> bool:
     return prod(tensor.shape) == 0 and tensor.type not in (TensorType.RESOURCE, TensorType.VARIANT)
 
 
+def lasting_results(model: Model, subgraph: int) -> list[int]:
+    """The tensors people read after a run: the subgraph's outputs, and what signatures call so (the converter's older quantizer adds a
+    DEQUANTIZE behind a signature's output).
+    """
+    named = [entry.tensor_index for found in model.signature_defs if found.subgraph_index == subgraph for entry in found.outputs]
+    return list(dict.fromkeys([*model.subgraphs[subgraph].outputs, *named]))
+
+
 def signature(model: Model, key: str) -> SignatureDef:
     """The signature with a key; ValueError names the keys there are."""
     for found in model.signature_defs:

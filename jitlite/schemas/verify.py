@@ -156,7 +156,8 @@ def _signatures(model: Model) -> None:
             raise broken_rule(f"{where}.subgraph_index", f"a subgraph below {len(model.subgraphs)}", found.subgraph_index)
         subgraph = model.subgraphs[found.subgraph_index]
         _members(found.inputs, subgraph.inputs, f"{where}.inputs", f"an input of subgraph {found.subgraph_index}")
-        _members(found.outputs, subgraph.outputs, f"{where}.outputs", f"an output of subgraph {found.subgraph_index}")
+        results = [*subgraph.outputs, *(result for op in subgraph.operators for result in op.outputs)]
+        _members(found.outputs, results, f"{where}.outputs", f"an output or a result in subgraph {found.subgraph_index}")
 
 
 def _members(maps: Sequence[TensorMap], allowed: Sequence[int], where: str, required: str) -> None:

@@ -284,3 +284,18 @@ def test_a_negation_of_int16_whose_result_the_file_calls_float32():
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_signature_may_call_an_intermediate_result_an_output():
+    """What the converter's older quantizer writes: it adds a DEQUANTIZE behind the outputs and leaves signatures as they were."""
+    model = new_model()
+    g = GraphBuilder(model)
+    x = g.input((2, 3))
+    total = g.op(ADD, [x, x], [g.tensor((2, 3))], AddOptions())
+    g.finish(g.op(MUL, [total, total], [g.tensor((2, 3))], MulOptions()))
+    named = [TensorMap(name="x", tensor_index=x)], [TensorMap(name="total", tensor_index=total)]
+    model.signature_defs = [SignatureDef(signature_key="serving_default", inputs=named[0], outputs=named[1])]
+    value = np.arange(6, dtype=np.float32).reshape(2, 3)
+    theirs = LiteRT(model_content=content(model), experimental_op_resolver_type=LiteRTResolver.BUILTIN_REF)
+    for interpreter in (Interpreter(model_content=content(model)), theirs):
+        np.testing.assert_array_equal(interpreter.get_signature_runner()(x=value)["total"], value * 2)

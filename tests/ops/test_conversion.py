@@ -166,7 +166,7 @@ INVALID = [
     (ops.QUANTIZE, None, [f4], [operand(I8, (4,), [0.5] * 4, axis=1)], "quantized dimension below 1, found 1"),
     (ops.QUANTIZE, None, [operand(I16, (4,), 0.5, 1)], [result(I16, 0.5)], "zero point 0, found 1"),
     (ops.DEQUANTIZE, None, [operand(I16, (4,), 0.5, 1)], [result(F32)], "zero point 0, found 1"),
-    (ops.QUANTIZE, None, [operand(I8, (4,))], [result(I8, 0.5)], "must be quantized, found no scale"),
+    (ops.QUANTIZE, None, [operand(U8, (4,))], [result(U8, 0.5)], "must be quantized, found no scale"),
     (ops.QUANTIZE, None, [operand(I8, (4,), [0.5] * 4)], [result(I8, 0.5)], "one scale is required where integers are requantized"),
     (ops.DEQUANTIZE, None, [operand(I8, (4,))], [result(F32)], "must be quantized, found no scale"),
     (ops.DEQUANTIZE, None, [f4], [result(F32)], "must be one of .*, found FLOAT32"),

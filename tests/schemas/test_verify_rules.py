@@ -201,7 +201,7 @@ RULES: dict[str, tuple[Change, str]] = {
     ),
     "signature output": (
         lambda found: setattr(found.signature_defs[0].outputs[0], "tensor_index", 0),
-        "outputs[0] (y): an output of subgraph 0 required, found %0",
+        "outputs[0] (y): an output or a result in subgraph 0 required, found %0",
     ),
     "buffer of a tensor": (tensor(0, buffer=3), "subgraphs[0].tensors[0] (x).buffer: an index below 3 required, found 3"),
     "too few bytes": (data(bytes(5)), "tensors[1] (w): 6 bytes of data for INT8 [2, 3] required, found 5"),

@@ -15,6 +15,7 @@ from jitlite.interpreter.delegates.protocol import Boundary, Delegate, DelegateW
 from jitlite.interpreter.delegates.running import PreparedPartition, close_all
 from jitlite.interpreter.plan import PlannedStep, Planner, Resolved, Stage
 from jitlite.schemas.errors import UnsupportedError
+from jitlite.schemas.model import lasting_results
 from jitlite.schemas.ops.spec import NeedsValue, TensorInfo
 from jitlite.schemas.record import Record
 from jitlite.schemas.tables import BuiltinOperator, TensorType
@@ -251,7 +252,7 @@ def _single_units(survey: Survey) -> list[Unit]:
 def _partitions(planner: Planner, survey: Survey, units: Sequence[Unit], count: int) -> list[dict[int, Partition]]:
     """The partitions of each of `count` delegates, by first node."""
     graph, stage = planner.graph, survey.stage
-    lasting = {*graph.outputs, *(index for op in graph.operators[stage.stop :] for index in op.inputs)}
+    lasting = {*lasting_results(planner.model, planner.subgraph), *(index for op in graph.operators[stage.stop :] for index in op.inputs)}
     numbers: dict[int, tuple[int, int]] = {}
     counts = [0] * count
     for place, unit in enumerate(units):

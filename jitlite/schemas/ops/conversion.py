@@ -86,8 +86,8 @@ def require_grid(call: Call, info: TensorInfo) -> None:
 
 
 def has_lost_scale(x: TensorInfo) -> bool:
-    """True for INT16 without a scale, which the converter leaves behind a NEG of such numbers; LiteRT takes it for a scale of 0."""
-    return x.type is T.INT16 and not x.is_quantized
+    """True for integers without a scale, which the converter leaves behind a NEG of such numbers; LiteRT takes it for a scale of 0."""
+    return x.type in (T.INT8, T.INT16) and not x.is_quantized
 
 
 def _require_symmetric(call: Call, *infos: TensorInfo) -> None:
