@@ -169,6 +169,16 @@ def test_top_k(axis: int, largest: int, dtype: str) -> None:
     check_node("TopK", x, ints(2), constant=(1,), outputs=2, axis=axis, largest=largest)
 
 
+@pytest.mark.parametrize("largest", [0, 1])
+def test_top_k_of_unsigned_numbers_of_64_bits(largest: int) -> None:
+    model = onnx_model([node("TopK", ["x", "k"], ["y", "i"], largest=largest)], {"x": UNSIGNED}, "yi", {"k": ints(5)})
+    wanted = np.sort(UNSIGNED)[:: -1 if largest else 1]
+    for run in (run_tflite, run_jitlite):
+        values, places = run(converted_model(model), {"x": UNSIGNED})
+        np.testing.assert_array_equal(values, wanted)
+        np.testing.assert_array_equal(UNSIGNED[places], wanted)
+
+
 def test_top_k_of_extremes() -> None:
     x = np.array([0, -(2**63), 2**63 - 1, -1], I64)
     check_node("TopK", x, ints(4), constant=(1,), outputs=2, largest=0)

@@ -7,11 +7,12 @@ import numpy as np
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
-from jitlite.converter.lowerings.conversion import cast_to
+from jitlite.converter.lowerings.conversion import cast_to, same_bits
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.dtypes import tensor_type
 from jitlite.schemas.ops.arrange import REVERSE_SEQUENCE
-from jitlite.schemas.ops.elementwise import NEG, SUB
+from jitlite.schemas.ops.comparison import LESS, SELECT_V2
+from jitlite.schemas.ops.elementwise import ADD, NEG, SUB
 from jitlite.schemas.ops.gather import ONE_HOT, TOPK_V2
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.slice import REVERSE_V2
@@ -27,6 +28,13 @@ def _turned(ctx: Context, x: Value) -> Value:
         return ctx.op(NEG, x)
     ctx.require(x.dtype.kind == "i", f"signed numbers are required to put them in the opposite order, found {x.dtype}")
     return ctx.op(SUB, ctx.like(x, -1), x)
+
+
+def _flipped(ctx: Context, x: Value) -> Value:
+    """The bits of UINT64 numbers with the highest turned round, which puts them in their order as INT64."""
+    least = np.iinfo(np.int64).min
+    above, below = ctx.op(SUB, x, ctx.like(x, least)), ctx.binary(ADD, x, least)
+    return ctx.op(SELECT_V2, ctx.binary(LESS, x, 0), above, below)
 
 
 @lowers("ArgMax", "ArgMin")
@@ -81,6 +89,9 @@ def top_k(ctx: Context, node: Node) -> tuple[Value, Value]:
 
 def ordered(ctx: Context, x: Value, k: int, axis: int, *, is_largest: bool) -> tuple[Value, Value]:
     """The k largest or smallest elements along an axis, sorted, and their INT32 positions."""
+    if x.dtype == np.uint64:
+        values, places = ordered(ctx, _flipped(ctx, same_bits(ctx, x, INT64)), k, axis, is_largest=is_largest)
+        return same_bits(ctx, _flipped(ctx, values), np.dtype(np.uint64)), places
     order = [*(index for index in range(x.rank) if index != axis), axis]
     back = [order.index(index) for index in range(x.rank)]
     rows = ctx.transpose(x if is_largest else _turned(ctx, x), order)
