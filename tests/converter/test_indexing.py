@@ -221,6 +221,9 @@ SIZED = {
     "Compress": ([CUBE, np.array([False, True, True])], 1, {"axis": 1}),
     "Unique": ([np.array([3, 1, 3, 2, 1], np.float32)], 4, {}),
     "Unique in order": ([np.array([3, 1, 3, 2, 1, 0], I64)], 4, {"sorted": 0}),
+    "Unique of rows": ([np.array([[1, 2], [0, 5], [1, 2], [0, 4]], np.float32)], 4, {"axis": 0}),
+    "Unique of rows in order": ([np.array([[1, 2], [0, 5], [1, 2], [0, 4]], np.float32)], 4, {"axis": 0, "sorted": 0}),
+    "Unique of columns": ([np.array([[[1, 0, 1]], [[2, 7, 2]]], I64)], 4, {"axis": -1}),
     "Unique of a matrix": ([np.array([[3, 1], [3, 2]], np.float32)], 1, {}),
 }
 

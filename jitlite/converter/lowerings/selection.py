@@ -9,17 +9,18 @@ from jitlite.converter.lowerings.conversion import cast_to, same_bits
 from jitlite.converter.lowerings.ordering import ordered
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.converter.lowerings.reshape import output_shape
-from jitlite.schemas.ops.comparison import LESS, LOGICAL_OR, NOT_EQUAL
+from jitlite.schemas.ops.comparison import EQUAL, GREATER, LESS, LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR, NOT_EQUAL
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SUB
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND
 from jitlite.schemas.ops.pad import FILL, RANGE
-from jitlite.schemas.ops.reduce import CUMSUM
+from jitlite.schemas.ops.reduce import ARG_MAX, CUMSUM, REDUCE_ANY, SUM
 from jitlite.schemas.ops.scatter import SCATTER_ND, UNSORTED_SEGMENT_SUM
 from jitlite.schemas.ops.selection import NON_MAX_SUPPRESSION_V4, WHERE
-from jitlite.schemas.tables import ConcatenationOptions, GatherOptions
+from jitlite.schemas.tables import ArgMaxOptions, ConcatenationOptions, GatherOptions, ReducerOptions, TensorType
 
 INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
+MOST_COMPARED = 1 << 22
 
 
 def true_places(ctx: Context, condition: Value, count: int) -> Value:
@@ -53,7 +54,8 @@ def unique(ctx: Context, node: Node) -> list[Value]:
     """The elements in order, equal ones next to each other: where a new one starts, and which of them each element is."""
     x = ctx.input(0)
     axis = attribute(node, "axis")
-    ctx.require(axis is None or x.rank == 1, f"single elements that differ are supported, found whole slices along axis {axis}")
+    if axis is not None and x.rank > 1:
+        return _unique_slices(ctx, node, x, ctx.axis(axis, x.rank))
     count, total = output_shape(node)[0], x.size
     x = ctx.reshape(x, (total,))
     values, source = ordered(ctx, x, total, 0, is_largest=False)
@@ -76,6 +78,35 @@ def unique(ctx: Context, node: Node) -> list[Value]:
         of_element = ctx.op(GATHER, rank, ctx.op(GATHER, first_of_group, of_element))
     found = [indices, of_element, ctx.op(GATHER, members, groups)]
     return [ctx.op(GATHER, x, indices), *(cast_to(ctx, value, INT64) for value in found)][: len(node.outputs)]
+
+
+def _unique_slices(ctx: Context, node: Node, x: Value, axis: int) -> list[Value]:
+    """Slices along an axis, each compared with each: its number is how many different ones come before it."""
+    total, count, width = x.dims[axis], output_shape(node)[axis], x.size // x.dims[axis]
+    ctx.require(0 < total * total * width <= MOST_COMPARED, f"at most {MOST_COMPARED} comparisons are supported, found slices of {x.dims}")
+    rows = ctx.reshape(ctx.transpose(x, [axis, *(place for place in range(x.rank) if place != axis)]), (total, width))
+    one, other = ctx.reshape(rows, (total, 1, width)), ctx.reshape(rows, (1, total, width))
+    differs = ctx.op(NOT_EQUAL, one, other)
+    equal = ctx.op(LOGICAL_NOT, ctx.op(REDUCE_ANY, differs, ctx.indices([2]), options=ReducerOptions(keep_dims=False)))
+    twin = ctx.op(ARG_MAX, equal, ctx.indices([1]), options=ArgMaxOptions(output_type=TensorType.INT32))
+    is_first = ctx.op(EQUAL, twin, ctx.indices(list(range(total))))
+    if attribute(node, "sorted", 1):
+        where = ctx.op(ARG_MAX, differs, ctx.indices([2]), options=ArgMaxOptions(output_type=TensorType.INT32))
+        deciding = ctx.op(
+            GATHER, ctx.op(GREATER, one, other), ctx.reshape(where, (total, total, 1)), options=GatherOptions(axis=2, batch_dims=2)
+        )
+        ahead = ctx.op(LOGICAL_AND, ctx.reshape(deciding, (total, total)), is_first)
+        number = ctx.op(SUM, cast_to(ctx, ahead, INT32), ctx.indices([1]), options=ReducerOptions(keep_dims=False))
+    else:
+        number = ctx.op(GATHER, ctx.binary(SUB, ctx.op(CUMSUM, cast_to(ctx, is_first, INT32), ctx.indices(0)), 1), twin)
+    first = cast_to(ctx, is_first, INT32)
+    sources = ctx.op(UNSORTED_SEGMENT_SUM, ctx.op(MUL, first, ctx.indices(list(range(total)))), number, ctx.indices(total))
+    members = ctx.op(UNSORTED_SEGMENT_SUM, ctx.indices([1] * total), number, ctx.indices(total))
+    places = true_places(ctx, ctx.binary(GREATER, members, 0), count)
+    indices = ctx.op(GATHER_ND, sources, places)
+    found = [indices, number, ctx.op(GATHER_ND, members, places)]
+    y = ctx.op(GATHER, x, indices, options=GatherOptions(axis=axis))
+    return [y, *(cast_to(ctx, value, INT64) for value in found)][: len(node.outputs)]
 
 
 @lowers("NonMaxSuppression", since=10)

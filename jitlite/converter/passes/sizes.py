@@ -26,8 +26,9 @@ def _compressed(node: Node, size: int) -> list[Shape]:
 
 
 def _unique(node: Node, size: int) -> list[Shape]:
-    count = node.input(0).size
-    shapes: list[Shape] = [(size,), (size,), (count,), (size,)]
+    x, axis = node.input(0), attribute(node, "axis")
+    count = x.size if axis is None else x.dims[axis]
+    shapes: list[Shape] = [*_compressed(node, size), (size,), (count,), (size,)]
     return shapes[: len(node.outputs)]
 
 
