@@ -15,6 +15,7 @@ from jitlite.schemas.ops.spec import OpSpec, TensorInfo
 from jitlite.schemas.tables import TensorType as T
 
 _WIDE = frozenset({T.FLOAT64, T.UINT16, T.UINT32, T.UINT64})
+_SHORT = frozenset({T.FLOAT16, T.BFLOAT16})
 _SUMMED = frozenset({T.BOOL, T.INT8, T.UINT8, T.INT16})
 
 LACKING: dict[OpSpec, tuple[int, frozenset[T]]] = {
@@ -24,12 +25,12 @@ LACKING: dict[OpSpec, tuple[int, frozenset[T]]] = {
     PAD: (0, _WIDE),
     PADV2: (0, _WIDE),
     CONCATENATION: (0, frozenset({T.FLOAT64, T.UINT16, T.UINT64})),
-    SPLIT: (1, _WIDE | {T.FLOAT16, T.BOOL}),
-    SPLIT_V: (0, _WIDE | {T.FLOAT16, T.BOOL}),
-    TOPK_V2: (0, _WIDE | {T.FLOAT16, T.BOOL}),
-    ONE_HOT: (2, _WIDE | {T.FLOAT16, T.INT16}),
-    ARG_MAX: (0, _WIDE | {T.FLOAT16, T.INT16, T.INT64}),
-    ARG_MIN: (0, _WIDE | {T.FLOAT16, T.INT16, T.INT64}),
+    SPLIT: (1, _WIDE | _SHORT | {T.BOOL}),
+    SPLIT_V: (0, _WIDE | _SHORT | {T.BOOL}),
+    TOPK_V2: (0, _WIDE | _SHORT | {T.BOOL}),
+    ONE_HOT: (2, _WIDE | _SHORT | {T.INT16}),
+    ARG_MAX: (0, _WIDE | _SHORT | {T.INT16, T.INT64}),
+    ARG_MIN: (0, _WIDE | _SHORT | {T.INT16, T.INT64}),
     REDUCE_MAX: (0, frozenset({T.BOOL})),
     REDUCE_MIN: (0, frozenset({T.BOOL})),
     REDUCE_PROD: (0, _SUMMED),
