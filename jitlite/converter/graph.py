@@ -123,6 +123,7 @@ class Graph:
         self.outputs: list[Value] = []
         self._nodes: dict[Node, None] = {}
         self._names: set[str] = set()
+        self._counts: dict[str, int] = {}
 
     @property
     def nodes(self) -> list[Node]:
@@ -133,10 +134,10 @@ class Graph:
 
     def fresh_name(self, wanted: str) -> str:
         """`wanted`, or `wanted_2`, `wanted_3` … where it is taken; the name counts as taken from now on."""
-        name, count = wanted, 1
+        name = wanted
         while name in self._names:
-            count += 1
-            name = f"{wanted}_{count}"
+            self._counts[wanted] = self._counts.get(wanted, 1) + 1
+            name = f"{wanted}_{self._counts[wanted]}"
         self._names.add(name)
         return name
 

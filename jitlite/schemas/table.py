@@ -36,7 +36,7 @@ class Slot:
     in slot `index - 1`. `align` is the alignment of a vector's first item relative to the start of the file.
     """
 
-    __slots__ = ("align", "default", "format", "index", "item_bytes", "kind", "members", "name", "size", "target", "targets")
+    __slots__ = ("_codes", "align", "default", "format", "index", "item_bytes", "kind", "members", "name", "size", "target", "targets")
 
     def __init__(self, kind: Kind, index: int, default: Any, format: str = "I", align: int = 0) -> None:
         self.kind = kind
@@ -50,11 +50,14 @@ class Slot:
         self.members: Mapping[int, Choice] = {}
         self.target: type[Table] = Table
         self.targets: Mapping[int, type[Table]] = {}
+        self._codes: Mapping[type[Table], int] = {}
 
     @property
     def codes(self) -> Mapping[type[Table], int]:
         """The type byte of each class of a union."""
-        return {target: code for code, target in self.targets.items()}
+        if not self._codes:
+            self._codes = {target: code for code, target in self.targets.items()}
+        return self._codes
 
     def __repr__(self) -> str:
         return f"Slot({self.name}, {self.kind.name}, index={self.index}, default={self.default!r})"

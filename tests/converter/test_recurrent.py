@@ -106,3 +106,7 @@ def test_einsum(equation: str, shapes: list[tuple[int, ...]]) -> None:
 )
 def test_scatter_to_constant_places(places: Array, updates: Array) -> None:
     check_node("ScatterND", floats(5, 3, 2), places, updates, constant=(1,))
+
+
+def test_a_long_sequence() -> None:
+    check_node("GRU", floats(600, 1, FEATURES), *weights("GRU"), constant=(1, 2, 3), outputs=2, hidden_size=HIDDEN)

@@ -21,7 +21,7 @@ from jitlite.schemas.ops.elementwise import ADD, MUL, SUB
 from jitlite.schemas.ops.reshape import PACK, UNPACK
 from jitlite.schemas.tables import ConcatenationOptions, PackOptions, SplitOptions, UnpackOptions
 
-MAX_STEPS = 512
+MAX_STEPS = 2048
 """Longest sequence unrolled; a step takes about a dozen operators."""
 
 State: TypeAlias = tuple[Value | None, Value | None]
