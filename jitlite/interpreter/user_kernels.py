@@ -12,6 +12,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import DTypeLike, NDArray
 
+from jitlite.interpreter.guard import IS_CHECKED
+
 RAISED = 64
 """The status of a kernel whose function raised an exception."""
 
@@ -46,7 +48,7 @@ class UserKernel:
         self, function: Callable[..., Any], operands: Sequence[Operand], options: Sequence[Any], settings: Mapping[str, Any]
     ) -> None:
         self._operands = operands
-        python, settings = _settings(function, settings)
+        python, settings = _settings(function, {"boundscheck": True, **settings} if IS_CHECKED else settings)
         self._function = numba.njit([self._signature(options)], **settings)(python)
         names, source, constants = self._entry(options)
         space = {"function": self._function, "carray": numba.carray, "pointer": _pointer, "real": _real, **constants}
