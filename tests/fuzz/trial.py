@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jitlite.interpreter import Interpreter
 from jitlite.schemas.errors import JitliteError
+from jitlite.schemas.model import builtin_code
 from jitlite.schemas.read import read_model
 from tests.fuzz.byte_edits import damaged_bytes
 from tests.fuzz.field_edits import FLOATS, damaged_fields, number
@@ -28,6 +29,10 @@ FAULTS = ("found less in this system", "found one that fails: ", "the Python ope
 
 class FaultError(Exception):
     """A JitliteError that hides another exception."""
+
+
+class DirtyError(Exception):
+    """A result from memory nobody wrote."""
 
 
 class VagueError(Exception):
@@ -103,10 +108,39 @@ def _use(content: bytes, rng: Random) -> None:
     interpreter.reset_all_variables()
 
 
+def _is_repeatable(interpreter: Interpreter) -> bool:
+    """True for a model without random numbers."""
+    codes = [(builtin_code(code).name, code.custom_code) for code in interpreter.model.operator_codes]
+    return not any("RANDOM" in name or "MULTINOMIAL" in name or "RNG" in name for name, _ in codes)
+
+
+def _compare_memory(content: bytes, seed: int) -> None:
+    """Runs a model in memory filled with one byte, then with another; DirtyError where that changes a result."""
+    results = []
+    for poison in (0xA5, 0x7F):
+        rng = Random(seed)
+        interpreter = Interpreter(model_content=content, arena_limit_bytes=ARENA_BYTES, work_limit=WORK)
+        interpreter.allocate_tensors()
+        program = interpreter._main.required_program()
+        if not _is_repeatable(interpreter) or any(tensor.is_variable for tensor in interpreter.model.subgraphs[0].tensors):
+            return
+        for arena in program.memory.arenas:
+            arena.fill(poison)
+        _set_inputs(interpreter, rng)
+        interpreter.invoke()
+        results.append([interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()])
+    for first, second in zip(*results, strict=True):
+        is_same = first.tolist() == second.tolist() if first.dtype == object else first.tobytes() == second.tobytes()
+        if first.shape != second.shape or not is_same:
+            raise DirtyError(f"results that do not depend on what was in memory are required, found {first} and {second}")
+
+
 def outcome(content: bytes, rng: Random) -> str:
     """How a file ends: "ran" or the refusal, with its class; anything else is raised."""
     try:
         _use(content, rng)
+        if rng.random() < 0.2:
+            _compare_memory(content, rng.getrandbits(32))
     except JitliteError as error:
         text = str(error)
         if any(sign in text for sign in FAULTS):
