@@ -187,7 +187,7 @@ class SubgraphSession:
 
     def value(self, index: int) -> NDArray[Any]:
         """A copy of a tensor's value, with a byte for each element where several share one."""
-        found, type = self.view(index), self.graph.tensors[index].type
+        found, type = self.view(index), self._tensor(index).type
         return unpacked_elements(found, type, self.shape(index)) if is_packed(type) else found.copy()
 
     def view(self, index: int) -> NDArray[Any]:
@@ -223,7 +223,12 @@ class SubgraphSession:
         self.call = program.call
 
     def details(self, index: int) -> dict[str, Any]:
-        return _details(index, self.graph.tensors[index], self.shape(index))
+        return _details(index, self._tensor(index), self.shape(index))
+
+    def _tensor(self, index: int) -> Tensor:
+        """A tensor as the file describes it, with the type it has here: there are operators that set their result's type."""
+        tensor, info = self.graph.tensors[index], self.program.info(index) if self.program is not None else None
+        return tensor if info is None or info.type is tensor.type else tensor.copy(type=info.type)
 
 
 class SignatureRunner:

@@ -21,8 +21,10 @@ from jitlite.schemas.tables import (
     Operator,
     OperatorCode,
     QuantizationParameters,
+    SignatureDef,
     SubGraph,
     Tensor,
+    TensorMap,
     TensorType,
 )
 from jitlite.schemas.write import write_model
@@ -317,6 +319,14 @@ class Fields:
         graph.operators.insert(graph.operators.index(op) + 1, twin)
         graph.outputs = [*graph.outputs, *twin.outputs] if self.rng.random() < 0.5 else list(twin.outputs)
 
+    def signature(self) -> None:
+        """A signature of a subgraph, which further edits may damage."""
+        number = self.rng.randrange(len(self.model.subgraphs))
+        graph = self.model.subgraphs[number]
+        ends = [[TensorMap(name=f"t{index}", tensor_index=max(index, 0)) for index in side] for side in (graph.inputs, graph.outputs)]
+        key = self.rng.choice(("serve", "serving_default", ""))
+        self.model.signature_defs.append(SignatureDef(inputs=ends[0], outputs=ends[1], signature_key=key, subgraph_index=number))
+
     def settle(self) -> None:
         """Constants and per-channel parameters of the size their tensors want, so that the damage reaches further."""
         used = set()
@@ -363,7 +373,7 @@ EDITS: tuple[Callable[[Fields], None], ...] = (
     *(Fields.quantization,) * 2,
     *(Fields.runtime,) * 3,
     *(Fields.type, Fields.types, Fields.constant_bytes, Fields.version, Fields.fixed, Fields.ends),
-    *(Fields.custom_options, Fields.custom_options, Fields.variable, Fields.again, Fields.again),
+    *(Fields.custom_options, Fields.custom_options, Fields.variable, Fields.again, Fields.again, Fields.signature),
 )
 
 

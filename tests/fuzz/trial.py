@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -82,9 +82,12 @@ def random_strings(shape: Sequence[int], rng: Random) -> NDArray[Any]:
 
 def _set_inputs(interpreter: Interpreter, rng: Random) -> None:
     for detail in interpreter.get_input_details():
-        dtype, shape = np.dtype(detail["dtype"]), tuple(map(int, detail["shape"]))
-        value = random_input(dtype, shape, rng) if dtype.itemsize else random_strings(shape, rng)
-        interpreter.set_tensor(detail["index"], value)
+        interpreter.set_tensor(detail["index"], _random_value(detail, rng))
+
+
+def _random_value(detail: Mapping[str, Any], rng: Random) -> NDArray[Any]:
+    dtype, shape = np.dtype(detail["dtype"]), tuple(map(int, detail["shape"]))
+    return random_input(dtype, shape, rng) if dtype.itemsize else random_strings(shape, rng)
 
 
 def _use(content: bytes, rng: Random) -> None:
@@ -106,6 +109,10 @@ def _use(content: bytes, rng: Random) -> None:
             interpreter.get_tensor(detail["index"])
     interpreter.get_tensor_details()
     interpreter.reset_all_variables()
+    for key in interpreter.get_signature_list():
+        runner = interpreter.get_signature_runner(key)
+        runner(**{name: _random_value(detail, rng) for name, detail in runner.get_input_details().items()})
+        runner.get_output_details()
 
 
 def _is_repeatable(interpreter: Interpreter) -> bool:

@@ -299,3 +299,15 @@ def test_a_signature_may_call_an_intermediate_result_an_output():
     theirs = LiteRT(model_content=content(model), experimental_op_resolver_type=LiteRTResolver.BUILTIN_REF)
     for interpreter in (Interpreter(model_content=content(model)), theirs):
         np.testing.assert_array_equal(interpreter.get_signature_runner()(x=value)["total"], value * 2)
+
+
+def test_a_negation_whose_result_the_file_calls_packed():
+    model = new_model()
+    g = GraphBuilder(model)
+    g.finish(g.op(NEG, [g.input(())], [g.tensor((), TensorType.UINT4)], NegOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(0, np.float32(2.5))
+    interpreter.invoke()
+    assert interpreter.get_tensor(1) == np.float32(-2.5)
+    assert interpreter.get_output_details()[0]["dtype"] is np.float32

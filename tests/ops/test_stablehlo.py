@@ -188,6 +188,7 @@ U = operand(T.FLOAT32, (2, 1))
         (STABLEHLO_GATHER, gather_options((1,), (0,), (0, 1), 1, (1, 5)), [X, STARTS], "slice_sizes within"),
         (STABLEHLO_GATHER, gather_options((1,), (0,), (0, 1), 1, (1, -1)), [X, STARTS], "slice_sizes within"),
         (STABLEHLO_GATHER, gather_options((1,), (2,), (0, 1), 1, (1, 2)), [X, STARTS], "collapsed_slice_dims"),
+        (STABLEHLO_GATHER, gather_options((1,), (0,), (0, 1), 1, (0, 2)), [X, STARTS], "slice_sizes above 0 are required"),
         (STABLEHLO_GATHER, gather_options((2,), (0,), (0, 1), 1, (1, 2)), [X, STARTS], "offset_dims"),
         (STABLEHLO_GATHER, gather_options((), (0,), (0, 1), 1, (1, 2)), [X, STARTS], "1 offset_dims"),
         (STABLEHLO_GATHER, gather_options((1,), (0,), (0, 1), 1, (1, 2)), [X, X], "INT32 or INT64"),

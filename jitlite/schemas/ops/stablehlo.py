@@ -106,6 +106,7 @@ def slices(call: Call) -> Slices:
     collapsed = _ascending(call, "collapsed_slice_dims", x.rank)
     fits = len(sizes) == x.rank and all(0 <= size <= dim for size, dim in zip(sizes, x.shape))
     call.require(fits, f"slice_sizes within shape {x.shape} are required, found {sizes}")
+    call.require(all(sizes[dim] for dim in collapsed), f"slice_sizes above 0 are required along collapsed dimensions, found {sizes}")
     kept = x.rank - len(collapsed)
     offset_dims = _ascending(call, "offset_dims", len(starts.shape) + kept)
     call.require(len(offset_dims) == kept, f"{kept} offset_dims are required, found {offset_dims}")
