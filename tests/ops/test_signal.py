@@ -7,6 +7,7 @@ import pytest
 from flatbuffers import flexbuffers
 
 from jitlite.interpreter import Interpreter
+from jitlite.interpreter.binding.registry import BINDINGS
 from jitlite.interpreter.registry import load_bindings
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops import signal
@@ -133,6 +134,12 @@ def test_broken_rules(spec, options, inputs, message):
 def test_what_is_not_supported(spec, options, inputs, message):
     with pytest.raises((UnsupportedError, InvalidModelError), match=message or None):
         infer(call(spec, options, inputs))
+
+
+def test_there_may_be_no_frames_to_add():
+    x, y = operand(T.FLOAT32, (0, 3, 6)), operand(T.FLOAT32, (0, 6))
+    step = BINDINGS[signal.OVERLAP_ADD](call(signal.OVERLAP_ADD, flex(T=0, frame_step=2), [x], [y]))
+    assert step.run([np.zeros(x.shape, np.float32)])[0].shape == y.shape
 
 
 def test_values_are_checked_while_running():

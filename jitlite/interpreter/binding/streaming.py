@@ -107,7 +107,7 @@ def overlap_add(call: Call) -> HostStep:
         for part in reversed(range(parts)):
             reached = sums[:, part : part + frames]
             reached[...] = saturated(reached.astype(np.int32) + added[:, :, part]) if dtype == np.int16 else reached + added[:, :, part]
-        return [sums[:, :frames].reshape(shape)], sums[:, frames:].reshape(rows, -1)[:, :size]
+        return [sums[:, :frames].reshape(shape)], sums[:, frames:].reshape(rows, parts * step)[:, :size]
 
     return _remembers(lambda: np.zeros((rows, size), dtype), update)
 
