@@ -16,6 +16,7 @@ from jitlite.converter.rewrite import rule
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
+from jitlite.schemas.ops.elementwise import ADD, SQUARED_DIFFERENCE
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR
@@ -31,6 +32,7 @@ COMPUTING = tuple(
     for spec in load_specs().values()
     if spec.quant.kind in (QuantKind.FREE, QuantKind.FIXED) and spec.code is not BuiltinOperator.QUANTIZE
 )
+NEAR_ONE = 1.0 - 2.0**-10
 INTEGER = "integer"
 """What the name of a new result ends in until it takes that of the value it stands for."""
 WIDEST_STEP = 2.0
@@ -250,7 +252,7 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
             wide = _fixed(node.op, "int16")
             result = wide if wide is not None and wide.scales[0] < WIDEST_STEP * grid.scales[0] else None
             operands = [_widened(builder, value) for value in operands]
-    if result is None:
+    if result is None or _is_too_fine(node.op, operands, result):
         graph.remove_dead()
         return f"an integer form with steps below {WIDEST_STEP:.0f} times {grid.scales[0]} is required"
     made = _replace(graph, node, operands, result)
@@ -259,6 +261,14 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
         return made
     _settle(graph, node, [made[0] if result == grid else builder.op(QUANTIZE, made[0], grid=grid)])
     return None
+
+
+def _is_too_fine(spec: OpSpec, operands: Sequence[Value | None], result: Grid) -> bool:
+    """True for steps of the result so small beside those of the operands that LiteRT's kernels abort the process."""
+    largest = max(value.grid.scales[0] for value in operands[:2] if value is not None and value.grid is not None)
+    if spec is ADD:
+        return largest >= NEAR_ONE * 2**19 * result.scales[0]
+    return spec is SQUARED_DIFFERENCE and (2 * largest) ** 2 >= NEAR_ONE * 2**14 * result.scales[0]
 
 
 def _fixed(spec: OpSpec, dtype: str) -> Grid | None:
