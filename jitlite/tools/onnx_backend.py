@@ -98,20 +98,27 @@ def _array(name: str, value: Any) -> Array:
     return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
 
 
+def _is_foreign(dtype: np.dtype[Any]) -> bool:
+    """True for the element types NumPy lacks."""
+    return dtype.kind == "V" or dtype.name.startswith("float8")
+
+
 def _as_fed(value: Array) -> Array:
-    """Elements of the types NumPy lacks as the interpreter takes them: a byte for each of 4 or 2 bits, patterns for bfloat16."""
-    if value.dtype.kind != "V":
-        return value
+    """Elements of the types NumPy lacks as the interpreter takes them: a byte for each of 4 or 2 bits, patterns for bfloat16 and float8."""
     name = value.dtype.name
-    return value.view(np.uint16) if name == "bfloat16" else value.astype(np.uint8 if name.startswith("u") else np.int8)
+    if not _is_foreign(value.dtype):
+        return value
+    if "float" in name:
+        return value.view(np.uint16 if name == "bfloat16" else np.uint8)
+    return value.astype(np.uint8 if name.startswith("u") else np.int8)
 
 
 def _as_declared(value: Array, info: onnx.ValueInfoProto) -> Array:
     """The result in the element type the model declares where that is one NumPy lacks."""
     dtype = np.dtype(tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type))
-    if dtype.kind != "V" or value.dtype == dtype:
+    if not _is_foreign(dtype) or value.dtype == dtype:
         return value
-    return value.view(dtype) if dtype.name == "bfloat16" else value.astype(dtype)
+    return value.view(dtype) if "float" in dtype.name else value.astype(dtype)
 
 
 class JitliteBackend(Backend):  # type: ignore[misc]

@@ -7,11 +7,12 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.element_types import PACKED_BOUNDS, type_of
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
+from jitlite.converter.lowerings.float8 import FLOAT8, decoded, encoded
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.bitwise import BITCAST
 from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.conversion import CAST
-from jitlite.schemas.ops.elementwise import ADD, FLOOR_MOD, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, FLOOR_MOD, MINIMUM, MUL, ROUND, SUB
 from jitlite.schemas.tables import CastOptions
 
 HALF_RANGE = 2**63
@@ -26,6 +27,10 @@ def cast_to(ctx: Context, x: Value, dtype: np.dtype) -> Value:
         return _from_unsigned(ctx, x, dtype)
     if dtype == np.uint64:
         return _to_unsigned(ctx, x)
+    if x.dtype in FLOAT8:
+        return cast_to(ctx, from_float8(ctx, x), dtype)
+    if dtype in FLOAT8:
+        return to_float8(ctx, cast_to(ctx, x, np.dtype(np.float32)), dtype)
     if x.dtype in PACKED_BOUNDS and dtype != np.float32:
         return cast_to(ctx, cast_to(ctx, x, np.dtype(np.float32)), dtype)
     if dtype in PACKED_BOUNDS:
@@ -36,6 +41,26 @@ def cast_to(ctx: Context, x: Value, dtype: np.dtype) -> Value:
 def _cast(ctx: Context, x: Value, dtype: np.dtype) -> Value:
     assert x.dtype is not None
     return ctx.op(CAST, x, options=CastOptions(in_data_type=type_of(x.dtype), out_data_type=type_of(dtype)))
+
+
+def from_float8(ctx: Context, x: Value) -> Value:
+    """The numbers as float32."""
+    if x.data is not None:
+        return ctx.constant(x.data, np.float32)
+    assert x.dtype is not None
+    return decoded(ctx, cast_to(ctx, same_bits(ctx, x, np.dtype(np.uint8)), np.dtype(np.int32)), x.dtype)
+
+
+def to_float8(ctx: Context, x: Value, dtype: np.dtype, saturate: bool = True) -> Value:
+    """The nearest numbers to those of float32; beyond the largest that one or, unless they `saturate`, infinity or NaN."""
+    bits = same_bits(ctx, x, np.dtype(np.int32))
+    is_negative = cast_to(ctx, ctx.binary(LESS, bits, 0), np.dtype(np.int32))
+    size = ctx.op(ABS, x)
+    scaled = ctx.binary(MUL, ctx.binary(MINIMUM, size, 1.0), FLOAT8[dtype].subnormals)
+    subnormal = cast_to(ctx, ctx.op(ROUND, scaled), np.dtype(np.int32))
+    code = encoded(ctx, size, same_bits(ctx, size, np.dtype(np.int32)), subnormal, FLOAT8[dtype], saturate)
+    signed = ctx.op(ADD, code, ctx.binary(MUL, is_negative, 128))
+    return same_bits(ctx, cast_to(ctx, signed, np.dtype(np.uint8)), dtype)
 
 
 def _lowest_bits(ctx: Context, x: Value, low: int, high: int) -> Value:
@@ -90,11 +115,18 @@ def bit_cast(ctx: Context, node: Node) -> Value:
 
 @lowers("Cast", since=6)
 def cast(ctx: Context, node: Node) -> Value:
-    return cast_to(ctx, ctx.input(0), np.dtype(tensor_dtype_to_np_dtype(attribute(node, "to"))))
+    return _cast_as_told(ctx, node, np.dtype(tensor_dtype_to_np_dtype(attribute(node, "to"))))
 
 
 @lowers("CastLike", since=15)
 def cast_like(ctx: Context, node: Node) -> Value:
     dtype = ctx.input(1).dtype
     assert dtype is not None
-    return cast_to(ctx, ctx.input(0), dtype)
+    return _cast_as_told(ctx, node, dtype)
+
+
+def _cast_as_told(ctx: Context, node: Node, dtype: np.dtype) -> Value:
+    x = ctx.input(0)
+    if dtype in FLOAT8 and x.dtype != dtype:
+        return to_float8(ctx, cast_to(ctx, x, np.dtype(np.float32)), dtype, bool(attribute(node, "saturate", 1)))
+    return cast_to(ctx, x, dtype)

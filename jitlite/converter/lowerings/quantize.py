@@ -13,7 +13,8 @@ from jitlite.converter.element_types import PACKED_BOUNDS
 from jitlite.converter.graph import Node, Value
 from jitlite.converter.grids import BOUNDS, Grid, grid_of
 from jitlite.converter.lowerings.context import Context
-from jitlite.converter.lowerings.conversion import cast_to, packed
+from jitlite.converter.lowerings.conversion import cast_to, packed, to_float8
+from jitlite.converter.lowerings.float8 import FLOAT8
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.comparison import EQUAL
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
@@ -37,6 +38,8 @@ def quantize_linear(ctx: Context, node: Node) -> Value:
     grid = _constant_grid(ctx, node, x, dtype)
     if grid is not None:
         return ctx.op(QUANTIZE, x, grid=grid)
+    if dtype in FLOAT8:
+        return _quantized_to_float8(ctx, node, x, dtype)
     ctx.require(dtype.name in WHOLE, f"results of whole numbers are required, found {dtype}")
     scale, zero_point = _per_element(ctx, node, ctx.input(1), x), ctx.optional(2)
     rounded = ctx.op(ROUND, ctx.op(DIV, x, scale))
@@ -45,6 +48,13 @@ def quantize_linear(ctx: Context, node: Node) -> Value:
     low, high = WHOLE[dtype.name]
     numbers = clamped(ctx, rounded, low, high)
     return packed(ctx, numbers, dtype) if dtype in PACKED_BOUNDS else cast_to(ctx, numbers, dtype)
+
+
+def _quantized_to_float8(ctx: Context, node: Node, x: Value, dtype: np.dtype) -> Value:
+    quotient = ctx.op(DIV, x, _per_element(ctx, node, ctx.input(1), x))
+    if ctx.optional(2) is not None:
+        quotient = ctx.op(ADD, quotient, _per_element(ctx, node, ctx.input(2), x))
+    return to_float8(ctx, quotient, dtype, bool(attribute(node, "saturate", 1)))
 
 
 @lowers("DequantizeLinear", since=10)

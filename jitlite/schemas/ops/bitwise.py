@@ -1,6 +1,6 @@
 """Operators on the bits of elements: BITCAST, BITWISE_XOR and RIGHT_SHIFT."""
 
-from jitlite.schemas.dtypes import byte_size, has_numpy_dtype
+from jitlite.schemas.dtypes import byte_size, stored_dtype
 from jitlite.schemas.ops.elementwise import broadcast_shape
 from jitlite.schemas.ops.operands import bounded, require_same_type, require_type
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
@@ -15,7 +15,7 @@ def _cast(call: Call) -> list[tuple[Shape, TensorType]]:
     call.require(len(call.outputs) == 1, "a declared output is required, found none")
     x, type = call.input(0), call.outputs[0].type
     for info in (x, call.outputs[0]):
-        if info.type is not _T.BFLOAT16 and not has_numpy_dtype(info.type):
+        if stored_dtype(info.type) is None:
             raise call.unsupported(f"elements of whole bytes are supported, found {info.type.name}")
     before, after = byte_size(x.type, ()), byte_size(type, ())
     if before >= after:
