@@ -15,16 +15,18 @@ WHOLE = np.array([[3, 1, 7], [-4, 3, 0]], np.int64)
 FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 
-def check_ml(kind: str, operands: list[Array], result: int = FLOAT, **attributes: Any) -> None:
+def check_ml(kind: str, operands: list[Array], *results: int, **attributes: Any) -> None:
     names = [f"x{index}" for index in range(len(operands))]
     feeds = dict(zip(names, operands, strict=True))
     infos = [helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape) for name, x in feeds.items()]
-    made = helper.make_node(kind, names, ["y"], name=kind, domain="ai.onnx.ml", **attributes)
-    graph = helper.make_graph([made], "test", infos, [helper.make_tensor_value_info("y", result, None)])
+    outputs = [helper.make_tensor_value_info(f"y{index}", result, None) for index, result in enumerate(results or (FLOAT,))]
+    made = helper.make_node(kind, names, [info.name for info in outputs], name=kind, domain="ai.onnx.ml", **attributes)
+    graph = helper.make_graph([made], "test", infos, outputs)
     imports = [helper.make_opsetid("ai.onnx.ml", 3), helper.make_opsetid("", 17)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
     model = onnx.shape_inference.infer_shapes(model)
-    model.graph.output[0].type.tensor_type.shape.SetInParent()
+    for info in model.graph.output:
+        info.type.tensor_type.shape.SetInParent()
     check(model, feeds)
 
 
@@ -92,3 +94,15 @@ def test_trees_with_missing_values(tracks: list[int]) -> None:
     x = floats(40, 4, seed=3)
     x[::5, 0], x[::7, 2], x[::3, 3] = np.nan, np.nan, np.nan
     check_ml("TreeEnsembleRegressor", [x], **forest(["BRANCH_LEQ"] * 3, nodes_missing_value_tracks_true=tracks))
+
+
+@pytest.mark.parametrize("last", ["NONE", "SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("classes", [3, 4])
+def test_classes(classes: int, last: str) -> None:
+    given = forest(["BRANCH_LEQ"] * 3)
+    places = {name.replace("target", "class"): value for name, value in given.items() if name.startswith(("nodes", "target"))}
+    places |= {"class_nodeids": [2, 3, 4] * classes + [1, 2] * classes, "class_treeids": [0] * 3 * classes + [1] * 2 * classes}
+    places["class_ids"] = [index for index in range(classes) for _ in range(3)] + [index for index in range(classes) for _ in range(2)]
+    places["class_weights"] = floats(5 * classes, seed=5, low=0, high=1).tolist()
+    labels = {"classlabels_int64s": [7, -1, 4, 0][:classes], "post_transform": last}
+    check_ml("TreeEnsembleClassifier", [floats(40, 4, seed=3)], INT64, FLOAT, **places, **labels)

@@ -29,9 +29,9 @@ from jitlite.schemas.ops.comparison import (
 from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL
-from jitlite.schemas.ops.reduce import SUM
+from jitlite.schemas.ops.reduce import ARG_MAX, SUM
 from jitlite.schemas.ops.spec import OpSpec
-from jitlite.schemas.tables import BatchMatMulOptions, GatherOptions, ReducerOptions
+from jitlite.schemas.tables import ArgMaxOptions, BatchMatMulOptions, GatherOptions, ReducerOptions, TensorType
 
 FLOAT32 = np.dtype(np.float32)
 MOST_ENTRIES = 1 << 24
@@ -116,20 +116,41 @@ def tree_ensemble(ctx: Context, node: Node) -> Value:
 
 @lowers("ai.onnx.ml.TreeEnsembleRegressor")
 def tree_ensemble_regressor(ctx: Context, node: Node) -> Value:
-    def listed(name: str) -> list[float]:
-        tensor = attribute(node, f"{name}_as_tensor")
-        return list(attribute(node, name, []) if tensor is None else tensor.reshape(-1))
+    trees, targets = _trees(node, "target"), attribute(node, "n_targets")
+    y = _votes(ctx, trees, targets, attribute(node, "aggregate_function", "SUM"), _listed(node, "base_values"))
+    return transformed(ctx, y, attribute(node, "post_transform", "NONE"))
 
+
+@lowers("ai.onnx.ml.TreeEnsembleClassifier")
+def tree_ensemble_classifier(ctx: Context, node: Node) -> tuple[Value, Value]:
+    """The class with the most votes, and the votes; each class has some."""
+    labels = attribute(node, "classlabels_int64s")
+    ctx.require(bool(labels), "classes that are whole numbers are required, found text")
+    voted, wanted = set(attribute(node, "class_ids")), set(range(len(labels)))
+    ctx.require(len(labels) > 2, "three classes or more are supported, found two, where runtimes compare votes with a bound of their own")
+    ctx.require(voted == wanted, f"votes for each of {len(labels)} classes are required, found {voted}")
+    votes = _votes(ctx, _trees(node, "class"), len(labels), "SUM", _listed(node, "base_values"))
+    place = ctx.op(ARG_MAX, votes, ctx.indices([1]), options=ArgMaxOptions(output_type=TensorType.INT32))
+    chosen = ctx.op(GATHER, ctx.constant(np.array(labels, np.int64)), place, options=GatherOptions(axis=0))
+    return chosen, transformed(ctx, votes, attribute(node, "post_transform", "NONE"))
+
+
+def _listed(node: Node, name: str) -> list[float]:
+    tensor = attribute(node, f"{name}_as_tensor")
+    return list(attribute(node, name, []) if tensor is None else tensor.reshape(-1))
+
+
+def _trees(node: Node, kind: str) -> list[Tree]:
+    """The trees of a node that lists leaves among the other nodes, and votes of leaves for something of this kind."""
     keys = list(zip(attribute(node, "nodes_treeids"), attribute(node, "nodes_nodeids"), strict=True))
     places = {key: index for index, key in enumerate(keys)}
     modes = [mode.decode() if isinstance(mode, bytes) else mode for mode in attribute(node, "nodes_modes")]
-    features, splits = attribute(node, "nodes_featureids"), listed("nodes_values")
+    features, splits = attribute(node, "nodes_featureids"), _listed(node, "nodes_values")
     missing = attribute(node, "nodes_missing_value_tracks_true") or [0] * len(keys)
     sides = [attribute(node, f"nodes_{side}nodeids") for side in ("true", "false")]
-    weights: dict[object, list[tuple[int, float]]] = {}
-    for tree, leaf, target, weight in zip(
-        *(attribute(node, f"target_{name}") for name in ("treeids", "nodeids", "ids")), listed("target_weights")
-    ):
+    weights: dict[Place, list[tuple[int, float]]] = {}
+    votes = [attribute(node, f"{kind}_{name}") for name in ("treeids", "nodeids", "ids")]
+    for tree, leaf, target, weight in zip(*votes, _listed(node, f"{kind}_weights"), strict=True):
         weights.setdefault((tree, leaf), []).append((target, weight))
 
     def at(place: Place) -> Branch | list[tuple[int, float]]:
@@ -143,9 +164,7 @@ def tree_ensemble_regressor(ctx: Context, node: Node) -> Value:
     roots: dict[int, Place] = {}
     for key in keys:
         roots.setdefault(key[0], key)
-    trees = [_grown(root, at) for root in roots.values()]
-    y = _votes(ctx, trees, attribute(node, "n_targets"), attribute(node, "aggregate_function", "SUM"), listed("base_values"))
-    return transformed(ctx, y, attribute(node, "post_transform", "NONE"))
+    return [_grown(root, at) for root in roots.values()]
 
 
 def _votes(ctx: Context, trees: Sequence[Tree], targets: int, aggregate: str, base: Sequence[float]) -> Value:
