@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.converter.agreement import Array, assert_close, check, check_node, converted, floats, node, onnx_model, run_tflite
+from jitlite.converter.lowerings import signal
+from tests.converter.agreement import Array, assert_close, check, check_node, converted, floats, kinds, node, onnx_model, run_tflite
 
 I64 = np.int64
 PLACES = [((2, 8, 1), 1), ((2, 9, 2), 1), ((2, 5, 6, 1), 2), ((2, 5, 6, 2), 1), ((3, 1, 4, 2), -2)]
@@ -96,3 +97,24 @@ def test_center_crop_pad(wanted: list[int], axes: list[int] | None) -> None:
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (4, 3), (2, 3, 6)])
 def test_batch_normalization_with_run_time_statistics(shape: tuple[int, ...]) -> None:
     check_node("BatchNormalization", floats(*shape), *(floats(3, seed=seed, low=0.2) for seed in range(1, 5)), epsilon=1e-3)
+
+
+@pytest.mark.parametrize(("length", "parts", "inverse"), [(1200, 2, 0), (2048, 2, 1), (2025, 1, 0), (1499, 1, 0)])
+def test_long_transforms(length: int, parts: int, inverse: int) -> None:
+    """Against NumPy: of lengths that are no powers of two ONNX Runtime's results are good to three digits."""
+    x = floats(2, length, parts)
+    source = onnx_model([node("DFT", "x", "y", axis=1, inverse=inverse)], {"x": x}, ["y"])
+    made = converted(source)
+    numbers = x[..., 0] + (1j * x[..., 1] if parts == 2 else 0)
+    wanted = (np.fft.ifft if inverse else np.fft.fft)(numbers.astype(np.complex128), axis=1)
+    assert_close(run_tflite(made, {"x": x}), [np.stack([wanted.real, wanted.imag], axis=-1).astype(np.float32)], 1e-5)
+    assert kinds(made)["BATCH_MATMUL"] == (length != 1499)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"onesided": 1}])
+@pytest.mark.parametrize("length", [None, 8, 12, 15])
+def test_transforms_in_two_steps(length: int | None, attributes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "LARGEST_WHOLE", 16)
+    operands: list[Any] = [floats(2, 12, 3, 1)] + ([] if length is None else [np.array(length, I64)])
+    found = check_node("DFT", *operands, constant=tuple(range(1, len(operands))), axis=1, **attributes)
+    assert found["BATCH_MATMUL"] == 1

@@ -1,5 +1,7 @@
 """Fourier transforms, as products with matrices of cosines and sines, and the windows and filters that go with them."""
 
+import math
+
 import numpy as np
 
 from jitlite.converter.attributes import attribute
@@ -7,13 +9,18 @@ from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.matmul import fully_connected
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.lowerings.slice import sliced
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.conv import CONV_2D
 from jitlite.schemas.ops.elementwise import MUL
-from jitlite.schemas.tables import Conv2DOptions, Padding
+from jitlite.schemas.ops.matmul import BATCH_MATMUL
+from jitlite.schemas.ops.pad import PAD
+from jitlite.schemas.tables import BatchMatMulOptions, Conv2DOptions, Padding
 
 LARGEST_MATRIX = 1 << 24
 """Elements of the largest matrix, 64 MB of float32."""
+LARGEST_WHOLE = 1 << 20
+"""Elements of the largest matrix of a transform that could be done in two steps."""
 
 
 def _turns(rows: int, columns: int, length: int) -> Array:
@@ -44,6 +51,31 @@ def real_inverse_matrix(taps: int, length: int) -> Array:
     return np.asarray((np.stack([np.cos(angles), -np.sin(angles)], axis=-1) * weight[None, :, None])[:, None] / length)
 
 
+def _factors(length: int) -> tuple[int, int]:
+    """Two factors as close to each other as there are, the larger one first."""
+    small = next(factor for factor in range(math.isqrt(length), 0, -1) if length % factor == 0)
+    return length // small, small
+
+
+def _in_two_steps(ctx: Context, rows: Value, length: int, frequencies: int, *, inverse: bool) -> Value:
+    """The transform of (rows, length, parts) by Cooley and Tukey: (rows, frequencies, 2).
+
+    With length = a · b, element b · i + j and frequency p + a · q: first transforms along i, then for each p one along j whose matrix
+    holds the twiddle factors too.
+    """
+    count, _, parts = rows.dims
+    a, b = _factors(length)
+    apart = ctx.transpose(ctx.reshape(rows, (count, a, b, parts)), (0, 2, 1, 3))
+    first = ctx.like(rows, fourier_matrix(a, a, a, parts, inverse=inverse).reshape(2 * a, a * parts))
+    half = fully_connected(ctx, ctx.reshape(apart, (count * b, a * parts)), first, None)
+    columns = ctx.reshape(ctx.transpose(ctx.reshape(half, (count, b, a, 2)), (2, 0, 1, 3)), (a, count, 2 * b))
+    second = fourier_matrix(b, length, length, 2, inverse=inverse) * (a if inverse else 1)
+    blocks = second.reshape(b, a, 2, b, 2).transpose(1, 3, 4, 0, 2).reshape(a, 2 * b, 2 * b)
+    y = ctx.op(BATCH_MATMUL, columns, ctx.like(rows, blocks), options=BatchMatMulOptions())
+    y = ctx.reshape(ctx.transpose(ctx.reshape(y, (a, count, b, 2)), (1, 2, 0, 3)), (count, length, 2))
+    return sliced(ctx, y, [range(count), range(frequencies), range(2)])
+
+
 @lowers("DFT", since=17)
 def dft_17(ctx: Context, node: Node) -> Value:
     return _transformed(ctx, node, attribute(node, "axis", 1))
@@ -69,6 +101,16 @@ def _transformed(ctx: Context, node: Node, given: int) -> Value:
     ctx.require(parts == 1 or inverse or not onesided, "real numbers are required for one side of the frequencies, found complex ones")
     half = length // 2 + 1
     taps, frequencies = min(size, half if inverse and onesided else length), half if onesided and not inverse else length
+    order = [*(index for index in range(x.rank - 1) if index != axis), axis, x.rank - 1]
+    moved = ctx.transpose(x, order)
+    back = [order.index(index) for index in range(x.rank)]
+    if not (inverse and onesided) and frequencies * 2 * taps * parts > LARGEST_WHOLE and _factors(length)[1] > 1:
+        count = x.size // (size * parts)
+        rows = sliced(ctx, ctx.reshape(moved, (count, size, parts)), [range(count), range(taps), range(parts)])
+        if taps < length:
+            rows = ctx.op(PAD, rows, ctx.constant([[0, 0], [0, length - taps], [0, 0]], np.int32))
+        y = _in_two_steps(ctx, rows, length, frequencies, inverse=inverse)
+        return ctx.transpose(ctx.reshape(y, (*moved.dims[:-2], frequencies, 2)), back)
     ctx.require(
         frequencies * 2 * taps * parts <= LARGEST_MATRIX,
         f"a matrix of at most {LARGEST_MATRIX} elements is required, found length {length}",
@@ -79,12 +121,10 @@ def _transformed(ctx: Context, node: Node, given: int) -> Value:
         matrix = fourier_matrix(size if size < length else length, length, frequencies, parts, inverse=inverse)
     unread = np.zeros((*matrix.shape[:2], size - taps, parts))
     weights = np.concatenate([matrix, unread], axis=2).reshape(-1, size * parts)
-    order = [*(index for index in range(x.rank - 1) if index != axis), axis, x.rank - 1]
-    moved = ctx.transpose(x, order)
     rows = ctx.reshape(moved, (x.size // (size * parts), size * parts))
     y = fully_connected(ctx, rows, ctx.like(x, weights), None)
     y = ctx.reshape(y, (*moved.dims[:-2], *matrix.shape[:2]))
-    return ctx.transpose(y, [order.index(index) for index in range(x.rank)])
+    return ctx.transpose(y, back)
 
 
 @lowers("STFT", since=17)

@@ -32,7 +32,8 @@ def max_unpool(ctx: Context, node: Node) -> Value:
     shape = (*x.dims[:2], *inferred)
     if ctx.optional(2) is not None:
         wanted = tuple(int(dim) for dim in ctx.data(2).reshape(-1))
-        ctx.require(wanted == shape, f"an output_shape that kernel, strides and pads give, {shape}, is required, found {wanted}")
+        reason = "an output_shape that kernel, strides and pads give is required, since runtimes place indices in others differently"
+        ctx.require(wanted == shape, f"{reason}: {shape}, found {wanted}")
     total = prod(shape)
     indices = cast_to(ctx, ctx.reshape(places, (x.size, 1)), np.dtype(np.int32))
     y = ctx.op(SCATTER_ND, indices, ctx.reshape(x, (x.size,)), ctx.indices([total]))
