@@ -44,13 +44,15 @@ def unsupported_network() -> onnx.ModelProto:
     """Two nodes that have no .tflite form."""
     nodes = [
         helper.make_node("Relu", ["x"], ["positive"], "fine"),
-        helper.make_node("Bernoulli", ["positive"], ["coins"], "first_culprit"),
-        helper.make_node("RandomNormalLike", ["x"], ["noise"], "second_culprit"),
+        helper.make_node("Coins", ["positive"], ["coins"], "first_culprit", domain="com.example"),
+        helper.make_node("Noise", ["x"], ["noise"], "second_culprit", domain="com.example"),
         helper.make_node("Add", ["coins", "noise"], ["y"], "sum"),
     ]
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in ("x", "y")]
     return helper.make_model(
-        helper.make_graph(nodes, "g", value[:1], value[1:]), opset_imports=[helper.make_opsetid("", 17)], ir_version=10
+        helper.make_graph(nodes, "g", value[:1], value[1:]),
+        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.example", 1)],
+        ir_version=10,
     )
 
 
