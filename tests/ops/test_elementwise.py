@@ -414,3 +414,9 @@ def test_versions(spec, table, inputs, version):
 def test_a_product_multiplier_of_one_needs_version_three():
     assert ops.MUL.version(call(ops.MUL, MulOptions(), [x8, y8], [result(I8, 0.25)])) == 3
     assert ops.MUL.version(call(ops.MUL, MulOptions(), [x8, y8], [result(I8, 0.26)])) == 2
+
+
+def test_scales_that_vanish_in_float32_are_refused():
+    x = operand(T.INT8, (4,), 1e-40)
+    with pytest.raises(InvalidModelError, match="scales whose product is above 0 in float32 are required, found 0"):
+        BINDINGS[ops.RSQRT](call(ops.RSQRT, None, [x], [x]))

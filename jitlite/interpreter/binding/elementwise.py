@@ -336,7 +336,9 @@ def sqrt(call: Call) -> list[Step]:
 def rsqrt(call: Call) -> list[Step]:
     x, y = call.input(0), call.outputs[0]
     if x.type is T.INT8:
-        real = 1.0 / float(np.sqrt(lookup.scale_of(x)) * lookup.scale_of(y))
+        product = float(np.sqrt(lookup.scale_of(x)) * lookup.scale_of(y))
+        call.require(product > 0, f"scales whose product is above 0 in float32 are required, found {product}")
+        real = 1.0 / product
         settings = np.array([x.zero_point, *quantize_multiplier(real), y.zero_point], np.int64)
         values, results = lookup.byte_values(T.INT8).astype(np.int8), np.zeros(256, np.int8)
         call_kernel("elementwise_q8", "rsqrt_table", x=values, y=results, count=256, settings=settings)
