@@ -21,11 +21,13 @@ from jitlite.schemas.tables import Model
 
 
 def convert_onnx(model: str | os.PathLike[str] | onnx.ModelProto, options: ConvertOptions = ConvertOptions()) -> Model:  # noqa: B008
-    """The float32 TFLite model of an ONNX model of opset 7 or later, given as a path or a ModelProto.
+    """The TFLite model of an ONNX model of opset 7 or later, given as a path or a ModelProto.
+
+    It computes in float32, and on integers where the ONNX model is quantized (ADR 14).
 
     Tensors keep the names of the ONNX values they hold. A suffix marks one that holds the same numbers in another order or shape:
-    ";nhwc", ";nwc" and ";perm…" (see `passes.layout`), ";flat" and ";reshaped"; other suffixes mark steps within an ONNX node. The one
-    signature, "serving_default", has the ONNX names of inputs and outputs.
+    ";nhwc", ";nwc" and ";perm…" (see `passes.layout`), ";flat" and ";reshaped"; ";int8" marks numbers of uint8 less 128; other suffixes
+    mark steps within an ONNX node. The one signature, "serving_default", has the ONNX names of inputs and outputs.
 
     Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form,
     all of them in one message.
