@@ -183,9 +183,10 @@ class Program:
             values[stage.awaits] = self.memory.array(info).copy()
             key = repr(values[stage.awaits].shape).encode() + values[stage.awaits].tobytes()
         else:
-            for info in stage.steps[-1].outputs:
+            found = [info for info in stage.steps[-1].outputs if info.value is None]
+            for info in found:
                 tensors[info.index] = replace(info, shape=self.memory.shapes[info.index])
-            key = repr([self.memory.shapes[info.index] for info in stage.steps[-1].outputs]).encode()
+            key = repr([self.memory.shapes[info.index] for info in found]).encode()
         following = prepared.following
         if following is not None and following.key == key and stage.awaits is not None:
             return following

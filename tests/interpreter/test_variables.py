@@ -9,6 +9,7 @@ from jitlite.interpreter import Interpreter
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.comparison import LESS
+from jitlite.schemas.ops.complex import ATAN2
 from jitlite.schemas.ops.control import IF, WHILE
 from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.pad import TILE
@@ -268,6 +269,26 @@ def test_handles_pass_through_loops():
     found.allocate_tensors()
     results = [step(found, [start])[0].item() for start in (0, 3, 9, 4)]
     assert results == [110, 117, 117, 121]
+
+
+def test_handles_pass_through_loops_that_run_in_python():
+    model = new_model()
+    g = StatefulGraph(model)
+    x = g.input((1,))
+    g.once(3)
+    same, y = g.tensor((), T.RESOURCE), g.tensor((1,))
+    g.op(WHILE, [g.handle(), x], [same, y], WhileOptions(cond_subgraph_index=1, body_subgraph_index=2))
+    g.finish(g.read(same, (1,)), y)
+    test, body = StatefulGraph(model), StatefulGraph(model)
+    test.input((), T.RESOURCE)
+    test.finish(test.op(LESS, [test.input((1,)), test.constant([5])], [test.tensor((1,), T.BOOL)], LessOptions()))
+    v, n = body.input((), T.RESOURCE), body.input((1,))
+    body.assign(v, body.op(ATAN2, [body.read(v, (1,)), n], [body.tensor((1,))]))
+    body.finish(v, body.add(n, body.constant([1]), (1,)))
+    initialiser(model, [100])
+    found = Interpreter(model_content=content(model))
+    found.allocate_tensors()
+    assert step(found, [4])[0] == np.arctan2(np.float32(100), np.float32(4))
 
 
 @pytest.mark.parametrize(
