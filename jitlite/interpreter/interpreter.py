@@ -66,7 +66,7 @@ def _details(index: int, tensor: Tensor, shape: Sequence[int]) -> dict[str, Any]
         "quantization": (scales[0], zero_points[0] if zero_points else 0) if single else (0.0, 0),
         "quantization_parameters": {
             "scales": np.array(scales, np.float32),
-            "zero_points": np.array(zero_points, np.int32),
+            "zero_points": np.array(zero_points, np.int64).astype(np.int32),
             "quantized_dimension": 0 if quantization is None else quantization.quantized_dimension,
             "block_size": getattr(quantization.details, "block_size", 0) if quantization is not None else 0,
         },

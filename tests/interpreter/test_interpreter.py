@@ -311,3 +311,13 @@ def test_a_negation_whose_result_the_file_calls_packed():
     interpreter.invoke()
     assert interpreter.get_tensor(1) == np.float32(-2.5)
     assert interpreter.get_output_details()[0]["dtype"] is np.float32
+
+
+def test_details_of_zero_points_without_scales():
+    model = new_model()
+    g = GraphBuilder(model)
+    x = g.tensor((2,), quantization=QuantizationParameters(zero_point=[2**62 + 3]))
+    g.graph.inputs.append(x)
+    g.finish(g.op(ADD, [x, x], [g.tensor((2,))], AddOptions()))
+    interpreter = Interpreter(model_content=content(model))
+    assert interpreter.get_input_details()[0]["quantization_parameters"]["zero_points"].tolist() == [3]
