@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jitlite.interpreter import Interpreter
 from jitlite.schemas.dtypes import packed_elements
 from jitlite.schemas.errors import ExecutionError, InvalidModelError
 from jitlite.schemas.model import new_operator_code
@@ -79,6 +80,14 @@ def test_embedding_lookup(type, result, block):
     content = model(B.EMBEDDING_LOOKUP, 5, (T.INT32, (4,)), (6, 16), block, (result, (4, 16)), type=type)
     rows = np.array([5, 0, 3, 3], np.int32)
     assert_close(run(content, [rows])[0], reference(content, [rows])[0], 1e-6)
+
+
+def test_there_may_be_no_rows_to_look_up():
+    interpreter = Interpreter(model_content=model(B.EMBEDDING_LOOKUP, 5, (T.INT32, (4,)), (6, 16), 4, (T.FLOAT32, (4, 16))))
+    interpreter.resize_tensor_input(0, [0])
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    assert interpreter.get_tensor(interpreter.get_output_details()[0]["index"]).shape == (0, 16)
 
 
 def test_rows_out_of_range_fail_at_run_time():

@@ -32,7 +32,8 @@ class BlockRows:
     def of(self, data: Array, chosen: slice | Array) -> Array:
         """The chosen rows of the matrix whose bytes are `data`."""
         patterns = data.reshape(len(self.scales), -1).view(np.uint8)[chosen]
-        blocks = self._patterns[patterns].reshape(len(patterns), self.scales.shape[1], -1)
+        count = self.scales.shape[1]
+        blocks = self._patterns[patterns].reshape(len(patterns), count, self.depth // max(count, 1))
         products: Array = blocks * self.scales[chosen][:, :, None]
         return products.reshape(len(patterns), self.depth)
 
