@@ -116,13 +116,19 @@ def activation_bounds(activation: ActivationFunctionType) -> tuple[float, float]
     return bounds.get(activation, (-infinity, infinity))
 
 
+FARTHEST = 2.0**40
+"""Beyond every number of the quantized types: what a ratio to a tiny scale is cut at."""
+
+
 def quantized_activation_range(activation: ActivationFunctionType, scale: float, zero_point: int, dtype: TensorType) -> tuple[int, int]:
     """The clamp of a fused activation in the output's quantized domain, rounded as the reference does (float32 division, halves away)."""
     low, high = INTEGER_RANGE[dtype]
     real_low, real_high = activation_bounds(activation)
 
     def at(real: float) -> int:
-        ratio = float(np.float32(real) / np.float32(scale))
+        with np.errstate(over="ignore"):
+            ratio = float(np.float32(real) / np.float32(scale))
+        ratio = min(max(ratio, -FARTHEST), FARTHEST)
         return zero_point + int(ratio + (0.5 if ratio >= 0 else -0.5))
 
     if real_low > -float("inf"):

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jitlite.schemas.affine import quantize_multiplier, quantize_multipliers
+from jitlite.schemas.affine import quantize_multiplier, quantize_multipliers, quantized_activation_range
 from jitlite.schemas.errors import InvalidModelError
+from jitlite.schemas.tables import ActivationFunctionType, TensorType
 
 EDGES = [0.0, 1.0, 0.5, 1 - 2**-40, 2**-31, 2**-32, 2**-33, 2.0**30, 2.0**31, 2.0**30 - 1, -0.3, -(1 - 2**-40), 1e300, 1e-300]
 
@@ -25,3 +26,7 @@ def test_multipliers_must_be_finite(real):
         quantize_multiplier(real)
     with pytest.raises(InvalidModelError, match="finite ratios of scales are required"):
         quantize_multipliers(np.array([1.0, real]))
+
+
+def test_a_clamp_at_a_scale_too_small_to_divide_by():
+    assert quantized_activation_range(ActivationFunctionType.RELU6, 1e-45, -9, TensorType.INT8) == (-9, 127)
