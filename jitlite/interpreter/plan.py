@@ -367,6 +367,8 @@ class Planner(Record, frozen=False):
                             stage.fold(index, replace(info, value=value))
                     return None
                 found = Resolved(node, call, steps)
+            elif call.spec.is_sized_by_run:
+                found = Resolved(node, call, self.bind(call))
             if call.spec.is_bound and any(info.is_variable for info in call.outputs):
                 raise UnsupportedError(f"{call.where}: variables with at most {FOLD_LIMIT_BYTES} bytes of initial values are supported")
         return found

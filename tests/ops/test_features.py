@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter as LiteRT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jitlite.interpreter import Interpreter
 from jitlite.interpreter.binding import features
 from jitlite.schemas.errors import ExecutionError, InvalidModelError
 from jitlite.schemas.ops.features import LSH_PROJECTION, SKIP_GRAM
+from jitlite.schemas.ops.reshape import SHAPE
 from jitlite.schemas.ops.spec import Call, infer
-from jitlite.schemas.tables import LSHProjectionOptions, LSHProjectionType, SkipGramOptions, TensorType
+from jitlite.schemas.tables import LSHProjectionOptions, LSHProjectionType, ShapeOptions, SkipGramOptions, TensorType
 from jitlite.schemas.write import write_model
+from tests.interpreter.models import GraphBuilder, content, new_model
 from tests.ops.oracle import build, check, operand, result, run
 
 T = TensorType
@@ -101,3 +105,18 @@ def test_groups_without_end_are_refused(name, size, monkeypatch):
     model = write_model(build(SKIP_GRAM, options, [operand(T.STRING, (1,))], [result(T.STRING, shape=(0,))]))
     with pytest.raises(ExecutionError, match="groups of words"):
         run(model, [np.array([b"w " * 100], np.object_)])
+
+
+def test_operators_behind_groups_of_words_know_how_many_there_are():
+    model = new_model()
+    g = GraphBuilder(model)
+    sentence = g.input((1,), T.STRING)
+    groups = g.op(SKIP_GRAM, [sentence], [g.tensor((1,), T.STRING)], SkipGramOptions(ngram_size=2))
+    g.finish(g.op(SHAPE, [groups], [g.tensor((1,), T.INT32)], ShapeOptions(out_type=T.INT32)))
+    interpreters = [made(model_content=content(model)) for made in (Interpreter, LiteRT)]
+    for text, count in ((b"a b c d", 3), (b"a b", 1), (b"a", 0)):
+        for interpreter in interpreters:
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(sentence, np.array([text]))
+            interpreter.invoke()
+            assert interpreter.get_tensor(g.graph.outputs[0]).tolist() == [count]

@@ -44,4 +44,6 @@ LSH_PROJECTION = define(
     )
 )
 
-SKIP_GRAM = define(OpSpec("SKIP_GRAM", BuiltinOperator.SKIP_GRAM, inputs=("input",), infer=_grams, options=SkipGramOptions))
+SKIP_GRAM = define(
+    OpSpec("SKIP_GRAM", BuiltinOperator.SKIP_GRAM, inputs=("input",), infer=_grams, options=SkipGramOptions, is_sized_by_run=True)
+)

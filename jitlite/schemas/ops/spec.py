@@ -154,6 +154,7 @@ class OpSpec(Record):
     understood. `value` gives the output where it follows from shapes and types alone (SHAPE, RANK). An operator may lack its options
     where their table has no fields or `options_optional` says so. One that is not `is_bound` has no binding: the interpreter's
     planner itself makes its steps. One that `sets_type` gives its output the inferred type, whatever the file says.
+    The outputs of one that `is_sized_by_run` have the inferred shapes only until it has run.
     """
 
     name: str
@@ -169,6 +170,7 @@ class OpSpec(Record):
     value: Callable[[Call], NDArray[Any]] | None = None
     is_bound: bool = True
     sets_type: bool = False
+    is_sized_by_run: bool = False
 
     def operand_name(self, index: int) -> str:
         names = self.inputs
