@@ -201,3 +201,13 @@ U = operand(T.FLOAT32, (2, 1))
 def test_illegal_calls(spec, options, inputs, message):
     with pytest.raises(InvalidModelError, match=message):
         infer(Call(spec, options, tuple(item.info(index) for index, item in enumerate(inputs))))
+
+
+def test_updates_of_one_place_come_in_the_order_of_their_elements():
+    """Windows are not the last dimensions of the updates: an element of a later window can come before one of an earlier window."""
+    inputs = [operand(T.INT32, (1, 2, 1, 1)), operand(T.INT32, (2, 1)), operand(T.INT32, (1, 2, 2, 1, 1))]
+    content = scatter_model(scatter_options((0, 1, 3, 4), (), (1,), 1), inputs, "")
+    feeds = [np.zeros((1, 2, 1, 1), np.int32), np.array([[0], [1]], np.int32), np.arange(1, 5, dtype=np.int32).reshape(1, 2, 2, 1, 1)]
+    found = run(content, feeds)[0]
+    np.testing.assert_array_equal(found, reference(content, feeds)[0])
+    assert found.reshape(-1).tolist() == [1, 3]

@@ -130,19 +130,30 @@ def scatters(where: Updates, function: str) -> Callable[[Sequence[Array]], Array
     def scatter(operands: Sequence[Array]) -> Array:
         x, indices, values = operands
         y = x.copy()
-        flat = y.reshape(-1)
-        windows = np.moveaxis(values, where.window_dims, range(-len(where.window_dims), 0)) if where.window_dims else values
-        window = windows.shape[windows.ndim - len(where.window_dims) :]
-        rows = windows.reshape(prod(where.starts.shape), prod(window))
-        if y.size == 0 or rows.size == 0:
+        flat, count, last = y.reshape(-1), prod(where.starts.shape), range(-len(where.window_dims), 0)
+        window = tuple(values.shape[dim] for dim in where.window_dims)
+        if y.size == 0 or values.size == 0:
             return y
+        rows = np.moveaxis(values, where.window_dims, last).reshape(count, prod(window))
+        orders = np.moveaxis(np.arange(values.size).reshape(values.shape), where.window_dims, last).reshape(rows.shape)
+        latest = np.full(y.size, -1) if function == "" else None
         starts = _vectors(indices, where.starts, x.ndim)
         for part in _chunks(len(rows), rows.shape[1]):
-            places, is_inside = _places(starts[part], _spread(window, where.inserted, x.ndim), x.shape)
-            _combine(flat, places[is_inside], rows[part].reshape(-1)[is_inside], function)
+            places, chosen = _places(starts[part], _spread(window, where.inserted, x.ndim), x.shape)
+            if latest is not None:
+                chosen = _written_last(latest, places, orders[part].reshape(-1), chosen)
+            _combine(flat, places[chosen], rows[part].reshape(-1)[chosen], function)
         return y
 
     return scatter
+
+
+def _written_last(latest: Array, places: Array, orders: Array, is_inside: Array) -> Array:
+    """Which of the updates inside replace all that came before; `latest` holds the number of each place's newest one."""
+    np.maximum.at(latest, places[is_inside], orders[is_inside])
+    chosen = is_inside.copy()
+    chosen[is_inside] = latest[places[is_inside]] == orders[is_inside]
+    return chosen
 
 
 def _chunks(rows: int, columns: int) -> Iterator[slice]:
