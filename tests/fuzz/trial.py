@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from random import Random
 from typing import Any
 
@@ -87,6 +88,8 @@ def _set_inputs(interpreter: Interpreter, rng: Random) -> None:
 
 def _random_value(detail: Mapping[str, Any], rng: Random) -> NDArray[Any]:
     dtype, shape = np.dtype(detail["dtype"]), tuple(map(int, detail["shape"]))
+    if prod(shape) * dtype.itemsize > ARENA_BYTES:
+        return np.broadcast_to(np.zeros((), dtype), shape)
     return random_input(dtype, shape, rng) if dtype.itemsize else random_strings(shape, rng)
 
 

@@ -55,6 +55,7 @@ def test_projection_of_strings():
         ([operand(T.FLOAT32, (3, 33)), operand(T.INT32, (4,))], DENSE, "at most 32 bits"),
         ([operand(T.FLOAT32, (3, 3)), operand(T.INT32, ())], DENSE, "rank 1"),
         ([operand(T.FLOAT32, (3, 3)), operand(T.INT32, (0, 2))], DENSE, "at least one row"),
+        ([operand(T.FLOAT32, (3, 3)), operand(T.INT2, (4, 2))], DENSE, "whole bytes is required, found INT2"),
         ([operand(T.FLOAT32, (3, 3)), operand(T.INT32, (4,)), operand(T.FLOAT32, (3,))], DENSE, r"shape \(4,\)"),
         ([operand(T.INT32, (3, 3)), operand(T.INT32, (4,))], DENSE, "type FLOAT32"),
         ([operand(T.FLOAT32, (3, 3)), operand(T.INT32, (4,))], LSHProjectionType.UNKNOWN, "SPARSE or DENSE"),

@@ -2,6 +2,7 @@
 
 from math import prod
 
+from jitlite.schemas.dtypes import is_packed
 from jitlite.schemas.ops.operands import bounded, require_rank, require_shape, require_type
 from jitlite.schemas.ops.spec import Call, OpSpec, Shape, define
 from jitlite.schemas.tables import BuiltinOperator, LSHProjectionOptions, LSHProjectionType, SkipGramOptions, TensorType
@@ -16,6 +17,7 @@ def _projected(call: Call) -> list[tuple[Shape, TensorType]]:
     seeds, x = call.input(0), call.input(1)
     call.require(seeds.shape[1] <= _MOST_BITS, f"at most {_MOST_BITS} bits a hash are required, found shape {seeds.shape}")
     require_rank(call, 1, 1, max(1, x.rank))
+    call.require(not is_packed(x.type), f"an input whose elements are whole bytes is required, found {x.type.name}")
     call.require(x.shape[0] >= 1, f"an input with at least one row is required, found shape {x.shape}")
     if call.optional_input(2) is not None:
         require_type(call, 2, (_T.FLOAT32,))
