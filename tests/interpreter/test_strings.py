@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter as LiteRT
-from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import CustomOperator, Interpreter
 from jitlite.schemas.errors import ExecutionError, InvalidModelError, UnsupportedError
@@ -32,6 +30,7 @@ from jitlite.schemas.tables import (
     WhileOptions,
 )
 from tests.interpreter.models import GraphBuilder, content, new_model
+from tests.interpreter.pairs import agree, allocated, step
 
 T = TensorType
 
@@ -47,28 +46,6 @@ class Graph(GraphBuilder):
 
     def equal(self, x, y, *shape):
         return self.op(EQUAL, [x, y], [self.tensor(shape, T.BOOL)], EqualOptions())
-
-
-def allocated(model, resolver=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, **options):
-    both = [LiteRT(model_content=model, experimental_op_resolver_type=resolver), Interpreter(model_content=model, **options)]
-    for interpreter in both:
-        interpreter.allocate_tensors()
-    return both
-
-
-def step(interpreter, *feeds):
-    for detail, value in zip(interpreter.get_input_details(), feeds, strict=True):
-        interpreter.set_tensor(detail["index"], value)
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
-
-
-def agree(both, *feeds):
-    expected, found = (step(interpreter, *feeds) for interpreter in both)
-    for one, other in zip(expected, found, strict=True):
-        assert (other.dtype, other.shape) == (one.dtype, one.shape)
-        assert other.tolist() == one.tolist()
-    return found
 
 
 def column():

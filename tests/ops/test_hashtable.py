@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter as LiteRT
-from ai_edge_litert.interpreter import OpResolverType
 
 from jitlite.interpreter import Interpreter
 from jitlite.interpreter.registry import load_bindings
@@ -33,6 +31,7 @@ from jitlite.schemas.tables import (
 )
 from jitlite.schemas.write import write_model
 from tests.interpreter.models import GraphBuilder, content, new_model
+from tests.interpreter.pairs import agree, allocated, step
 from tests.ops.oracle import build, check, constant, operand, result
 
 T = TensorType
@@ -75,31 +74,6 @@ def other(type):
     return T.STRING if type is T.INT64 else T.INT64
 
 
-def pair(model):
-    both = [
-        LiteRT(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES),
-        Interpreter(model_content=model),
-    ]
-    for interpreter in both:
-        interpreter.allocate_tensors()
-    return both
-
-
-def step(interpreter, *feeds):
-    for detail, value in zip(interpreter.get_input_details(), feeds, strict=True):
-        interpreter.set_tensor(detail["index"], value)
-    interpreter.invoke()
-    return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
-
-
-def agree(both, *feeds):
-    expected, found = (step(interpreter, *feeds) for interpreter in both)
-    for one, other in zip(expected, found, strict=True):
-        assert (other.dtype, other.shape) == (one.dtype, one.shape)
-        assert other.tolist() == one.tolist()
-    return found
-
-
 NUMBERS, NAMES = [5, -1, 2**40, 5, 0], ["five", "", "big €", "five again", "zero"]
 SAMPLES = {
     T.INT64: (NUMBERS, NAMES, "none", np.array([[5, 6], [2**40, -1]])),
@@ -126,7 +100,7 @@ def test_a_table_filled_once(keys, is_once):
         inner.fill(own, known, values, keys)
         inner.fill(own, known[:1], values[1:2], keys)
     inner.finish()
-    both = pair(content(model))
+    both = allocated(content(model))
     first = agree(both, asked)
     agree(both, asked[::-1].copy())
     assert first[1].tolist() == [len(set(known))]
@@ -145,7 +119,7 @@ def test_tables_are_shared_and_kept_apart_by_number():
     inner.fill(inner.table(1), [1, 2], ["a", "b"])
     inner.fill(inner.table(-2), [2, 3, 4], ["c", "d", "e"])
     inner.finish()
-    agree(pair(content(model)), np.array([1, 2, 3]))
+    agree(allocated(content(model)), np.array([1, 2, 3]))
 
 
 def test_signatures_share_tables():
@@ -168,7 +142,7 @@ def test_signatures_share_tables():
             )
         )
     results = []
-    for interpreter in pair(content(model)):
+    for interpreter in allocated(content(model)):
         found = [interpreter.get_signature_runner(key)(x=np.array([1, 2])) for key in ("fill", "read")]
         results.append([{name: value.tolist() for name, value in item.items()} for item in found])
     assert results[0] == results[1]
@@ -222,7 +196,7 @@ def failing(fill=True, keys=T.INT64, number=7):
     ],
 )
 def test_what_fails_while_running(model, message):
-    for interpreter, error in zip(pair(model), (RuntimeError, ExecutionError)):
+    for interpreter, error in zip(allocated(model), (RuntimeError, ExecutionError)):
         with pytest.raises(error, match=message if error is ExecutionError else None):
             step(interpreter, np.array([1]))
 
