@@ -42,7 +42,7 @@ class _Converted:
         return self._runner(**taken)
 
 
-class JitliteBackendRep(BackendRep):  # type: ignore[misc]
+class JitliteBackendRep(BackendRep):  # type: ignore[misc]  # onnx is untyped
     """A model to be run with inputs of any shapes and values."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -121,7 +121,7 @@ def _as_declared(value: Array, info: onnx.ValueInfoProto) -> Array:
     return value.view(dtype) if "float" in dtype.name else value.astype(dtype)
 
 
-class JitliteBackend(Backend):  # type: ignore[misc]
+class JitliteBackend(Backend):  # type: ignore[misc]  # onnx is untyped
     """The backend's three entry points, as `onnx.backend.base` defines them."""
 
     @classmethod

@@ -185,7 +185,7 @@ class Delegation(Record, frozen=False):
             limits = Limits(delegate.max_delegated_partitions, delegate.min_nodes_per_partition, gathers, joins)
             taken = {node for node in survey.operators if node not in reasons}
             left_out: list[tuple[tuple[int, ...], str]] = []
-            units = partition(units, taken, place, limits, lambda nodes, reason: left_out.append((nodes, reason)))  # noqa: B023
+            units = partition(units, taken, place, limits, lambda nodes, reason: left_out.append((nodes, reason)))  # noqa: B023 - called before the next turn
             reasons.update({node: reason for nodes, reason in left_out for node in nodes})
         return Layout(survey, units, _partitions(planner, survey, units, len(self.delegates)), found)
 

@@ -45,7 +45,7 @@ class PreparedPartition:
             info = boundary.tensor
             if info.index not in memory.addresses:
                 n_bytes = byte_size(info.type, info.shape)
-                offered = self._asked(lambda: self.kernel.host_memory(boundary, n_bytes + SLACK))  # noqa: B023
+                offered = self._asked(lambda: self.kernel.host_memory(boundary, n_bytes + SLACK))  # noqa: B023 - called at once
                 if offered is not None:
                     memory.budget.require(n_bytes)
                     memory.budget.hold(offered)
