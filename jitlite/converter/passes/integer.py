@@ -389,17 +389,6 @@ def place_among_whole_numbers(graph: Graph, node: Node) -> str | None:
     return None
 
 
-def quantized_between(graph: Graph) -> list[Node]:
-    """The operators of real numbers left with a QUANTIZE behind them and a DEQUANTIZE in front."""
-    return [
-        node
-        for node in graph.nodes
-        if node.op not in (QUANTIZE, DEQUANTIZE)
-        and any(_is(value.producer, DEQUANTIZE) for value in node.inputs if value is not None)
-        and any(_is(user, QUANTIZE) for value in node.outputs for user in value.uses)
-    ]
-
-
 INTEGER_RULES = (
     hold_signed,
     quantized_twice,
