@@ -2,9 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +10,12 @@ import click
 
 from jitlite.quantization import Recipe
 from jitlite.quantization.recipe import IO_TYPES
-from jitlite.schemas import ConversionError, JitliteError, Model, write_model
+from jitlite.schemas import ConversionError, Model, write_model
 from jitlite.schemas.model import operator_name
-from jitlite.tools.comparison import Comparison, Pairing, compare, feed_of_first, pair_models
+from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
 from jitlite.tools.console import byte_text, print_json, progress, results, table
 from jitlite.tools.difference import Difference
 from jitlite.tools.errors import ToolError
-from jitlite.tools.feeds import load_samples, random_samples
 from jitlite.tools.files import check_output, write_file
 from jitlite.tools.options import (
     ExampleCommand,
@@ -31,14 +28,8 @@ from jitlite.tools.options import (
     range_option,
     seed_option,
 )
-from jitlite.tools.ports import Array
 from jitlite.tools.quantize import calibrate_and_quantize, check_calibration
-from jitlite.tools.runners import OnnxModel, TfliteModel
-
-CHECK_SAMPLES = 8
-
-ROUNDING = 1e-6
-"""A difference this small passes whatever the output's scale: float32 rounding of intermediate values around 1."""
+from jitlite.tools.runners import OnnxModel
 
 SHAPES_IN_PYTHON = re.compile(r"ConvertOptions\(shapes=\{(.*?)\}\)")
 SHAPE_IN_PYTHON = re.compile(r"'([^']*)': \(([^)]*)\)")
@@ -61,31 +52,6 @@ class ConvertRequest:
     seed: int
     force: bool
     as_json: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The converted model against the ONNX model: on which data, and what was found."""
-
-    engine: str
-    data: str
-    found: Comparison
-
-    def failures(self, request: ConvertRequest) -> list[str]:
-        """What is beyond the limits: the tolerance for a float model, the signal-to-noise floor for a quantized one."""
-        lines = []
-        for name, difference in self.found.outputs.items():
-            if not difference.is_real:
-                if request.scheme is None and difference.max_abs > 0:
-                    lines.append(f"output '{name}': equal values are required, found {difference.agreement or 0:.2%} of them equal")
-            elif request.scheme is None and difference.relative > request.tolerance and not difference.max_abs <= ROUNDING:
-                lines.append(
-                    f"output '{name}': a difference of at most {request.tolerance:g} of the output's scale is required, "
-                    f"found {difference.relative:.2e}"
-                )
-            elif request.scheme is not None and difference.sqnr_db < request.min_sqnr:
-                lines.append(f"output '{name}': an SQNR of at least {request.min_sqnr:g} dB is required, found {difference.sqnr_db:.1f} dB")
-        return lines
 
 
 @click.command(
@@ -149,8 +115,10 @@ def convert(model: Path, **options: Any) -> None:
     reference = OnnxModel(model)
     converted = _convert(model, request)
     content = write_model(converted)
-    check = _check(reference, content, request) if request.check else None
-    failures = check.failures(request) if check is not None else []
+    data = CheckData(request.calibration, request.bounds, request.seed)
+    check = check_conversion(reference, content, data, channels_last=request.nhwc_inputs) if request.check else None
+    limits = CheckLimits(request.tolerance, request.min_sqnr, is_quantized=request.scheme is not None)
+    failures = check.failures(limits) if check is not None else []
     if not failures:
         write_file(request.output, content, request.force)
     _report(model, request, converted, len(content), check)
@@ -180,28 +148,6 @@ def _as_option(found: re.Match[str]) -> str:
         for name, dims in SHAPE_IN_PYTHON.findall(found[1])
     ]
     return " ".join(shapes)
-
-
-def _check(reference: OnnxModel, content: bytes, request: ConvertRequest) -> Check:
-    try:
-        converted = TfliteModel(content)
-        pairing = pair_models(reference, converted, channels_last=request.nhwc_inputs)
-        samples = list(_samples(converted, pairing, request))
-        with progress("checking", len(samples)) as advance:
-            found = compare(reference, converted, pairing, samples, advance=advance)
-    except JitliteError as error:
-        raise ToolError(f"the converted model cannot be checked, so it is not written (--no-check writes it): {error}") from error
-    data = "calibration" if request.calibration is not None else "random"
-    return Check(reference.engine, data, found)
-
-
-def _samples(converted: TfliteModel, pairing: Pairing, request: ConvertRequest) -> Iterable[dict[str, Array]]:
-    """Feeds of the ONNX model; calibration data have the layout of the converted model."""
-    if request.calibration is not None:
-        feeds: Iterable[dict[str, Array]] = islice(load_samples(request.calibration, converted.inputs), CHECK_SAMPLES)
-    else:
-        feeds = random_samples(converted.inputs, CHECK_SAMPLES, request.seed, request.bounds)
-    return (feed_of_first(pairing, feed) for feed in feeds)
 
 
 def _report(path: Path, request: ConvertRequest, converted: Model, size: int, check: Check | None) -> None:

@@ -151,8 +151,8 @@ def test_says_how_to_give_a_shape(tmp_path: Path) -> None:
 
 def test_rounding_of_tiny_outputs_passes(files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("convert", files.onnx, "-o", tmp_path / "out.tflite", "--tolerance", "0")
-    monkeypatch.setattr("jitlite.tools.convert.ROUNDING", 0.0)
+    monkeypatch.setattr("jitlite.tools.check.ROUNDING", 0.0)
     with pytest.raises(AssertionError, match="differs from the original"):
         succeed(*arguments)
-    monkeypatch.setattr("jitlite.tools.convert.ROUNDING", 1e-3)
+    monkeypatch.setattr("jitlite.tools.check.ROUNDING", 1e-3)
     succeed(*arguments)
