@@ -16,6 +16,7 @@ from jitlite.tools.benchmark import Measurement, measure_models
 from jitlite.tools.comparison import Comparison, pair_models, sample_ranges, sample_sizes
 from jitlite.tools.comparison import compare as compare_runs
 from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.forms import pair_layers
 from jitlite.tools.latency import RunOptions
 from jitlite.tools.ports import RunnableModel
 from jitlite.tools.probe import Setup
@@ -88,7 +89,8 @@ def compare(
         feeds: Iterable[Mapping[str, Any]] = random_samples(ours.inputs, limit, seed, None, sample_sizes(pairing), sample_ranges(pairing))
     else:
         feeds = load_samples(Path(samples), ours.inputs) if isinstance(samples, (str, os.PathLike)) else samples
-    return compare_runs(ours, theirs, pairing, islice(feeds, limit), layers=layers)
+    pairs = pair_layers(ours.layers, theirs.layers) if layers else None
+    return compare_runs(ours, theirs, pairing, islice(feeds, limit), layers=pairs)
 
 
 def _runnable(model: Model | PathLike, layers: bool, delegates: Sequence[Delegate] = ()) -> RunnableModel:

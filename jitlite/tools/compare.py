@@ -15,6 +15,7 @@ from jitlite.tools.delegates import delegate_options, open_delegate
 from jitlite.tools.difference import Difference
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.forms import pair_layers
 from jitlite.tools.operators import operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option, range_option, seed_option, threads_option
 from jitlite.tools.ports import Array, RunnableModel
@@ -81,7 +82,8 @@ def compare(first: Path, second: Path, **options: Any) -> None:
     pairing = pair_models(ours, theirs)
     samples = _samples(ours, pairing, request)
     with progress("comparing", len(samples)) as advance:
-        found = compare_models(ours, theirs, pairing, samples, layers=request.layers, advance=advance)
+        pairs = pair_layers(ours.layers, theirs.layers) if request.layers else None
+        found = compare_models(ours, theirs, pairing, samples, layers=pairs, advance=advance)
     _report(str(first), str(second), found, request)
     if request.tolerance is not None:
         _require_within(found.outputs, request.tolerance)

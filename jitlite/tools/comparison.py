@@ -1,7 +1,6 @@
 """Runs two models on the same data and measures how far their outputs, and what lies between, are apart."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +8,8 @@ import numpy as np
 from jitlite.tools.difference import Difference, DifferenceMeter
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import as_real
+from jitlite.tools.forms import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, align_layer, aligned, in_one_language
 from jitlite.tools.ports import Array, Feed, Port, RunnableModel
-
-TO_CHANNELS_LAST = (0, 2, 3, 1)
-TO_CHANNELS_FIRST = (0, 3, 1, 2)
-TURNS = {3: ((0, 2, 1),), 4: (TO_CHANNELS_FIRST, TO_CHANNELS_LAST)}
-"""The permutations of axes by rank that two models' layouts differ by."""
-
-FORM = re.compile(r"(;(nhwc|nwc|perm\d+))?(_int8|_float32)?$")
-"""What follows a tensor's name in the names of its other forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +113,6 @@ def feed_of_first(pairing: Pairing, feed: Feed) -> dict[str, Array]:
     }
 
 
-def pair_layers(first: Sequence[str], second: Sequence[str]) -> dict[str, str]:
-    """Names of the second model's tensors by the first's, for those that hold the same values.
-
-    Besides equal names these are the forms the converter and quantization give to one tensor: "name;nhwc" and "name;perm…" for another
-    order of axes, "name_int8" and "name_float32" for copies of another type. A plain name is preferred to one with a suffix.
-    """
-    plain: dict[str, str] = {}
-    for name in second:
-        base = FORM.sub("", name)
-        if base not in plain or name == base:
-            plain[base] = name
-    known = set(second)
-    taken: dict[str, str] = {}
-    for name in first:
-        twin = name if name in known else plain.get(FORM.sub("", name))
-        if twin is not None and twin not in taken:
-            taken[twin] = name
-    return {name: twin for twin, name in taken.items()}
-
-
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
     """The difference of one tensor; `name` is the reference's."""
@@ -165,40 +137,50 @@ def compare(
     pairing: Pairing,
     samples: Iterable[Feed],
     *,
-    layers: bool = False,
+    layers: Mapping[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Comparison:
-    """Runs both models on every sample, given as feeds of the first; the first is the reference."""
-    pairs = pair_layers(first.layers, second.layers) if layers else {}
+    """Runs both models on every sample, given as feeds of the first; the first is the reference.
+
+    `layers` gives tensors to compare inside, the second model's by the first's (see `pair_layers`), in the order to report them.
+    """
+    pairs = layers or {}
     meters = {pair.first.name: DifferenceMeter() for pair in pairing.outputs}
-    layer_meters: dict[str, DifferenceMeter] = {}
-    shapes: dict[str, tuple[int, ...]] = {}
+    inside = _LayerMeters(first, second, pairs)
     count = 0
     for feed in samples:
         reference = first.run_layers(feed, tuple(pairs))
         other = second.run_layers(feed_of_second(pairing, feed), tuple(pairs.values()))
         for pair in pairing.outputs:
-            ours, theirs = pair.first.to_real(reference[pair.first.name]), pair.second.to_real(other[pair.second.name])
+            ours, theirs = in_one_language(reference[pair.first.name], pair.first, other[pair.second.name], pair.second)
             meters[pair.first.name].update(ours, _aligned_output(pair, ours, theirs))
-        for name, twin in pairs.items():
-            ours = _real_layer(first, name, reference)
-            aligned = _aligned(ours, _real_layer(second, twin, other))
-            if aligned is not None:
-                shapes[name] = ours.shape
-                layer_meters.setdefault(name, DifferenceMeter()).update(ours, aligned)
+        inside.update(reference, other)
         count += 1
         advance(1)
     _require_values(meters)
-    return Comparison(
-        {name: meter.result() for name, meter in meters.items()},
-        tuple(LayerDifference(name, shapes[name], layer_meters[name].result()) for name in pairs if name in layer_meters),
-        count,
-    )
+    return Comparison({name: meter.result() for name, meter in meters.items()}, inside.results(), count)
 
 
-def _real_layer(model: RunnableModel, name: str, values: Mapping[str, Array]) -> Array:
-    port = next((port for port in model.outputs if port.name == name), None)
-    return values[name] if port is None else port.to_real(values[name])
+class _LayerMeters:
+    """Differences of the tensors inside two models."""
+
+    def __init__(self, first: RunnableModel, second: RunnableModel, pairs: Mapping[str, str]) -> None:
+        self._ports = {name: (first.layer_port(name), second.layer_port(twin)) for name, twin in pairs.items()}
+        self._pairs = pairs
+        self._meters: dict[str, DifferenceMeter] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
+
+    def update(self, reference: Mapping[str, Array], other: Mapping[str, Array]) -> None:
+        for name, twin in self._pairs.items():
+            port, other_port = self._ports[name]
+            ours, theirs = in_one_language(reference[name], port, other[twin], other_port)
+            fitting = align_layer(name, ours, twin, theirs)
+            if fitting is not None:
+                self._shapes[name] = ours.shape
+                self._meters.setdefault(name, DifferenceMeter()).update(ours, fitting)
+
+    def results(self) -> tuple[LayerDifference, ...]:
+        return tuple(LayerDifference(name, self._shapes[name], self._meters[name].result()) for name in self._pairs if name in self._meters)
 
 
 def _require_values(meters: Mapping[str, DifferenceMeter]) -> None:
@@ -209,30 +191,8 @@ def _require_values(meters: Mapping[str, DifferenceMeter]) -> None:
 
 
 def _aligned_output(pair: PortPair, reference: Array, other: Array) -> Array:
-    found = _aligned(reference, other)
+    found = aligned(reference, other)
     if found is None:
         shapes = f"{list(reference.shape)} and {list(other.shape)}"
         raise ToolError(f"output '{pair.first.name}': arrays of one shape are required, found {shapes}")
     return found
-
-
-def _aligned(reference: Array, other: Array) -> Array | None:
-    """`other` with the axes of `reference`; of two layouts that are possible, the one that is closer. None where shapes do not fit."""
-    candidates = [other] if other.shape == reference.shape else []
-    if other.ndim == reference.ndim:
-        turned = (other.transpose(axes) for axes in TURNS.get(other.ndim, ()))
-        candidates += [array for array in turned if array.shape == reference.shape]
-    if not candidates and other.size == reference.size and _without_ones(other) == _without_ones(reference):
-        candidates = [other.reshape(reference.shape)]
-    if len(candidates) < 2:
-        return candidates[0] if candidates else None
-    return min(candidates, key=lambda array: _distance(reference, array))
-
-
-def _distance(a: Array, b: Array) -> float:
-    with np.errstate(all="ignore"):
-        return float(np.nan_to_num(np.abs(a.astype(np.float64) - b.astype(np.float64))).max(initial=0.0))
-
-
-def _without_ones(array: Array) -> list[int]:
-    return [dim for dim in array.shape if dim != 1]

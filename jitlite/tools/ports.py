@@ -63,7 +63,7 @@ class RunnableModel(Protocol):
     """A model that runs: `run` takes an array for each input by name and gives the outputs by name.
 
     Quantized inputs take real (floating point) values too. `layers` names the results of its operators in the order they run; `run_layers`
-    gives the real values of some of them as well.
+    gives the values of some of them as well, which `layer_port` describes.
     """
 
     label: str
@@ -72,6 +72,8 @@ class RunnableModel(Protocol):
 
     @property
     def layers(self) -> tuple[str, ...]: ...
+
+    def layer_port(self, name: str) -> Port: ...
 
     def run(self, feed: Feed) -> dict[str, Array]: ...
 

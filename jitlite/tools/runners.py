@@ -116,12 +116,22 @@ class TfliteModel:
     def layers(self) -> tuple[str, ...]:
         return tuple(self._layer_ports)
 
+    def layer_port(self, name: str) -> Port:
+        return self._layer_ports[name][1]
+
+    def layer_bytes(self) -> dict[str, int]:
+        """The sizes of operators' results at the input shapes of the last run."""
+        details = self.interpreter.get_tensor_details()
+        return {
+            name: int(np.prod(details[index]["shape"], dtype=np.int64)) * port.dtype.itemsize
+            for name, (index, port) in self._layer_ports.items()
+        }
+
     def run_layers(self, feed: Feed, names: tuple[str, ...]) -> dict[str, Array]:
-        """Outputs by name; and real values of operators' results, which only a model with `preserve_all` keeps."""
+        """Outputs and operators' results by name; the latter only a model with `preserve_all` keeps."""
         found = self.run(feed)
         for name in names:
-            index, port = self._layer_ports[name]
-            found[name] = port.to_real(self.interpreter.get_tensor(index))
+            found[name] = self.interpreter.get_tensor(self._layer_ports[name][0])
         return found
 
 
@@ -179,6 +189,10 @@ class OnnxModel:
     @property
     def layers(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for node in self.proto.graph.node if node.op_type != "Constant" for name in node.output if name))
+
+    def layer_port(self, name: str) -> Port:
+        """A port without a shape, which only running tells."""
+        return next((port for port in self.outputs if port.name == name), Port(name, (name,), (), (), np.dtype(np.float32)))
 
     def run(self, feed: Feed) -> dict[str, Array]:
         return self.run_layers(feed, ())

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from jitlite.tools.comparison import pair_layers
+from jitlite.tools.forms import pair_layers
 from tests.tools.network import Files, fail, images, network, parsed, succeed
 
 
