@@ -14,6 +14,9 @@ Array = NDArray[Any]
 
 BOUNDS = {"int4": (-8, 7), "uint4": (0, 15), "int8": (-128, 127), "uint8": (0, 255), "int16": (-(2**15), 2**15 - 1)}
 
+CLOSE = 1e-3
+"""How far a number may lie from the grid, in steps, and count as one of its numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -75,18 +78,32 @@ class Grid:
         return replace(self, scales=tuple(self.scales[at] for at in positions), zero_points=tuple(self.zero_points[at] for at in positions))
 
     def scaled(self, factors: Array, axis: int) -> "Grid | None":
-        """The grid of the numbers multiplied by one positive factor each along an axis; None where that takes more scales."""
-        if not np.all(factors > 0) or (not self.is_per_tensor and self.axis != axis):
+        """The grid of the numbers multiplied by one factor each along an axis; None where that takes more scales.
+
+        Numbers under a factor below zero are those on the other side of the zero point, of which a signed type lacks one.
+        """
+        if not np.all(np.isfinite(factors)) or (not self.is_per_tensor and self.axis != axis):
             return None
-        count = len(factors)
-        scales = np.broadcast_to(np.array(self.scales, np.float32), count) * factors.astype(np.float32)
-        zero_points = np.broadcast_to(np.array(self.zero_points), count)
+        count, (low, high) = len(factors), self.bounds
+        sizes = np.where(factors == 0, 1, np.abs(factors)).astype(np.float32)
+        scales = np.broadcast_to(np.array(self.scales, np.float32), count) * sizes
+        if not np.all((scales > 0) & np.isfinite(scales)):
+            return None
+        kept = np.broadcast_to(np.array(self.zero_points), count)
+        zero_points = np.where(factors < 0, (0 if low < 0 else high) - kept, kept)
         return replace(self, scales=tuple(scales.tolist()), zero_points=tuple(zero_points.tolist()), axis=axis)
 
     def quantized(self, reals: Array) -> Array:
-        """The numbers nearest to these real ones."""
-        scales, zero_points = self._along(reals, np.array(self.scales, np.float64)), self._along(reals, np.array(self.zero_points))
-        return np.asarray(np.clip(np.round(reals / scales) + zero_points, *self.bounds), self.dtype)
+        """The numbers nearest to these real ones, as QuantizeLinear finds them in float32."""
+        zero_points = self._along(reals, np.array(self.zero_points))
+        steps = np.round(np.asarray(reals, np.float32) / self._along(reals, np.array(self.scales, np.float32)))
+        return np.asarray(np.clip(steps.astype(np.float64) + zero_points, *self.bounds), self.dtype)
+
+    def contains(self, reals: Array) -> bool:
+        """True when each of these real numbers is one of the grid's."""
+        scales, zero_points = self._along(reals, np.array(self.scales)), self._along(reals, np.array(self.zero_points))
+        back = (self.quantized(reals).astype(np.float64) - zero_points) * scales
+        return bool(np.all(np.abs(back - reals) <= CLOSE * scales))
 
     def _along(self, reals: Array, entries: Array) -> Array:
         shape = [1] * reals.ndim

@@ -71,6 +71,20 @@ WRITING = [
     case(
         "ScatterElements", np.full(4, -np.inf, np.float32), ints(2), np.array([1], np.float32), opset=18, reduction="max", name="infinite"
     ),
+    *(
+        case(
+            "ScatterElements",
+            np.array([sign, sign, sign, -sign, 1], np.float32),
+            ints(0, 1, 1, 3),
+            np.array([sign, sign, 2, sign], np.float32),
+            constant=constant,
+            opset=18,
+            reduction=reduction,
+            name=f"all {sign}",
+        )
+        for reduction, sign in (("max", -np.inf), ("min", np.inf))
+        for constant in ((), (2,))
+    ),
     case("Scatter", CUBE, DISTINCT, floats(2, 2, 4, seed=1), opset=10, axis=1),
     case("ScatterND", floats(2, 3, 4), ROWS, floats(3, 4, seed=1)),
     case("ScatterND", floats(2, 3, 4), ROWS, floats(3, 4, seed=1), constant=(1,), name="constant"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnxruntime.quantization import QuantFormat, QuantType
 
@@ -153,6 +154,20 @@ def test_network(form: QuantFormat, options: dict[str, Any], tmp_path: Path) -> 
     assert np.mean(same) >= 0.99
 
 
+@pytest.mark.parametrize("level", ["ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL"])
+def test_network_as_onnxruntime_optimizes_it(level: str, tmp_path: Path) -> None:
+    """Operators of com.microsoft, from the second level on with channels last."""
+    model = quantized(network(), feeds(network(), 16), tmp_path, QuantFormat.QDQ, activation_type=QuantType.QUInt8)
+    settings = onnxruntime.SessionOptions()
+    settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    settings.log_severity_level = 3
+    settings.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(model.SerializeToString(), settings, providers=["CPUExecutionProvider"])
+    better = onnx.load(settings.optimized_model_filepath)
+    assert ("NhwcMaxPool" in {each.op_type for each in better.graph.node}) == (level == "ORT_ENABLE_ALL")
+    check_steps(better, feeds(network(), 2, seed=1))
+
+
 @pytest.mark.parametrize("name", ["conv", "matmul", "add", "global average pool"])
 def test_inputs_and_outputs_of_whole_numbers(name: str, tmp_path: Path) -> None:
     """A model without the outer QUANTIZE and DEQUANTIZE takes and gives uint8 itself."""
@@ -191,17 +206,74 @@ def test_training_with_quantization_in_mind() -> None:
     assert check_steps(model, feeds(model, 3)) == Counter(QUANTIZE=1, TRANSPOSE=2, CONV_2D=1, DEQUANTIZE=1)
 
 
+def between(*nodes: onnx.NodeProto, grid: str = "uint8", shape: Sequence[int] = (2, 3, 40), **constants: Array) -> onnx.ModelProto:
+    """Operators from "d" to "n" behind DequantizeLinear and in front of QuantizeLinear, over all numbers from -4 to 4."""
+    kind = np.dtype(grid)
+    middle, low = (np.iinfo(kind).max + np.iinfo(kind).min + 1) // 2, np.iinfo(kind).min
+    stored = {"s": np.array(4 / (middle - low), np.float32), "z": np.array(middle + 3, kind), "t": np.array(0.013, np.float32)}
+    pair = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["d"])]
+    last = [node("QuantizeLinear", ["n", "t", "z"], ["p"]), node("DequantizeLinear", ["p", "t", "z"], ["y"])]
+    return chain(*pair, *nodes, *last, shape=shape, opset=21, **stored, **constants)
+
+
+ONE, TWO, HALF = (np.array(number, np.float32) for number in (1, 2, 0.5))
+FUNCTIONS: dict[str, list[onnx.NodeProto]] = {
+    **{
+        kind: [node(kind, ["d"], ["n"])]
+        for kind in ("HardSigmoid", "Softplus", "Erf", "Mish", "Selu", "Celu", "Elu", "Softsign", "ThresholdedRelu", "Gelu", "HardSwish")
+    },
+    **{
+        kind: [node(kind, ["d"], ["n"])] for kind in ("Sin", "Cos", "Tan", "Sinh", "Atan", "Exp", "Log", "Sqrt", "Reciprocal", "Abs", "Neg")
+    },
+    **{kind: [node(kind, ["d"], ["n"])] for kind in ("Floor", "Ceil", "Round", "Sign", "Sigmoid", "Tanh", "Relu", "LeakyRelu")},
+    "Pow": [node("Pow", ["d", "two"], ["n"])],
+    "power of a base": [node("Pow", ["two", "d"], ["n"])],
+    "product with its sigmoid": [node("Sigmoid", ["d"], ["g"]), node("Mul", ["d", "g"], ["n"])],
+    "gelu written out": [
+        node("Mul", ["d", "half"], ["h"]),
+        node("Erf", ["d"], ["e"]),
+        node("Add", ["e", "one"], ["f"]),
+        node("Mul", ["h", "f"], ["n"]),
+    ],
+    "choice": [node("Greater", ["d", "half"], ["g"]), node("Neg", ["d"], ["m"]), node("Where", ["g", "d", "m"], ["n"])],
+    "clamped": [node("Clip", ["d", "half", "two"], ["n"])],
+    "clamped sum": [node("Add", ["d", "one"], ["a"]), node("Relu", ["a"], ["r"]), node("Div", ["r", "two"], ["n"])],
+}
+
+
+@pytest.mark.parametrize("grid", ["uint8", "int8"])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_single_numbers_have_integer_forms(name: str, grid: str) -> None:
+    """Whatever has no kernel for bytes, or none close enough, is read from a table: of numbers whose function is none, too."""
+    model = between(*FUNCTIONS[name], grid=grid, one=ONE, two=TWO, half=HALF)
+    feed = {"x": np.linspace(-4.1, 4.1, 240, dtype=np.float32).reshape(2, 3, 40)}
+    check_steps(model, [feed])
+
+
+def test_bounds_of_the_grid_are_no_operators() -> None:
+    stored = {
+        "s": np.array(0.02, np.float32),
+        "z": np.array(-128, np.int8),
+        "low": np.array(0, np.float32),
+        "high": np.array(5.2, np.float32),
+    }
+    quantize = node("QuantizeLinear", ["c", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["y"])
+    for bounds in (node("Relu", ["x"], ["c"]), node("Clip", ["x", "low", "high"], ["c"])):
+        model = chain(bounds, *quantize, **stored)
+        assert check_steps(model, feeds(model, 1)) == Counter(QUANTIZE=1, DEQUANTIZE=1)
+
+
 def test_operators_without_integer_form_stay_between_quantizations() -> None:
-    grid = {"s": np.array(0.02, np.float32), "z": np.array(3, np.uint8)}
+    grid = {"s": np.array(0.02, np.float32), "z": np.array(3, np.uint8), "axis": np.array(1, np.int64)}
     nodes = [
         node("QuantizeLinear", ["x", "s", "z"], ["q"]),
         node("DequantizeLinear", ["q", "s", "z"], ["d"]),
-        node("Sin", ["d"], ["n"]),
+        node("CumSum", ["d", "axis"], ["n"]),
         node("QuantizeLinear", ["n", "s", "z"], ["nq"]),
         node("DequantizeLinear", ["nq", "s", "z"], ["y"]),
     ]
     model = chain(*nodes, **grid)
     made = converted(model)
-    assert float_operators(made) == ["SIN"]
+    assert float_operators(made) == ["CUMSUM"]
     feed = feeds(model, 1)[0]
     np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], atol=0.0201)

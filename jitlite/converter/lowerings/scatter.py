@@ -10,7 +10,7 @@ from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.indexing import flat_places, positions_along
 from jitlite.converter.lowerings.registry import lowers
-from jitlite.schemas.ops.comparison import GREATER_EQUAL, LESS, LOGICAL_AND, SELECT_V2
+from jitlite.schemas.ops.comparison import GREATER, GREATER_EQUAL, LESS, LOGICAL_AND, NOT_EQUAL, SELECT_V2
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.elementwise import ADD, FLOOR_MOD, MAXIMUM, MINIMUM, MUL, SUB
 from jitlite.schemas.ops.gather import GATHER
@@ -18,7 +18,7 @@ from jitlite.schemas.ops.scatter import SCATTER_ND, UNSORTED_SEGMENT_MAX, UNSORT
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.tables import ConcatenationOptions, GatherOptions
 
-INT32 = np.dtype(np.int32)
+INT32, FLOAT32 = np.dtype(np.int32), np.dtype(np.float32)
 
 SEGMENTS: dict[str, tuple[OpSpec, OpSpec]] = {
     "mul": (UNSORTED_SEGMENT_PROD, MUL),
@@ -82,7 +82,7 @@ def _scattered(ctx: Context, x: Value, places: Value, updates: Value, reduction:
         of_segments, combined = SEGMENTS[reduction]
         y = ctx.op(combined, x, ctx.op(of_segments, updates, places, ctx.indices(x.dims[0])))
         is_exact = reduction == "mul" or (x.dtype is not None and x.dtype.kind != "f")
-        return y if is_exact else ctx.op(SELECT_V2, _is_written(ctx, x, places), y, x)
+        return y if is_exact else ctx.op(SELECT_V2, _is_passed(ctx, x, places, updates, reduction), y, x)
     columns = ctx.reshape(places, (places.size, 1))
     summed = ctx.op(SCATTER_ND, columns, updates, ctx.indices(x.dims))
     return ctx.op(ADD, x, summed) if reduction == "add" else ctx.op(SELECT_V2, _is_written(ctx, x, places), summed, x)
@@ -92,6 +92,16 @@ def _is_written(ctx: Context, x: Value, places: Value) -> Value:
     """Which rows there are updates for."""
     columns = ctx.reshape(places, (places.size, 1))
     return ctx.op(SCATTER_ND, columns, ctx.constant(np.ones((places.size, 1), np.bool_)), ctx.indices((x.dims[0], 1)))
+
+
+def _is_passed(ctx: Context, x: Value, places: Value, updates: Value, reduction: str) -> Value:
+    """Which elements have an update other than the least infinity, which a segment of nothing else loses: its least number is finite."""
+    least = -np.inf if reduction == "max" else np.inf
+    if updates.data is not None and not np.any(updates.data == least):
+        return _is_written(ctx, x, places)
+    passing = cast_to(ctx, ctx.binary(NOT_EQUAL, updates, least), FLOAT32)
+    count = ctx.op(SCATTER_ND, ctx.reshape(places, (places.size, 1)), passing, ctx.indices(x.dims))
+    return ctx.binary(GREATER, count, 0.0)
 
 
 def _placed(ctx: Context, x: Value, places: Array, updates: Value) -> Value:

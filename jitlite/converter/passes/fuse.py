@@ -96,6 +96,25 @@ def _absorb(graph: Graph, node: Node, producer: Node) -> None:
     graph.remove(node)
 
 
+@rule("merge scales", MUL.name)
+def merge_scales(graph: Graph, node: Node) -> str | None:
+    """Two factors of a product over quantized weights become one, which need not be negative where each is."""
+    found = [index for index in (0, 1) if node.input(index).is_constant]
+    inner = sole_producer(graph, node.input(1 - found[0])) if len(found) == 1 else None
+    if inner is None or inner.kind != MUL.name or _fused(inner) != NONE:
+        return "a constant factor of a product without activation, which nothing else reads, is required"
+    weighted = _weighted_operand(graph, inner)
+    if isinstance(weighted, str):
+        return weighted
+    producer, constant, factors = weighted
+    outer = _per_channel(node.input(found[0]), len(factors))
+    if outer is None or producer.input(WEIGHTED[producer.kind][0]).grid is None or node.output.dims != inner.output.dims:
+        return "quantized weights, and a factor that varies along the last axis alone, are required"
+    product = (factors.astype(np.float64) * outer).astype(np.float32)
+    graph.set_inputs(node, [producer.output, graph.constant(product, constant.name)])
+    return None
+
+
 @rule("scale into weights", MUL.name, DIV.name)
 def scale_into_weights(graph: Graph, node: Node) -> str | None:
     found = _weighted_operand(graph, node)

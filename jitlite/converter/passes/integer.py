@@ -12,11 +12,13 @@ import numpy as np
 from jitlite.converter.builder import Builder
 from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.grids import Grid
+from jitlite.converter.passes.tables import read_a_function_from_a_table, read_functions_from_a_table
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.activation import RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
-from jitlite.schemas.ops.elementwise import ADD, SQUARED_DIFFERENCE
+from jitlite.schemas.ops.elementwise import ADD, MAXIMUM, MINIMUM, RSQRT, SQRT, SQUARED_DIFFERENCE
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR
@@ -32,6 +34,7 @@ COMPUTING = tuple(
     for spec in load_specs().values()
     if spec.quant.kind in (QuantKind.FREE, QuantKind.FIXED) and spec.code is not BuiltinOperator.QUANTIZE
 )
+BOUNDS = {RELU.name: (0.0, np.inf), RELU6.name: (0.0, 6.0), RELU_N1_TO_1.name: (-1.0, 1.0), RELU_0_TO_1.name: (0.0, 1.0)}
 NEAR_ONE = 1.0 - 2.0**-10
 INTEGER = "integer"
 """What the name of a new result ends in until it takes that of the value it stands for."""
@@ -73,14 +76,6 @@ def _reals(node: Node) -> list[int]:
     quant = node.op.quant
     places = range(len(node.inputs)) if quant.activations is None else quant.activations
     return [place for place in places if node.optional(place) is not None and place not in (quant.weight, quant.bias)]
-
-
-def _lies_on(value: Value, grid: Grid) -> bool:
-    """True when every element of a constant is a real number of the grid."""
-    assert value.data is not None
-    numbers = grid.quantized(value.data).astype(np.float64)
-    back = (numbers - grid.zero_points[0]) * grid.scales[0]
-    return bool(np.all(np.abs(back - value.data) <= 1e-3 * grid.scales[0]))
 
 
 def _quantized(builder: Builder, value: Value, grid: Grid) -> Value:
@@ -143,9 +138,11 @@ def quantized_twice(graph: Graph, node: Node) -> str | None:
     if x.grid == y.grid and graph.can_redirect(y, x):
         unnamed = x.name.endswith(f";{INTEGER}") and y not in graph.outputs
         graph.redirect(y, x)
-        if unnamed:
-            graph.take_name(y, x)
         graph.remove(node)
+        if unnamed and inner is not None and inner.op is QUANTIZE:
+            graph.rename(x, node.input(0).name.removesuffix(";int8"))
+        elif unnamed:
+            graph.take_name(y, x)
         return None
     if x.dtype == np.int16 and y.dtype == np.uint8:
         return "types one QUANTIZE goes between are required"
@@ -182,6 +179,34 @@ def quantize_in_one_step(graph: Graph, node: Node) -> str | None:
     return None
 
 
+@rule("drop bounds of the grid", QUANTIZE.name)
+def drop_bounds_of_the_grid(graph: Graph, node: Node) -> str | None:
+    """Numbers beyond the ends of a grid are quantized to its ends anyway."""
+    x, grid = node.input(0), node.output.grid
+    if x.dtype != np.float32 or grid is None or not grid.is_per_tensor:
+        return "real numbers quantized to one grid are required"
+    while x.producer is not None and _bounds_nothing(x.producer, grid):
+        x = x.producer.input(0)
+    if x is node.input(0):
+        return "an operand bounded at the ends of the grid or beyond is required"
+    graph.set_input(node, 0, x)
+    return None
+
+
+def _bounds_nothing(node: Node, grid: Grid) -> bool:
+    low, high = BOUNDS.get(node.kind, (-np.inf, np.inf))
+    bounds = [np.array([low]), np.array([high])]
+    if node.op in (MAXIMUM, MINIMUM):
+        given = node.input(1).data
+        if given is None:
+            return False
+        bounds[node.op is MINIMUM] = given
+    elif node.kind not in BOUNDS:
+        return False
+    is_kept = node.input(0).data is None and node.input(0).dims == node.output.dims
+    return is_kept and all(bool(np.all(grid.quantized(bound) == end)) for bound, end in zip(bounds, grid.bounds, strict=True))
+
+
 @rule("quantize before moving", *MOVING)
 def quantize_before_moving(graph: Graph, node: Node) -> str | None:
     grid = _result_grid(graph, node)
@@ -215,7 +240,7 @@ def move_whole_numbers(graph: Graph, node: Node) -> str | None:
         if wanted is None or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
             return f"results quantized with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
     constants = [node.input(place) for place in places if place not in found]
-    if not all(_lies_on(value, grid) for value in constants):
+    if not all(value.data is not None and grid.contains(value.data) for value in constants):
         return "constants on the operands' grid are required"
     builder = Builder(graph, node.outputs[0].name)
     operands = [
@@ -245,6 +270,9 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
     if isinstance(operands, str):
         graph.remove_dead()
         return operands
+    if node.op in (SQRT, RSQRT) and _has_negative(operands[0]):
+        graph.remove_dead()
+        return "an operand on a grid without numbers below zero is required, at which LiteRT stops"
     result: Grid | None = grid.unsigned() if bytes_type == "uint8" else grid
     if node.op.quant.kind is QuantKind.FIXED:
         result = _fixed(node.op, grid.dtype)
@@ -261,6 +289,10 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
         return made
     _settle(graph, node, [made[0] if result == grid else builder.op(QUANTIZE, made[0], grid=grid)])
     return None
+
+
+def _has_negative(value: Value | None) -> bool:
+    return value is not None and value.grid is not None and value.grid.zero_points[0] > value.grid.bounds[0]
 
 
 def _is_too_fine(spec: OpSpec, operands: Sequence[Value | None], result: Grid) -> bool:
@@ -302,6 +334,8 @@ def _operands(builder: Builder, node: Node, grid: Grid) -> tuple[list[Value | No
             return f"weights of 8 bits are required, found {stored.dtype}", kind
         if not stored.is_per_tensor and stored.axis != quant.axis:
             return f"scales along axis {quant.axis} of the weights are required, found axis {stored.axis}", kind
+        if not stored.contains(weight.data):
+            return "weights on a known grid are required, found numbers beyond its ends", kind
         operands[quant.weight or 0] = builder.graph.constant(stored.quantized(weight.data), weight.name, stored)
     places = [*_reals(node), *([quant.weight] if weight is not None and weight.data is None and quant.weight is not None else [])]
     for place in places:
@@ -393,10 +427,13 @@ INTEGER_RULES = (
     hold_signed,
     quantized_twice,
     drop_change_of_type,
+    drop_bounds_of_the_grid,
+    read_functions_from_a_table,
     quantize_before_moving,
     move_whole_numbers,
     average_by_weights,
     compute_on_whole_numbers,
     place_among_whole_numbers,
+    read_a_function_from_a_table,
 )
 CLOSING_RULES = (drop_change_of_type, quantize_in_one_step)

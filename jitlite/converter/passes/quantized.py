@@ -3,29 +3,37 @@
 They stand between DequantizeLinear and QuantizeLinear, so that models in ONNX Runtime's operator-oriented format (QLinearConv,
 com.microsoft.QLinearAdd …) and those with pairs of quantizations become one, which `passes.integer` turns into integer operators.
 Operators that move quantized numbers (MaxPool, Transpose, Reshape …) are treated alike, their results keeping the grid of their operand.
+Operators whose channels come last, as ONNX Runtime's optimiser writes them, get Transposes around them, which the layout pass drops.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from onnx import helper
 
 from jitlite.converter.attributes import attribute
-from jitlite.converter.graph import Graph, Node, OnnxOp, Value
+from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 
+IMAGE_RANK = 4
 OPSET = 21
 """The opset whose definitions the new nodes follow."""
 MICROSOFT = "com.microsoft"
 RENAMED = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv"})
 """Operators of com.microsoft that are the standard's of the same name."""
+PLACES = frozenset({"ArgMax", "ArgMin"})
+MOVED_TYPES = ("int8", "uint8", "int16", "uint16")
 MOVERS = frozenset(
     {
         *("MaxPool", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split", "Gather", "GatherND", "Expand", "Tile"),
-        *("Pad", "DepthToSpace", "SpaceToDepth", "Identity", "Resize", "Upsample", "ArgMax", "ArgMin"),
+        *("Pad", "DepthToSpace", "SpaceToDepth", "Identity", "Resize", "Upsample", "Clip"),
+        *PLACES,
     }
 )
-"""Operators whose results are elements of their first operand, or places of such."""
+"""Operators whose results are elements of their first operand, or places of such, or elements no further than bounds."""
+NUMBERS = {"Pad": (2,), "Clip": (1, 2)}
+"""The operands after the first of such operators that are quantized as the first is."""
 
 
 class Expander:
@@ -50,13 +58,30 @@ class Expander:
         """The real numbers of the operand at `place`, which its scale and zero point follow."""
         return self.add("DequantizeLinear", self.node.input(place), self.node.input(place + 1), self.node.optional(place + 2), axis=axis)
 
+    def channels_first(self, function: Callable[[Value], Value], x: Value) -> Value:
+        """The function of a value in ONNX's order; where the node's channels come last, they do before and after it."""
+        if not attribute(self.node, "channels_last", 0):
+            return function(x)
+        rank = self.rank()
+        turned = self.add("Transpose", x, perm=[0, rank - 1, *range(1, rank - 1)])
+        return self.add("Transpose", function(turned), perm=[0, *range(2, rank), 1])
+
+    def rank(self) -> int:
+        """The rank of the operand, which for convolutions and pools with last channels its weights or window say."""
+        window = attribute(self.node, "kernel_shape")
+        if window is not None:
+            return len(window) + 2
+        weight = self.node.optional(3) if self.node.kind == "QLinearConv" else None
+        return IMAGE_RANK if weight is None or weight.shape is None else len(weight.shape)
+
     def shift(self, place: int, *scales: Value) -> Value | None:
         """A bias of whole numbers in steps of the product of these scales."""
         bias = self.node.optional(place)
         return None if bias is None else self.add("DequantizeLinear", bias, self.add("Mul", *scales), axis=0)
 
-    def become(self, name: str, *operands: Value | None) -> None:
-        self.graph.become(self.node, OnnxOp(name, "", 13, OPSET), operands)
+    def become(self, name: str, *operands: Value | None, **attributes: Any) -> None:
+        given = {key: helper.make_attribute(key, value) for key, value in attributes.items()}
+        self.graph.become(self.node, OnnxOp(name, "", 13, OPSET), operands, given)
 
     def quantize(self, reals: Value, place: int) -> None:
         """Makes the node the quantization of the result, to the scale and zero point at `place`."""
@@ -77,7 +102,8 @@ def _expands(*names: str) -> Callable[[Callable[[Expander], None]], Callable[[Ex
 @_expands("QLinearConv")
 def _conv(made: Expander) -> None:
     shift = made.shift(8, made.node.input(1), made.node.input(4))
-    made.quantize(made.kept("Conv", made.real(0), made.real(3, axis=0), shift), 6)
+    weight = made.real(3, axis=0)
+    made.quantize(made.channels_first(lambda x: made.kept("Conv", x, weight, shift), made.real(0)), 6)
 
 
 @_expands("QLinearMatMul")
@@ -104,7 +130,16 @@ def _softmax(made: Expander) -> None:
 
 @_expands(f"{MICROSOFT}.QLinearGlobalAveragePool", f"{MICROSOFT}.QLinearAveragePool")
 def _pool(made: Expander) -> None:
-    made.quantize(made.kept("GlobalAveragePool" if "Global" in made.node.kind else "AveragePool", made.real(0)), 3)
+    name = "GlobalAveragePool" if "Global" in made.node.kind else "AveragePool"
+    made.quantize(made.channels_first(lambda x: made.kept(name, x), made.real(0)), 3)
+
+
+@_expands(f"{MICROSOFT}.NhwcMaxPool")
+def _max_pool(made: Expander) -> None:
+    """The greatest whole numbers, of which those next to it say what they stand for."""
+    last = made.rank() - 1
+    turned = made.add("Transpose", made.node.input(0), perm=[0, last, *range(1, last)])
+    made.become("Transpose", made.kept("MaxPool", turned), perm=[0, *range(2, last + 1), 1])
 
 
 @_expands(f"{MICROSOFT}.QLinearReduceMean")
@@ -169,42 +204,91 @@ def _become_sum(made: Expander, product: Value, bias: Value | None) -> None:
 
 
 def expand_quantized(graph: Graph) -> None:
-    """Expands every quantized node, in place. Those whose channels come last stay."""
-    quantizations: dict[Value, Node] = {}
+    """Expands every quantized node, in place, and puts what moves quantized numbers between a pair of quantizations."""
     before = graph.nodes
     for node in before:
         assert isinstance(node.op, OnnxOp)
-        if attribute(node, "channels_last", 0):
-            continue
         if node.op.domain == MICROSOFT and node.op.name in RENAMED:
-            kept = {key: value for key, value in node.attributes.items() if key != "channels_last"}
-            graph.become(node, OnnxOp(node.op.name, "", 13, OPSET), node.inputs, kept)
+            graph.become(node, OnnxOp(node.op.name, "", 13, OPSET), node.inputs, node.attributes)
         if node.kind in EXPANDERS:
             EXPANDERS[node.kind](Expander(graph, node))
-        elif node.kind in MOVERS and node.optional(0) in quantizations:
-            node = _move_reals(graph, node, quantizations[node.input(0)])
-        if node.kind == "QuantizeLinear" and not attribute(node, "block_size", 0):
-            quantizations |= dict.fromkeys(node.outputs, node)
+    if len(graph.nodes) != len(before):
+        graph.sort()
+    before = graph.nodes
+    known = _grids_in_front(graph)
+    for node in before:
+        x = node.optional(0)
+        grid = None if x is None or constants(node.inputs) else known.get(x)
+        if node.kind == "QuantizeLinear":
+            known |= dict.fromkeys(node.outputs, _one_grid(node))
+        elif node.kind in MOVERS and grid is not None:
+            known |= dict.fromkeys(_move_reals(graph, node, grid), grid)
     if len(graph.nodes) != len(before):
         graph.sort()
 
 
-def _move_reals(graph: Graph, node: Node, quantization: Node) -> Node:
-    """Makes a node move real numbers, its results quantized as its operand was; the node that quantizes the last of them.
+@dataclass(frozen=True, slots=True)
+class _OneGrid:
+    """One constant scale, and the zero point that says the type of the numbers (uint8 without one)."""
 
-    Per-axis grids may not survive the move, so such operands are left alone.
-    """
-    scale, zero_point = quantization.input(1), quantization.optional(2)
-    if scale.data is None or scale.size != 1 or (node.kind in ("Resize", "Upsample") and attribute(node, "mode", "nearest") != "nearest"):
-        return node
+    scale: Value
+    zero_point: Value | None
+    dtype: np.dtype[Any]
+
+
+def _one_grid(node: Node) -> _OneGrid | None:
+    """The grid of a node that quantizes to or from whole numbers of 8 or 16 bits; None where it has several scales or computes them."""
+    scale, zero_point = node.optional(1), node.optional(2)
+    found, zero = _constant(scale), _constant(zero_point)
+    if scale is None or found is None or found.size != 1 or attribute(node, "block_size", 0):
+        return None
+    if zero_point is None:
+        is_sure = node.kind == "QuantizeLinear" and not attribute(node, "output_dtype", 0)
+        return _OneGrid(scale, None, np.dtype(np.uint8)) if is_sure else None
+    return None if zero is None or zero.dtype.name not in MOVED_TYPES else _OneGrid(scale, zero_point, zero.dtype)
+
+
+def _constant(value: Value | None) -> Array | None:
+    """The data of a constant, also where a node Constant or Identity gives it."""
+    while value is not None and value.producer is not None and value.producer.kind == "Identity":
+        value = value.producer.input(0)
+    if value is not None and value.producer is not None and value.producer.kind == "Constant":
+        held = value.producer.attributes
+        return np.asarray(attribute(value.producer, next(iter(held)))) if set(held) <= {"value", "value_float"} else None
+    return None if value is None else value.data
+
+
+def _is_moving(node: Node) -> bool:
+    return node.kind in MOVERS and (node.kind not in ("Resize", "Upsample") or attribute(node, "mode", "nearest") == "nearest")
+
+
+def _grids_in_front(graph: Graph) -> dict[Value, _OneGrid | None]:
+    """The grids of whole numbers that become real ones, or do after nothing but moving."""
+    found: dict[Value, _OneGrid | None] = {}
+    for node in reversed(graph.nodes):
+        if node.kind == "DequantizeLinear":
+            found[node.input(0)] = _one_grid(node)
+        elif _is_moving(node) and node.kind not in PLACES and node.outputs[0] in found:
+            found.setdefault(node.input(0), found[node.outputs[0]])
+    return found
+
+
+def _move_reals(graph: Graph, node: Node, grid: _OneGrid) -> tuple[Value, ...]:
+    """Makes a node move real numbers, its results quantized as its operand was; the results that now are."""
+    if not _is_moving(node):
+        return ()
     reals = Expander(graph, node)
-    operands = [reals.add("DequantizeLinear", node.input(0), scale, zero_point), *node.inputs[1:]]
-    if node.kind == "Pad" and node.optional(2) is not None:
-        operands[2] = reals.add("DequantizeLinear", node.input(2), scale, zero_point)
+    operands = [reals.add("DequantizeLinear", node.input(0), grid.scale, grid.zero_point), *node.inputs[1:]]
+    if node.kind == "Pad" and node.optional(2) is None and len(operands) > 1:
+        operands[2:3] = [graph.constant(np.zeros((), grid.dtype), f"{node.outputs[0].name};padding")]
+    for place in NUMBERS.get(node.kind, ()):
+        if place < len(operands) and operands[place] is not None:
+            operands[place] = reals.add("DequantizeLinear", operands[place], grid.scale, grid.zero_point)
     graph.set_inputs(node, operands)
-    if node.kind in ("ArgMax", "ArgMin"):
-        return node
+    if node.kind in PLACES:
+        return ()
     results = node.outputs[:1] if node.kind == "MaxPool" else node.outputs
     for old, new in zip(results, graph.renew_outputs(node, len(results)), strict=True):
-        last = graph.add_node(Node(OnnxOp("QuantizeLinear", "", 13, OPSET), (new, scale, zero_point), (old,), f"{node.name};quantized"))
-    return last
+        operator = OnnxOp("QuantizeLinear", "", 13, OPSET)
+        graph.add_node(Node(operator, (new, grid.scale, grid.zero_point), (old,), f"{node.name};quantized"))
+    return results
