@@ -8,7 +8,7 @@ import numpy as np
 from jitlite.tools.difference import Difference, DifferenceMeter
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import as_real
-from jitlite.tools.forms import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, align_layer, aligned, in_one_language
+from jitlite.tools.forms import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, align_layer, aligned, in_real_numbers
 from jitlite.tools.ports import Array, Feed, Port, RunnableModel
 
 
@@ -68,8 +68,11 @@ def _axes(a: Port, b: Port, channels_last: bool) -> tuple[int, ...] | None:
     raise ToolError(f"input {a.describe()} and {b.describe()}: shapes that fit each other are required")
 
 
-def sample_sizes(pairing: Pairing) -> dict[str, tuple[int, ...]]:
-    """A size for every dimension of the first model's inputs: its own, else the second's, else 1."""
+def sample_sizes(pairing: Pairing, batch: int | None = None) -> dict[str, tuple[int, ...]]:
+    """A size for every dimension of the first model's inputs: its own, else the second's, else 1.
+
+    With `batch`, first dimensions that neither model fixes have that size instead.
+    """
     found = {}
     for pair in pairing.inputs:
         if not pair.first.shape:
@@ -78,7 +81,8 @@ def sample_sizes(pairing: Pairing) -> dict[str, tuple[int, ...]]:
         sizes = list(pair.first.sizes)
         for place, axis in enumerate(pair.axes or range(len(sizes))):
             if pair.first.shape[axis] < 0 and place < len(pair.second.sizes):
-                sizes[axis] = pair.second.sizes[place]
+                is_batch = axis == 0 and pair.second.shape[place] < 0
+                sizes[axis] = batch if batch is not None and is_batch else pair.second.sizes[place]
         found[pair.first.name] = tuple(sizes)
     return found
 
@@ -152,7 +156,7 @@ def compare(
         reference = first.run_layers(feed, tuple(pairs))
         other = second.run_layers(feed_of_second(pairing, feed), tuple(pairs.values()))
         for pair in pairing.outputs:
-            ours, theirs = in_one_language(reference[pair.first.name], pair.first, other[pair.second.name], pair.second)
+            ours, theirs = in_real_numbers(reference[pair.first.name], pair.first, other[pair.second.name], pair.second)
             meters[pair.first.name].update(ours, _aligned_output(pair, ours, theirs))
         inside.update(reference, other)
         count += 1
@@ -173,7 +177,7 @@ class _LayerMeters:
     def update(self, reference: Mapping[str, Array], other: Mapping[str, Array]) -> None:
         for name, twin in self._pairs.items():
             port, other_port = self._ports[name]
-            ours, theirs = in_one_language(reference[name], port, other[twin], other_port)
+            ours, theirs = in_real_numbers(reference[name], port, other[twin], other_port)
             fitting = align_layer(name, ours, twin, theirs)
             if fitting is not None:
                 self._shapes[name] = ours.shape

@@ -13,8 +13,8 @@ from jitlite.quantization.recipe import IO_TYPES
 from jitlite.schemas import ConversionError, Model, write_model
 from jitlite.schemas.model import operator_name
 from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
-from jitlite.tools.console import byte_text, print_json, progress, results, table
-from jitlite.tools.difference import Difference
+from jitlite.tools.check_report import check_dict, print_check, where_it_starts
+from jitlite.tools.console import byte_text, print_json, progress, results
 from jitlite.tools.errors import ToolError
 from jitlite.tools.files import check_output, write_file
 from jitlite.tools.options import (
@@ -25,11 +25,16 @@ from jitlite.tools.options import (
     output_option,
     parse_scheme,
     parse_shapes,
+    parse_values,
     range_option,
     seed_option,
 )
+from jitlite.tools.ports import Array
 from jitlite.tools.quantize import calibrate_and_quantize, check_calibration
 from jitlite.tools.runners import OnnxModel
+
+LEAST_SQNR = 10.0
+LEAST_SQNR_OF_QUANTIZED = 20.0
 
 SHAPES_IN_PYTHON = re.compile(r"ConvertOptions\(shapes=\{(.*?)\}\)")
 SHAPE_IN_PYTHON = re.compile(r"'([^']*)': \(([^)]*)\)")
@@ -45,13 +50,24 @@ class ConvertRequest:
     io_type: str
     nhwc_inputs: bool
     shapes: dict[str, tuple[int | None, ...]]
+    values: dict[str, Array]
     tolerance: float
-    min_sqnr: float
+    min_sqnr: float | None
     check: bool
     bounds: tuple[float, float] | None
     seed: int
     force: bool
     as_json: bool
+
+    @property
+    def data(self) -> CheckData:
+        return CheckData(self.calibration, self.bounds, self.seed)
+
+    def limits(self, reference: OnnxModel) -> CheckLimits:
+        """Quantized models are held to the signal-to-noise ratio: those made here, and those of sources that are quantized already."""
+        least = LEAST_SQNR if self.scheme is not None else LEAST_SQNR_OF_QUANTIZED
+        is_quantized = self.scheme is not None or reference.source.is_quantized
+        return CheckLimits(self.tolerance, least if self.min_sqnr is None else self.min_sqnr, is_quantized)
 
 
 @click.command(
@@ -82,6 +98,14 @@ class ConvertRequest:
     help="The size of an input; '?' keeps what the model says. Repeatable.",
 )
 @click.option(
+    "--value",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=parse_values,
+    help="Fix an input at a value, such as k=5, axes=[1,2] or table=table.npy; it is no input of the result. Repeatable.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     metavar="X",
@@ -93,9 +117,8 @@ class ConvertRequest:
     "--min-sqnr",
     type=float,
     metavar="DB",
-    default=10.0,
-    show_default=True,
-    help="Least signal-to-quantization-noise ratio of a quantized model, dB.",
+    help=f"Least signal-to-quantization-noise ratio of a quantized model, dB. By default {LEAST_SQNR:g}, and"
+    f" {LEAST_SQNR_OF_QUANTIZED:g} where the ONNX model is quantized itself.",
 )
 @click.option("--check/--no-check", default=True, show_default=True, help="Run the result against the ONNX model before writing it.")
 @range_option
@@ -106,26 +129,27 @@ def convert(model: Path, **options: Any) -> None:
     """Convert MODEL, an ONNX file, to .tflite.
 
     The result is run against the ONNX model, in ONNX Runtime where that is installed and else in onnx's reference evaluator, on calibration
-    samples or random ones; beyond the limits nothing is written and the exit code is 1. A model with operators that have no .tflite form is
-    refused with a list of all of them.
+    samples or random ones, and compared layer by layer; beyond the limits nothing is written, a table shows where the error starts, and the
+    exit code is 1. A model with operators that have no .tflite form is refused with a list of all of them.
     """
     request = ConvertRequest(**options)
     check_calibration(request.scheme, request.calibration)
     check_output(request.output, request.force)
-    reference = OnnxModel(model)
+    reference = OnnxModel(model, request.values)
     converted = _convert(model, request)
     content = write_model(converted)
-    data = CheckData(request.calibration, request.bounds, request.seed)
-    check = check_conversion(reference, content, data, channels_last=request.nhwc_inputs) if request.check else None
-    limits = CheckLimits(request.tolerance, request.min_sqnr, is_quantized=request.scheme is not None)
-    failures = check.failures(limits) if check is not None else []
+    check = (
+        check_conversion(reference, content, request.data, request.limits(reference), channels_last=request.nhwc_inputs)
+        if request.check
+        else None
+    )
+    failures = check.failures() if check is not None else []
     if not failures:
         write_file(request.output, content, request.force)
     _report(model, request, converted, len(content), check)
-    if failures:
-        raise ToolError(
-            "\n".join([f"{model}: the converted model is not written, it differs from the original (--no-check writes it)", *failures])
-        )
+    if check is not None and failures:
+        heading = f"{model}: the converted model is not written, it differs from the original (--no-check writes it)"
+        raise ToolError("\n".join([heading, *failures, where_it_starts(check)]))
 
 
 def _convert(path: Path, request: ConvertRequest) -> Model:
@@ -133,12 +157,21 @@ def _convert(path: Path, request: ConvertRequest) -> Model:
 
     try:
         with progress("converting"):
-            model = convert_onnx(path, ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs))
+            model = convert_onnx(path, ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs, values=request.values))
     except ConversionError as error:
-        raise ToolError(SHAPES_IN_PYTHON.sub(_as_option, str(error))) from error
+        raise ToolError(_in_options(error)) from error
     if request.scheme is None:
         return model
     return calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
+
+
+def _in_options(error: ConversionError) -> str:
+    """The converter's message, its advice in terms of this command."""
+    text = SHAPES_IN_PYTHON.sub(_as_option, str(error))
+    if not error.inputs_to_fix:
+        return text
+    options = " ".join(f"--value '{name}=…'" for name in error.inputs_to_fix)
+    return f"{text}\n  (of inputs that are always the same, {options} fixes the value, which may be what is missing)"
 
 
 def _as_option(found: re.Match[str]) -> str:
@@ -153,7 +186,6 @@ def _as_option(found: re.Match[str]) -> str:
 def _report(path: Path, request: ConvertRequest, converted: Model, size: int, check: Check | None) -> None:
     counts = Counter(operator_name(converted, op) for graph in converted.subgraphs for op in graph.operators)
     if request.as_json:
-        outputs = {} if check is None else {name: found.as_dict() for name, found in check.found.outputs.items()}
         print_json(
             {
                 "model": str(path),
@@ -161,9 +193,7 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
                 "size_bytes": size,
                 "quantization": request.scheme,
                 "operators": dict(counts.most_common()),
-                "check": None
-                if check is None
-                else {"against": check.engine, "data": check.data, "samples": check.found.samples, "outputs": outputs},
+                "check": None if check is None else check_dict(check),
             }
         )
         return
@@ -173,11 +203,4 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
     if check is None:
         console.print("not checked against the ONNX model")
         return
-    rows = [(name, *_row(found)) for name, found in check.found.outputs.items()]
-    title = f"against {path} in {check.engine}, {check.found.samples} {check.data} samples"
-    console.print(table(title, ("output", "max abs", "of scale", "SQNR", "agreement"), rows))
-
-
-def _row(found: Difference) -> tuple[str, ...]:
-    ratio = "exact" if found.sqnr_db == float("inf") else f"{found.sqnr_db:.1f} dB"
-    return f"{found.max_abs:.3g}", f"{found.relative:.2e}", ratio, "" if found.agreement is None else f"{found.agreement:.2%}"
+    print_check(console, str(path), check)

@@ -12,7 +12,8 @@ from jitlite.tools.errors import ToolError
 from jitlite.tools.ports import Array, Feed, Port
 
 DEFAULT_RANGE = (-1.0, 1.0)
-"""Where random floating point inputs are drawn from; integers are 0 or 1, which any index, mask or length can be."""
+"""Where random floating point inputs are drawn from; integers are 0 or 1, which any index, mask or length can be, unless their limit is
+known."""
 _TEXTS = (b"", b"a", b"b", b"word", b"two words", b"1")
 
 
@@ -69,8 +70,8 @@ def random_samples(
     """`count` samples of uniformly distributed values, the same for the same seed.
 
     Floating point inputs are drawn from `bounds`, else from `ranges` by name, else from DEFAULT_RANGE; quantized ones from what they can
-    represent and given as real numbers; integers from `bounds` or 0 and 1; text from a few words. `sizes` overrides the shapes the ports
-    state.
+    represent and given as real numbers; integers from `bounds`, else up to the port's limit, else 0 and 1; text from a few words. `sizes`
+    overrides the shapes the ports state.
     """
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -91,7 +92,7 @@ def _random(
         low, high = bounds or natural or DEFAULT_RANGE
         return rng.uniform(low, high, shape).astype(port.dtype if port.dtype.kind == "f" else np.float32)
     if port.dtype.kind in "iu":
-        low, high = bounds or (0, 1)
+        low, high = bounds or (0, 1 if port.limit is None else port.limit)
         edges = np.iinfo(port.dtype)
         return rng.integers(max(int(low), edges.min), min(int(high), edges.max), shape, np.int64, endpoint=True).astype(port.dtype)
     if port.dtype.kind == "S":

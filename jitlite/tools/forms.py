@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jitlite.schemas.affine import dequantize
 from jitlite.tools.ports import Array, Port
 
 TO_CHANNELS_LAST = (0, 2, 3, 1)
@@ -48,18 +49,19 @@ def base_name(name: str) -> str:
     return name[: FORM.search(name).start()]  # type: ignore[union-attr]
 
 
-def in_one_language(ours: Array, port: Port, theirs: Array, other: Port) -> tuple[Array, Array]:
-    """Both arrays as real numbers; as whole ones where one model keeps plain integers that are quantized numbers in the other."""
+def in_real_numbers(ours: Array, port: Port, theirs: Array, other: Port) -> tuple[Array, Array]:
+    """Both arrays as the real numbers they stand for: plain integers of one model may be quantized numbers in the other."""
     if port.quantization is None and ours.dtype.kind in "iu" and other.quantization is not None:
-        return ours, _counted_as(ours.dtype, theirs)
+        return dequantize(_counted_as(other.dtype, ours), *other.quantization), other.to_real(theirs)
     if other.quantization is None and theirs.dtype.kind in "iu" and port.quantization is not None:
-        return _counted_as(theirs.dtype, ours), theirs
+        return port.to_real(ours), dequantize(_counted_as(port.dtype, theirs), *port.quantization)
     return port.to_real(ours), other.to_real(theirs)
 
 
 def _counted_as(dtype: np.dtype, values: Array) -> Array:
-    is_moved = dtype in MIDDLES and values.dtype.kind == "i" and values.dtype.itemsize == dtype.itemsize
-    return values.astype(np.int64) + (MIDDLES[dtype] if is_moved else 0)
+    """Whole numbers as a tensor of `dtype` holds them."""
+    is_moved = values.dtype in MIDDLES and dtype.kind == "i" and values.dtype.itemsize == dtype.itemsize
+    return values.astype(np.int64) - (MIDDLES[values.dtype] if is_moved else 0)
 
 
 def aligned(reference: Array, other: Array, turn: tuple[int, ...] | None = None) -> Array | None:

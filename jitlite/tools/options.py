@@ -1,13 +1,16 @@
 """What the commands share: help with examples, options, and the parsing of their values."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from jitlite.quantization.recipe import ALIASES, SCHEMES
+from jitlite.tools.ports import Array
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -68,6 +71,27 @@ def parse_shapes(context: click.Context, parameter: click.Parameter, value: Sequ
     return found
 
 
+def parse_values(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, Array]:
+    """Arrays by input name, from NAME=VALUE; a value is a number, true or false, a list of them in brackets, or the name of a .npy file."""
+    found: dict[str, Array] = {}
+    for item in value:
+        name, equals, text = item.partition("=")
+        if not (name and equals and text):
+            raise click.BadParameter(f"a name and a value are required, such as k=5, found '{item}'")
+        if name in found:
+            raise click.BadParameter(f"one value for input '{name}' is required, found two")
+        try:
+            made = np.load(text, allow_pickle=False) if text.endswith(".npy") else np.asarray(json.loads(text))
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(
+                f"a number, true, false, a list of them such as [1,2] or a .npy file is required for '{name}', found '{text}' ({error})"
+            ) from error
+        if made.dtype.kind not in "biuf":
+            raise click.BadParameter(f"numbers or truth values are required for '{name}', found '{text}'")
+        found[name] = made
+    return found
+
+
 def output_option(metavar: str, what: str, required: bool = True) -> Decorator:
     return click.option("-o", "--output", type=FilePath(), metavar=metavar, required=required, help=what)
 
@@ -82,6 +106,7 @@ range_option = click.option(
     default=None,
     metavar="LOW HIGH",
     callback=parse_range,
-    help="Range of random inputs. By default -1 to 1 for floats, what they can represent for quantized inputs, 0 to 1 for integers.",
+    help="Range of random inputs. By default -1 to 1 for floats, what they can represent for quantized inputs, all"
+    " rows of the table for integers that look up rows of one, 0 to 1 for other integers.",
 )
 threads_option = click.option("--num-threads", type=click.IntRange(min=1), default=None, metavar="N", help="Threads of the interpreter.")

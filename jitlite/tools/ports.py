@@ -20,7 +20,8 @@ class Port:
     """An input or output.
 
     `names` are all names it goes by, `name` the one that is printed. `shape` has -1 where any size will do, `sizes` the sizes the file
-    states in those places (1 where it states none). `quantization` is (scale, zero point) of a per-tensor quantized port.
+    states in those places (1 where it states none). `quantization` is (scale, zero point) of a per-tensor quantized port. `limit` is the
+    largest valid value of an input of indices, where that is known.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Port:
     sizes: tuple[int, ...]
     dtype: np.dtype[Any]
     quantization: tuple[float, int] | None = None
+    limit: int | None = None
 
     def describe(self) -> str:
         shape = ", ".join("any" if dim < 0 else str(dim) for dim in self.shape)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jitlite.interpreter.delegates import Delegate
 from jitlite.schemas import Model, write_model
 from jitlite.schemas.errors import ConversionError, JitliteError
 from jitlite.tools.errors import ToolError
+from jitlite.tools.onnx_source import OnnxSource
 from jitlite.tools.ports import Array, Feed, Port, RunnableModel
 
 ONNX_START = b"\x08"
@@ -172,19 +174,25 @@ def _make_port(shown: str, names: tuple[str, ...], details: Mapping[str, Any]) -
 
 
 class OnnxModel:
-    """An ONNX model in ONNX Runtime where that is installed, else in onnx's reference evaluator; `engine` says which."""
+    """An ONNX model in ONNX Runtime where that is installed, else in onnx's reference evaluator; `engine` says which.
 
-    def __init__(self, source: Path | Any) -> None:
+    Inputs named in `values` are constants.
+    """
+
+    def __init__(self, source: Path | Any, values: Mapping[str, Array] = MappingProxyType({})) -> None:
         if find_spec("onnx") is None:
             raise ToolError("ONNX models need the package onnx: pip install 'jitlite[convert]'")
         from jitlite.converter.importer import graph_inputs, load_model
+        from jitlite.converter.symbols import fix_inputs
 
         self.label = str(source) if isinstance(source, (str, os.PathLike)) else "model"
-        self.proto = load_model(source)
+        self.proto = fix_inputs(load_model(source), values)
+        self.source = OnnxSource(self.proto)
         self.engine = "onnxruntime" if find_spec("onnxruntime") is not None else "onnx.reference"
-        self.inputs = tuple(_onnx_port(info) for info in graph_inputs(self.proto))
+        limits = self.source.index_limits
+        self.inputs = tuple(_onnx_port(info, limits.get(info.name)) for info in graph_inputs(self.proto))
         self.outputs = tuple(_onnx_port(info) for info in self.proto.graph.output)
-        self._sessions: dict[tuple[str, ...], Any] = {}
+        self._session: tuple[tuple[str, ...], Any] | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -202,17 +210,19 @@ class OnnxModel:
         wanted = tuple(dict.fromkeys((*(port.name for port in self.outputs), *names)))
         raw = {port.name: port.to_raw(feed[port.name]) for port in self.inputs}
         try:
-            values = self._session(wanted).run(list(wanted), raw)
+            values = self._session_for(wanted).run(list(wanted), raw)
         except JitliteError:
             raise
         except Exception as error:  # the engines raise whatever their operators do
             raise ToolError(f"{self.label}: {self.engine} cannot run the model: {_first_line(error)}") from error
         return {name: np.asarray(value) for name, value in zip(wanted, values)}
 
-    def _session(self, wanted: tuple[str, ...]) -> Any:
-        if wanted not in self._sessions:
-            self._sessions[wanted] = self._start(wanted)
-        return self._sessions[wanted]
+    def _session_for(self, wanted: tuple[str, ...]) -> Any:
+        """One is kept: each holds the model's constants."""
+        if self._session is None or self._session[0] != wanted:
+            self._session = None
+            self._session = wanted, self._start(wanted)
+        return self._session[1]
 
     def _start(self, wanted: tuple[str, ...]) -> Any:
         import onnx
@@ -233,7 +243,7 @@ class OnnxModel:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _onnx_port(info: Any) -> Port:
+def _onnx_port(info: Any, limit: int | None = None) -> Port:
     import onnx
 
     kind = info.type.tensor_type
@@ -241,7 +251,7 @@ def _onnx_port(info: Any) -> Port:
         raise ConversionError(f"'{info.name}': a tensor is required, found {info.type.WhichOneof('value') or 'nothing'}")
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in kind.shape.dim)
     sizes = tuple(1 if dim < 0 else dim for dim in shape)
-    return Port(info.name, (info.name,), shape, sizes, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)))
+    return Port(info.name, (info.name,), shape, sizes, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)), limit=limit)
 
 
 def _first_line(error: Exception) -> str:

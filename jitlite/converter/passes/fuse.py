@@ -178,6 +178,7 @@ def divide_by_multiplying(graph: Graph, node: Node) -> str | None:
     if root is None or root.kind != SQRT.name:
         return "a divisor that is constant, or a root nothing else reads, is required"
     graph.become(root, RSQRT, root.inputs)
+    graph.rename(divisor, f"{node.output.name};rsqrt")
     graph.become(node, MUL, [x, divisor], options=options)
     return None
 
