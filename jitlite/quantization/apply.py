@@ -9,6 +9,7 @@ from jitlite.quantization.graph import Form, MainGraph
 from jitlite.quantization.parameters import TensorParams
 from jitlite.quantization.plan import OperatorPlan, QuantPlan
 from jitlite.quantization.prepare import Prepared, unpack_constants
+from jitlite.schemas.errors import UnsupportedError
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.spec import Call, OpSpec, TensorInfo
@@ -56,8 +57,7 @@ class _Editor:
 
     def run(self) -> Model:
         view, graph = self._view, self._graph
-        edges = [tensor for tensor in dict.fromkeys((*graph.inputs, *graph.outputs)) if view.is_activation(tensor)]
-        faces = {tensor: self._plan.tensors.get(tensor) if self._plan.io_type == "int8" else None for tensor in edges}
+        faces = self._faces()
         made = {tensor: form for plan, op in zip(self._plan.operators, view.operators) for tensor, form in zip(op.outputs, plan.results)}
         for tensor in range(len(view.tensors)):
             if view.is_activation(tensor):
@@ -69,6 +69,19 @@ class _Editor:
                 self._in_form(tensor, faces[tensor])
         graph.operators = self._placed
         return self.model
+
+    def _faces(self) -> dict[int, TensorParams | None]:
+        """The forms in which the model's caller sees its float inputs and outputs."""
+        plan, graph = self._plan, self._graph
+        faces: dict[int, TensorParams | None] = {}
+        for edge, io_type in ((graph.inputs, plan.io_type), (graph.outputs, plan.output_type)):
+            for tensor in filter(self._view.is_activation, edge):
+                form = None if io_type == "float32" else plan.tensors.get(tensor)
+                face = form.as_uint8 if form is not None and io_type == "uint8" else form
+                if faces.setdefault(tensor, face) != face:
+                    name, required = self._view.tensors[tensor].name, "one type of inputs and outputs is required for one that is both"
+                    raise UnsupportedError(f"tensor '{name}': {required}, found {plan.io_type} and {plan.output_type}")
+        return faces
 
     def _name_forms(self, tensor: int, made: TensorParams | None, faces: dict[int, TensorParams | None]) -> None:
         """Gives the tensor's index and name to the form the caller sees, else to the form it is made in."""

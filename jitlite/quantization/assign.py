@@ -84,7 +84,7 @@ def assign_dynamic(prepared: Prepared, recipe: Recipe) -> QuantPlan:
     if not any(op.is_quantized for op in operators):
         reasons = {index: op.reason for index, op in enumerate(operators) if op.reason}
         raise UnsupportedError(f"quantize: float weights with an int8 form are required, found none ({_summary(graph, reasons)})")
-    return QuantPlan("dynamic", "float32", tuple(operators))
+    return QuantPlan("dynamic", "float32", "float32", tuple(operators))
 
 
 def _weight(graph: MainGraph, index: int) -> int | None:
@@ -151,14 +151,16 @@ class _Assignment:
             reason = self._domain.reasons.get(index, "")
             operators.append(OperatorPlan(source, graph.name(index), changed, reason, operands, results))
         clamped = {tensor: form.bounds for tensor, form in self._homes.items() if self._groups.clamped(tensor)}
-        return QuantPlan("int8", self._recipe.io_type, tuple(operators), self._homes, clamped, dict(self._ranges))
+        recipe = self._recipe
+        return QuantPlan("int8", recipe.io_type, recipe.output_type, tuple(operators), self._homes, clamped, dict(self._ranges))
 
     def _integer_tensors(self) -> dict[int, TensorParams]:
-        """The activations that are int8 where they are made: results of quantized operators, and inputs fed as int8."""
+        """The activations that are int8 where they are made: results of quantized operators, and edges of integers."""
         graph = self._graph
         found = [tensor for index in sorted(self._domain.quantized) for tensor in graph.real_outputs(index)]
-        if self._recipe.io_type == "int8":
-            found += [tensor for tensor in (*graph.graph.inputs, *graph.graph.outputs) if graph.is_activation(tensor)]
+        for edge, io_type in ((graph.graph.inputs, self._recipe.io_type), (graph.graph.outputs, self._recipe.output_type)):
+            if io_type != "float32":
+                found += [tensor for tensor in edge if graph.is_activation(tensor)]
         return {tensor: self._groups.form(tensor) for tensor in dict.fromkeys(found)}
 
     def _operator_forms(self, index: int) -> Forms:

@@ -16,14 +16,13 @@ class Domain:
     """The operators of the integer domain, and for every other operator that touches float32 tensors the reason why it stays in float.
 
     Operators that only read the shape or the order of one tensor (INDEX) take it in whichever form it is: they are `followers`, in
-    neither set. `int8_io`: the model's float inputs and outputs become int8.
+    neither set.
     """
 
     def __init__(self, graph: MainGraph, ranges: Mapping[int, Range], recipe: Recipe, operator_indices: tuple[int, ...]) -> None:
         self._graph = graph
         self._ranges = ranges
         self._recipe = recipe
-        self._int8_io = recipe.io_type == "int8"
         self.reasons: dict[int, str] = {}
         self.followers: set[int] = set()
         self.quantized: set[int] = set()
@@ -142,7 +141,7 @@ class Domain:
             for tensor in graph.activation_inputs(index):
                 producer = graph.producers.get(tensor)
                 if producer is None:
-                    borders[tensor, self._int8_io] = None
+                    borders[tensor, self._recipe.io_type != "float32"] = None
                 elif producer not in island:
                     borders[tensor, producer in self.quantized] = None
             for tensor in graph.real_outputs(index):
@@ -150,6 +149,6 @@ class Domain:
                     if reader not in island and reader not in self.followers:
                         borders[tensor, reader in self.quantized] = None
                 if tensor in graph.graph.outputs:
-                    borders[tensor, self._int8_io] = None
+                    borders[tensor, self._recipe.output_type != "float32"] = None
         integers = sum(is_integer for _, is_integer in borders)
         return len(borders) - integers, integers

@@ -37,6 +37,11 @@ class TensorParams:
         low, high = INTEGER_RANGE[self.type]
         return (low - self.zero_point[0]) * self.scale[0], (high - self.zero_point[0]) * self.scale[0]
 
+    @property
+    def as_uint8(self) -> "TensorParams":
+        """The same real values in uint8, for int8: every integer is 128 larger."""
+        return TensorParams(TensorType.UINT8, self.scale, tuple(zero + 128 for zero in self.zero_point), self.axis)
+
     def table(self) -> QuantizationParameters:
         axis = self.axis if self.is_per_channel else 0
         return QuantizationParameters(scale=list(self.scale), zero_point=list(self.zero_point), quantized_dimension=axis)

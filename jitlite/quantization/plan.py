@@ -29,11 +29,13 @@ class QuantPlan:
 
     `tensors` maps float32 inputs and results, by index, to their integer form; those it lacks stay float. `clamped` maps tensors that
     only a clamp (RELU, MINIMUM with a constant …) reads to the bounds of their form, which cut off values the clamp would cut off.
-    `ranges` are the calibrated ranges the plan was made from. Constants have forms only per operator, in `operators`.
+    `io_type` and `output_type` are those of inputs and outputs. `ranges` are the calibrated ranges the plan was made from. Constants have
+    forms only per operator, in `operators`.
     """
 
     scheme: str
     io_type: str
+    output_type: str
     operators: tuple[OperatorPlan, ...]
     tensors: Mapping[int, TensorParams] = field(default_factory=dict)
     clamped: Mapping[int, tuple[float, float]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class QuantPlan:
         return {
             "scheme": self.scheme,
             "io_type": self.io_type,
+            "output_type": self.output_type,
             "operators": [{"index": op.index, "name": op.name, "quantized": op.is_quantized, "reason": op.reason} for op in self.operators],
             "tensors": {
                 str(index): {"scale": params.scale[0], "zero_point": params.zero_point[0], "type": params.type.name}

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from jitlite.schemas.errors import UnsupportedError
 
 SCHEMES = ("int8", "dynamic", "float16")
-IO_TYPES = ("int8", "float32")
+IO_TYPES = ("int8", "uint8", "float32")
 OBSERVERS = ("minmax", "moving_average", "percentile")
 
 ALIASES: Mapping[str, str] = MappingProxyType(
@@ -33,7 +33,8 @@ class Recipe:
 
     `scheme`: "int8" (int8 weights and activations, needs calibration feeds), "dynamic" (int8 weights, float activations) or "float16"
     (weights stored as float16); the names in ALIASES are accepted too. `io_type`: the type of the model's float inputs and outputs after
-    "int8"; with "float32" QUANTIZE and DEQUANTIZE operators stand at the edges. `per_channel`: one scale per output channel of
+    "int8", and `output_type` that of the outputs where it is another one; with "float32" and "uint8" QUANTIZE and DEQUANTIZE operators
+    stand at the edges. `per_channel`: one scale per output channel of
     convolution weights; FULLY_CONNECTED weights always have one scale, because runtimes before 2.17 read only the first.
     `observer` decides the range of an activation: "minmax"; "moving_average" of the samples' extremes with weight `momentum` for the past;
     "percentile", the smallest and largest (100 - `percentile`) % cut off.
@@ -45,6 +46,7 @@ class Recipe:
 
     scheme: str = "int8"
     io_type: str = "int8"
+    output_type: str = ""
     per_channel: bool = True
     observer: str = "minmax"
     momentum: float = 0.9
@@ -55,7 +57,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scheme", _scheme(self.scheme))
-        _require_choice("io_type", self.io_type, IO_TYPES)
+        object.__setattr__(self, "output_type", self.output_type or self.io_type)
+        for name in ("io_type", "output_type"):
+            _require_choice(name, getattr(self, name), IO_TYPES)
         _require_choice("observer", self.observer, OBSERVERS)
         if not 0.0 <= self.momentum < 1.0:
             raise ValueError(f"momentum: a number in [0, 1) is required, found {self.momentum}")

@@ -22,6 +22,8 @@ from jitlite.tools.ports import RunnableModel
 from jitlite.tools.probe import Setup
 from jitlite.tools.quantize import quantize_model
 from jitlite.tools.runners import TfliteModel, open_model
+from jitlite.tools.signatures import convert_signatures
+from jitlite.tools.sources import onnx_models
 
 PathLike = str | os.PathLike[str]
 
@@ -42,15 +44,23 @@ def convert(
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     nhwc_inputs: bool = False,
     values: Mapping[str, ArrayLike] | None = None,
+    example_inputs: Sequence[Any] | None = None,
+    signature_keys: Sequence[str] | None = None,
 ) -> Model:
-    """The float32 .tflite model of an ONNX model, given as a path or a ModelProto.
+    """The float32 .tflite model of a trained one.
+
+    `source` is the path of an ONNX file, a .keras or .h5 file, a SavedModel folder or a .pt2 file of torch.export.save; or an
+    onnx.ModelProto, a Keras 3 model, a concrete function of TensorFlow, a torch.export.ExportedProgram or a torch.nn.Module, whose
+    arguments `example_inputs` shows. All but ONNX are exported by their engines, which must be installed. Each signature of a SavedModel,
+    or each of `signature_keys`, is one of the result.
 
     `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
     channels-last; inputs named in `values` become constants. ConversionError lists every node that has no .tflite form.
     """
-    from jitlite.converter import ConvertOptions, convert_onnx
+    from jitlite.converter import ConvertOptions
 
-    return convert_onnx(source, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs, values=dict(values or {})))
+    models = onnx_models(source, example_inputs=example_inputs, signature_keys=signature_keys)
+    return convert_signatures(models, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs, values=dict(values or {})))
 
 
 def quantize(model: Model | PathLike, calibration: Source | None = None, recipe: Recipe | str = "int8") -> Model:

@@ -1,7 +1,8 @@
-"""`jitlite convert`: an ONNX model as a .tflite file that is checked against it."""
+"""`jitlite convert`: a trained model as a .tflite file that is checked against its ONNX form."""
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from jitlite.tools.options import (
 from jitlite.tools.ports import Array
 from jitlite.tools.quantize import calibrate_and_quantize, check_calibration
 from jitlite.tools.runners import OnnxModel
+from jitlite.tools.signatures import Signature, convert_signatures
+from jitlite.tools.sources import onnx_models
 
 LEAST_SQNR = 10.0
 LEAST_SQNR_OF_QUANTIZED = 20.0
@@ -51,6 +54,7 @@ class ConvertRequest:
     nhwc_inputs: bool
     shapes: dict[str, tuple[int | None, ...]]
     values: dict[str, Array]
+    signature_keys: tuple[str, ...]
     tolerance: float
     min_sqnr: float | None
     check: bool
@@ -71,12 +75,14 @@ class ConvertRequest:
 
 
 @click.command(
-    short_help="Convert an ONNX model to .tflite, and check the result.",
+    short_help="Convert an ONNX, Keras, TensorFlow or PyTorch model to .tflite, and check the result.",
     cls=ExampleCommand,
     examples=(
         "jitlite convert model.onnx -o model.tflite",
         "jitlite convert model.onnx -o model.tflite --shape image=1x3x224x224 --nhwc-inputs",
         "jitlite convert model.onnx -o int8.tflite --quantize int8 --calibration samples.npz",
+        "jitlite convert model.keras -o model.tflite",
+        "jitlite convert saved_model/ -o model.tflite --signature serving_default",
     ),
 )
 @click.argument("model", type=FilePath())
@@ -106,6 +112,13 @@ class ConvertRequest:
     help="Fix an input at a value, such as k=5, axes=[1,2] or table=table.npy; it is no input of the result. Repeatable.",
 )
 @click.option(
+    "--signature",
+    "signature_keys",
+    multiple=True,
+    metavar="KEY",
+    help="Of a SavedModel: convert this signature; without it, all. Repeatable.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     metavar="X",
@@ -126,43 +139,54 @@ class ConvertRequest:
 @force_option
 @json_option
 def convert(model: Path, **options: Any) -> None:
-    """Convert MODEL, an ONNX file, to .tflite.
+    """Convert MODEL to .tflite: an ONNX file; a .keras or .h5 file, a SavedModel folder or a .pt2 file of torch.export.save.
 
-    The result is run against the ONNX model, in ONNX Runtime where that is installed and else in onnx's reference evaluator, on calibration
-    samples or random ones, and compared layer by layer; beyond the limits nothing is written, a table shows where the error starts, and the
-    exit code is 1. A model with operators that have no .tflite form is refused with a list of all of them.
+    All but ONNX are exported by the engine that made them, which must be installed; each signature of a SavedModel becomes one of the
+    result. The result is run against the ONNX model, in ONNX Runtime where that is installed and else in onnx's reference evaluator, on
+    calibration samples or random ones, and compared layer by layer; beyond the limits nothing is written, a table shows where the error
+    starts, and the exit code is 1. A model with operators that have no .tflite form is refused with a list of all of them.
     """
     request = ConvertRequest(**options)
     check_calibration(request.scheme, request.calibration)
     check_output(request.output, request.force)
-    reference = OnnxModel(model, request.values)
-    converted = _convert(model, request)
+    if request.signature_keys and not model.is_dir():
+        raise click.UsageError("--signature needs a SavedModel folder: other models have one signature.")
+    with progress("reading the model"):
+        sources = onnx_models(model, signature_keys=request.signature_keys or None)
+    checks: dict[str, Check] = {}
+    converted = _convert(sources, request, checks)
     content = write_model(converted)
-    check = (
-        check_conversion(reference, content, request.data, request.limits(reference), channels_last=request.nhwc_inputs)
-        if request.check
-        else None
-    )
-    failures = check.failures() if check is not None else []
-    if not failures:
+    failed = {key: check for key, check in checks.items() if check.failures()}
+    if not failed:
         write_file(request.output, content, request.force)
-    _report(model, request, converted, len(content), check)
-    if check is not None and failures:
-        heading = f"{model}: the converted model is not written, it differs from the original (--no-check writes it)"
-        raise ToolError("\n".join([heading, *failures, where_it_starts(check)]))
+    _report(model, request, converted, len(content), checks)
+    if failed:
+        lines = [f"{model}: the converted model is not written, it differs from the original (--no-check writes it)"]
+        for key, check in failed.items():
+            lines += [*([f"signature '{key}':"] if len(checks) > 1 else []), *check.failures(), where_it_starts(check)]
+        raise ToolError("\n".join(lines))
 
 
-def _convert(path: Path, request: ConvertRequest) -> Model:
-    from jitlite.converter import ConvertOptions, convert_onnx
+def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[str, Check]) -> Model:
+    """The model of all signatures; each is checked by itself, which `checks` gets to hold."""
+    from jitlite.converter import ConvertOptions
 
+    def finish(signature: Signature, model: Model) -> Model:
+        if request.scheme is not None:
+            model = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
+        if request.check:
+            values = {name: request.values[name] for name in signature.options.values}
+            reference = OnnxModel(signature.source, values)
+            limits = request.limits(reference)
+            checks[signature.key] = check_conversion(reference, write_model(model), request.data, limits, channels_last=request.nhwc_inputs)
+        return model
+
+    options = ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs, values=request.values)
     try:
         with progress("converting"):
-            model = convert_onnx(path, ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs, values=request.values))
+            return convert_signatures(sources, options, finish)
     except ConversionError as error:
         raise ToolError(_in_options(error)) from error
-    if request.scheme is None:
-        return model
-    return calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
 
 
 def _in_options(error: ConversionError) -> str:
@@ -183,7 +207,8 @@ def _as_option(found: re.Match[str]) -> str:
     return " ".join(shapes)
 
 
-def _report(path: Path, request: ConvertRequest, converted: Model, size: int, check: Check | None) -> None:
+def _report(path: Path, request: ConvertRequest, converted: Model, size: int, checks: Mapping[str, Check]) -> None:
+    found = {key: check_dict(check) for key, check in checks.items()}
     counts = Counter(operator_name(converted, op) for graph in converted.subgraphs for op in graph.operators)
     if request.as_json:
         print_json(
@@ -193,14 +218,14 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
                 "size_bytes": size,
                 "quantization": request.scheme,
                 "operators": dict(counts.most_common()),
-                "check": None if check is None else check_dict(check),
+                **({"checks": found} if len(found) > 1 else {"check": next(iter(found.values()), None)}),
             }
         )
         return
     console = results()
     listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
     console.print(f"{request.output}: {byte_text(size)}, {sum(counts.values())} operators ({listed})")
-    if check is None:
+    if not checks:
         console.print("not checked against the ONNX model")
-        return
-    print_check(console, str(path), check)
+    for key, check in checks.items():
+        print_check(console, f"{path} signature '{key}'" if len(checks) > 1 else str(path), check)

@@ -166,6 +166,38 @@ def test_io_types_hold_for_edges_of_float_operators_too(recipe, expected):
     assert [graph.tensors[index].name for index in graph.outputs] == ["y", "label", "x"]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "operators", "edges"),
+    [
+        (Recipe(), ["FULLY_CONNECTED"], (TensorType.INT8, TensorType.INT8)),
+        (Recipe(io_type="uint8"), ["QUANTIZE", "FULLY_CONNECTED", "QUANTIZE"], (TensorType.UINT8, TensorType.UINT8)),
+        (Recipe(output_type="uint8"), ["FULLY_CONNECTED", "QUANTIZE"], (TensorType.INT8, TensorType.UINT8)),
+        (Recipe(output_type="float32"), ["FULLY_CONNECTED", "DEQUANTIZE"], (TensorType.INT8, TensorType.FLOAT32)),
+        (Recipe(io_type="float32", output_type="int8"), ["QUANTIZE", "FULLY_CONNECTED"], (TensorType.FLOAT32, TensorType.INT8)),
+    ],
+)
+def test_inputs_and_outputs_have_types_of_their_own(recipe, operators, edges):
+    build = ModelBuilder()
+    model = build.done(build.dense(build.input("x", (1, 4)), 4, "y"))
+    feeds = list(litert.random_feeds(model, 4))
+    found = converted(model, recipe, feeds)
+    graph = found.subgraphs[0]
+    assert names(found) == operators
+    assert types(found, [*graph.inputs, *graph.outputs]) == list(edges)
+    assert [graph.tensors[index].name for index in (*graph.inputs, *graph.outputs)] == ["x", "y"]
+    plan = plan_quantization(model, recipe, feeds, litert.run)
+    report = compare_models(model, found, feeds, litert.run, plan)
+    assert report.outputs[0].sqnr_db > 30
+
+
+def test_one_type_for_an_input_that_is_an_output():
+    build = ModelBuilder()
+    x = build.input("x", (1, 4))
+    model = build.done(build.dense(x, 4, "y"), x)
+    with pytest.raises(UnsupportedError, match=r"tensor 'x': one type of inputs and outputs is required .*, found int8 and float32"):
+        converted(model, Recipe(output_type="float32"))
+
+
 def test_comparisons_read_floats_and_keep_their_results():
     build = ModelBuilder()
     x = build.input("x", (1, 8))

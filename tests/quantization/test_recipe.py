@@ -31,7 +31,8 @@ def test_schemes_of_other_tools_are_unsupported(name):
     ("fields", "message"),
     [
         ({"scheme": "int7"}, "scheme: one of int8, .* is required, found 'int7'"),
-        ({"io_type": "uint8"}, "io_type: one of int8, float32 is required, found 'uint8'"),
+        ({"io_type": "int16"}, "io_type: one of int8, uint8, float32 is required, found 'int16'"),
+        ({"output_type": "int16"}, "output_type: one of int8, uint8, float32 is required, found 'int16'"),
         ({"observer": "kl"}, "observer: one of minmax, moving_average, percentile is required, found 'kl'"),
         ({"momentum": 1.0}, r"momentum: a number in \[0, 1\) is required, found 1.0"),
         ({"percentile": 50.0}, r"percentile: a number in \(50, 100\] is required, found 50.0"),
