@@ -49,9 +49,16 @@ def merge_batches(graph: Graph, other: Graph, batches: tuple[int, int], problems
     follow the batch are added to `problems`.
     """
     merge = _Merge(graph, batches)
+    _merge(merge, other, problems)
+    return {} if problems.lines else merge.settle(problems)
+
+
+def _merge(merge: "_Merge", other: Graph, problems: Problems) -> None:
+    """Pairs the graph of `merge` with its twin and makes constants that differ follow the batch, in its bodies first."""
+    graph = merge.graph
     if len(graph.nodes) != len(other.nodes) or [node.kind for node in graph.nodes] != [node.kind for node in other.nodes]:
         merge.report_difference(graph.nodes, other.nodes, problems)
-        return {}
+        return
     for value, twin in zip(graph.inputs, other.inputs, strict=True):
         merge.pair(value, twin)
     for node, twin_node in zip(graph.nodes, other.nodes, strict=True):
@@ -59,11 +66,14 @@ def merge_batches(graph: Graph, other: Graph, batches: tuple[int, int], problems
             merge.pair_node(node, twin_node)
         except _NotLinear as reason:
             problems.add(node, f"{reason}, so that the batch cannot stay dynamic")
-    if problems.lines:
-        return {}
-    merge.replace_constants(problems)
-    graph.sort()
-    return merge.settle(problems)
+            continue
+        for body, twin_body in zip(node.bodies, twin_node.bodies, strict=True):
+            inner = _Merge(body, merge.batches)
+            merge.bodies.append(inner)
+            _merge(inner, twin_body, problems)
+    if not problems.lines:
+        merge.replace_constants(problems)
+        graph.sort()
 
 
 class _Merge:
@@ -74,6 +84,7 @@ class _Merge:
         self.twins: dict[Value, Value] = {}
         self.changed: list[tuple[Node, int, Array, Array]] = []
         self.batch: Value | None = None
+        self.bodies: list[_Merge] = []
 
     def linear(self, first: int, second: int, what: str) -> Linear:
         low, high = self.batches
@@ -178,7 +189,9 @@ class _Merge:
             places = (
                 (value, dims.index(Linear(1, 0))) for value in (*self.graph.inputs, *made) if Linear(1, 0) in (dims := self.dims[value])
             )
-            source, axis = next(places)
+            source, axis = next(places, (None, 0))
+            if source is None:
+                raise _NotLinear("no value beside it has the batch for a dimension")
             builder = Builder(self.graph, "batch")
             shape = self.known(builder.op(SHAPE, source, options=ShapeOptions(out_type=TensorType.INT32)))
             self.batch = self.known(builder.op(SLICE, shape, builder.indices([axis]), builder.indices([1])))
@@ -211,7 +224,10 @@ class _Merge:
             wanted = [value.dims for value in node.outputs]
             if found != wanted:
                 problems.add(node, f"results of shape {wanted} are required at batch 1, found {found}")
-        return {value: tuple(-1 if dim.slope else dim.offset for dim in dims) for value, dims in self.dims.items()}
+        signatures = {value: tuple(-1 if dim.slope else dim.offset for dim in dims) for value, dims in self.dims.items()}
+        for body in self.bodies:
+            signatures.update(body.settle(problems))
+        return signatures
 
 
 def _equal(a: Array, b: Array) -> bool:

@@ -70,9 +70,10 @@ class Builder:
         suffix: str = "",
         grids: Sequence[Grid | None] = (),
         declared: Sequence[Declared] = (),
+        bodies: Sequence[Graph] = (),
     ) -> tuple[Value, ...]:
         """All outputs of a new operator; `grids` says which numbers they hold where these are quantized, `declared` their shapes and
-        types where these do not follow from the operands.
+        types where these do not follow from the operands; control flow takes `bodies`.
         """
         if options is None and spec.options is not None:
             options = spec.options()
@@ -90,7 +91,7 @@ class Builder:
         require_kernel(spec, infos, self.prefix)
         grids = [*grids, *[None] * (len(found) - len(grids))]
         made = tuple(self.graph.value(name, shape, dtype_of(kind), grid) for (shape, kind), grid in zip(found, grids, strict=True))
-        self.graph.add_node(Node(spec, operands, made, name, options=options))
+        self.graph.add_node(Node(spec, operands, made, name, options=options, bodies=tuple(bodies)))
         self.created.update(made)
         return made
 

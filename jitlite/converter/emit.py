@@ -1,6 +1,7 @@
 """From a graph of TFLite operators to a `Model`: lowest operator versions, shared buffers, one signature, the oldest runtime it runs on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.element_types import stored
@@ -8,52 +9,44 @@ from jitlite.converter.graph import Array, Graph, Node, Shape, Value
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
 from jitlite.schemas.runtime_version import record_minimum_runtime
+from jitlite.schemas.table import Table
 from jitlite.schemas.tables import (
     BUILTIN_OPTIONS_2,
     Buffer,
     BuiltinOperator,
+    IfOptions,
     Model,
     Operator,
     SignatureDef,
     SubGraph,
     Tensor,
     TensorMap,
+    WhileOptions,
 )
 
 SIGNATURE = "serving_default"
+SUBGRAPH_FIELDS: dict[type[Table], tuple[str, str]] = {
+    IfOptions: ("then_subgraph_index", "else_subgraph_index"),
+    WhileOptions: ("cond_subgraph_index", "body_subgraph_index"),
+}
+"""The options that number subgraphs; in the converter's graph they number a node's bodies, from 1."""
 
 
 def _little_endian(data: Array) -> Array:
     return data.astype(data.dtype.newbyteorder("<"), copy=False)
 
 
-class Emitter:
-    """Numbers tensors, buffers and operator codes as they come up."""
+@dataclass(slots=True)
+class Contents:
+    """What the subgraphs of a model share: buffers, operator codes, and the subgraphs' numbers; numbered as they come up."""
 
-    def __init__(self, signatures: Mapping[Value, Shape]) -> None:
-        self.signatures = signatures
-        self.tensors: list[Tensor] = []
-        self.buffers = [Buffer()]
-        self.codes: dict[tuple[BuiltinOperator, int], int] = {}
-        self.places: dict[Value, int] = {}
-        self.stored: dict[bytes, int] = {}
+    signatures: Mapping[Value, Shape]
+    buffers: list[Buffer] = field(default_factory=lambda: [Buffer()])
+    codes: dict[tuple[BuiltinOperator, int], int] = field(default_factory=dict)
+    stored: dict[bytes, int] = field(default_factory=dict)
+    subgraphs: list[SubGraph] = field(default_factory=list)
 
-    def tensor(self, value: Value | None) -> int:
-        """The tensor's index; -1 for an absent operand."""
-        if value is None:
-            return -1
-        if value not in self.places:
-            self.places[value] = len(self.tensors)
-            signature = self.signatures.get(value, ())
-            info = tensor_info(value)
-            tensor = Tensor(shape=list(value.dims), type=info.type, buffer=self._buffer(value), name=value.name)
-            tensor.quantization = info.quantization
-            if -1 in signature:
-                tensor.shape_signature = list(signature)
-            self.tensors.append(tensor)
-        return self.places[value]
-
-    def _buffer(self, value: Value) -> int:
+    def buffer(self, value: Value) -> int:
         if value.data is None:
             return 0
         data = _little_endian(stored(value.data)).tobytes()
@@ -62,40 +55,86 @@ class Emitter:
             self.buffers.append(Buffer(data=data))
         return self.stored[data]
 
+    def subgraph(self, graph: Graph) -> int:
+        """Adds a graph, in front of the bodies inside it; its number."""
+        index = len(self.subgraphs)
+        self.subgraphs.append(SubGraph(name=graph.name if index else "main"))
+        emitter = Emitter(self)
+        made = self.subgraphs[index]
+        made.inputs = [emitter.tensor(value) for value in graph.inputs]
+        made.operators = [emitter.operator(node) for node in graph.nodes]
+        made.outputs = [emitter.tensor(value) for value in graph.outputs]
+        made.tensors = emitter.tensors
+        return index
+
+
+class Emitter:
+    """Numbers the tensors of one subgraph as they come up."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self.tensors: list[Tensor] = []
+        self.places: dict[Value, int] = {}
+
+    def tensor(self, value: Value | None) -> int:
+        """The tensor's index; -1 for an absent operand."""
+        if value is None:
+            return -1
+        if value not in self.places:
+            self.places[value] = len(self.tensors)
+            signature = self.contents.signatures.get(value, ())
+            info = tensor_info(value)
+            tensor = Tensor(shape=list(value.dims), type=info.type, buffer=self.contents.buffer(value), name=value.name)
+            tensor.quantization = info.quantization
+            if -1 in signature:
+                tensor.shape_signature = list(signature)
+            self.tensors.append(tensor)
+        return self.places[value]
+
     def operator(self, node: Node) -> Operator:
         assert isinstance(node.op, OpSpec)
         call = call_of(node)
         key = (node.op.code, node.op.version(Call(node.op, node.options, call.inputs, call.outputs)))
-        index = self.codes.setdefault(key, len(self.codes))
-        second = type(node.options) in BUILTIN_OPTIONS_2.values()
+        index = self.contents.codes.setdefault(key, len(self.contents.codes))
+        options = self._options(node)
+        second = type(options) in BUILTIN_OPTIONS_2.values()
         return Operator(
             opcode_index=index,
             inputs=[self.tensor(value) for value in node.inputs],
             outputs=[self.tensor(value) for value in node.outputs],
-            builtin_options=None if second else node.options,
-            builtin_options_2=node.options if second else None,
+            builtin_options=None if second else options,
+            builtin_options_2=options if second else None,
         )
+
+    def _options(self, node: Node) -> Table | None:
+        """The node's options; the numbers of its bodies become those of subgraphs."""
+        if not node.bodies:
+            return node.options
+        assert isinstance(node.options, (IfOptions, WhileOptions))
+        options = node.options.copy()
+        numbers = [self.contents.subgraph(body) for body in node.bodies]
+        for name in SUBGRAPH_FIELDS[type(options)]:
+            setattr(options, name, numbers[getattr(options, name) - 1])
+        return options
 
 
 def emit(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], signatures: Mapping[Value, Shape]) -> Model:
     """The model of a graph. `inputs` and `outputs` are the signature's names; `signatures` gives shapes with -1 for dynamic dimensions."""
-    emitter = Emitter(signatures)
-    given = [emitter.tensor(value) for value in graph.inputs]
-    operators = [emitter.operator(node) for node in graph.nodes]
-    results = [emitter.tensor(value) for value in graph.outputs]
-    subgraph = SubGraph(tensors=emitter.tensors, inputs=given, outputs=results, operators=operators, name="main")
+    contents = Contents(signatures)
+    contents.subgraph(graph)
+    main = contents.subgraphs[0]
     signature = SignatureDef(
-        inputs=[TensorMap(name=name, tensor_index=index) for name, index in zip(inputs, given, strict=True)],
-        outputs=[TensorMap(name=name, tensor_index=index) for name, index in zip(outputs, results, strict=True)],
+        inputs=[TensorMap(name=name, tensor_index=index) for name, index in zip(inputs, main.inputs, strict=True)],
+        outputs=[TensorMap(name=name, tensor_index=index) for name, index in zip(outputs, main.outputs, strict=True)],
         signature_key=SIGNATURE,
         subgraph_index=0,
     )
     model = Model(
         version=3,
-        operator_codes=[new_operator_code(code, version) for code, version in emitter.codes],
-        subgraphs=[subgraph],
+        operator_codes=[new_operator_code(code, version) for code, version in contents.codes],
+        subgraphs=contents.subgraphs,
         description="jitlite",
-        buffers=emitter.buffers,
+        buffers=contents.buffers,
         signature_defs=[signature],
     )
     record_minimum_runtime(model)

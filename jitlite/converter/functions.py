@@ -1,12 +1,13 @@
 """Operators that ONNX defines as functions of others, replaced by these."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import onnx
 import onnx.inliner
 from onnx import AttributeProto
 
 from jitlite.converter.importer import DEFAULT_DOMAINS, first_line, opset_versions, schema_of
+from jitlite.converter.passes.subgraphs import subgraphs_of
 from jitlite.schemas.errors import ConversionError
 
 NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeLinear"})
@@ -21,7 +22,7 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
     """The model with operators that ONNX defines as functions of others replaced by these, but for those named in `kept`."""
     for _ in range(MOST_ROUNDS):
         opsets = opset_versions(model)
-        wanted = [node for node in model.graph.node if _is_expanded(node, opsets, kept)]
+        wanted = [node for graph in _graphs(model.graph) for node in graph.node if _is_expanded(node, opsets, kept)]
         if not wanted:
             break
         types = _types(model)
@@ -42,6 +43,14 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
     return model
 
 
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """The graph and the subgraphs of its nodes, however deep."""
+    yield graph
+    for node in graph.node:
+        for inner in subgraphs_of(node):
+            yield from _graphs(inner)
+
+
 def _is_expanded(node: onnx.NodeProto, opsets: Mapping[str, int], kept: Collection[str]) -> bool:
     if node.domain not in EXPANDED_DOMAINS or node.op_type in kept or node.op_type in NOT_EXPANDED:
         return False
@@ -52,12 +61,14 @@ def _is_expanded(node: onnx.NodeProto, opsets: Mapping[str, int], kept: Collecti
 def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """The types of the graph's values as far as onnx can tell them."""
     try:
-        graph = onnx.shape_inference.infer_shapes(model).graph
+        main = onnx.shape_inference.infer_shapes(model).graph
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        graph = model.graph
-    types = {info.name: info.type for info in (*graph.input, *graph.value_info, *graph.output)}
-    for tensor in graph.initializer:
-        types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+        main = model.graph
+    types: dict[str, onnx.TypeProto] = {}
+    for graph in _graphs(main):
+        types.update((info.name, info.type) for info in (*graph.input, *graph.value_info, *graph.output))
+        for tensor in graph.initializer:
+            types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
     return types
 
 

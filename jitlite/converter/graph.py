@@ -4,7 +4,7 @@ One class serves both languages: a node's `op` is an `OnnxOp` before lowering an
 the mutators of `Graph` keep them equal and `Graph.verify` checks it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -80,7 +80,11 @@ class Value:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """One operator. ONNX nodes carry `attributes`, TFLite nodes `options`."""
+    """One operator. ONNX nodes carry `attributes`, TFLite nodes `options`.
+
+    The `bodies` of control flow are graphs that see nothing outside: what they need is given to them as operands. Options number them
+    from 1.
+    """
 
     op: OnnxOp | OpSpec
     inputs: tuple[Value | None, ...]
@@ -88,6 +92,7 @@ class Node:
     name: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     options: Table | None = None
+    bodies: "tuple[Graph, ...]" = ()
 
     @property
     def kind(self) -> str:
@@ -131,6 +136,13 @@ class Graph:
 
     def __contains__(self, node: object) -> bool:
         return node in self._nodes
+
+    def nested(self) -> "Iterator[Graph]":
+        """The graph itself and the bodies inside it, however deep, each behind what it contains."""
+        for node in self._nodes:
+            for body in node.bodies:
+                yield from body.nested()
+        yield self
 
     def fresh_name(self, wanted: str) -> str:
         """`wanted`, or `wanted_2`, `wanted_3` … where it is taken; the name counts as taken from now on."""
@@ -215,6 +227,14 @@ class Graph:
         node.outputs = (*node.outputs[:start], *new, *node.outputs[start + count :])
         return new
 
+    def drop_outputs(self, node: Node, values: Sequence[Value]) -> None:
+        """Takes results that nothing uses off a node."""
+        for value in values:
+            assert not value.uses, f"'{value.name}' is still used"
+            assert value not in self.outputs, f"'{value.name}' is still a graph output"
+            value.producer = None
+        node.outputs = tuple(value for value in node.outputs if value not in values)
+
     def become(
         self,
         node: Node,
@@ -270,7 +290,12 @@ class Graph:
         self._nodes = order
 
     def verify(self) -> None:
-        """Asserts the invariants: both ends of each edge agree, values are made once and before they are used, names are unique."""
+        """Asserts the invariants: both ends of each edge agree, values are made once and before they are used, names are unique.
+
+        Those of the bodies inside are asserted as well.
+        """
+        for body in (body for node in self._nodes for body in node.bodies):
+            body.verify()
         known: set[Value] = set(self.inputs)
         names: dict[str, Value] = {}
         for value in self.inputs:

@@ -1,6 +1,6 @@
 """Lowering: every ONNX node becomes TFLite operators, each on its own, without looking at its neighbours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jitlite.converter import lowerings
 from jitlite.converter.builder import Builder
@@ -11,6 +11,7 @@ from jitlite.converter.lowerings.widening import lower_in_some_type
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.ops.spec import NeedsValue
 
 assert lowerings.__all__
@@ -19,7 +20,17 @@ QUANTIZATIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 def lower_graph(source: Graph, problems: Problems) -> Graph:
-    """A graph of TFLite operators with the same inputs, outputs and value names. Nodes without a TFLite form are added to `problems`."""
+    """A graph of TFLite operators with the same inputs, outputs and value names; it takes the place of `source`, whose nodes change.
+
+    Raises ConversionError with `problems` and the nodes that have no TFLite form.
+    """
+    target, known = _lowered(source, problems)
+    problems.raise_any()
+    return _finished(source, target, known)
+
+
+def _lowered(source: Graph, problems: Problems) -> tuple[Graph, dict[Value, Value]]:
+    """The nodes of a graph lowered, and the new value for each old one. Those without a TFLite form are added to `problems`."""
     target = Graph(source.name)
     known: dict[Value, Value] = {}
     for value in source.inputs:
@@ -39,9 +50,13 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
             problems.add(node, message, _whole_numbers(node))
         else:
             known.update(zip(node.outputs, results, strict=False))
-    problems.raise_any()
+    return target, known
+
+
+def _finished(source: Graph, target: Graph, known: Mapping[Value, Value], is_body: bool = False) -> Graph:
     for value in source.outputs:
-        target.outputs.append(_output(target, value, known.get(value) or _copied(target, value)))
+        found = known.get(value) or _copied(target, value)
+        target.outputs.append(_output(target, value, _computed(target, found) if is_body else found))
     target.sort()
     target.remove_dead()
     return target
@@ -81,6 +96,9 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
                 raise Unlowerable(f"operand '{value.name}' must have a shape known before it runs")
             if value not in known:
                 known[value] = _copied(target, value)
+    if not _lower_bodies(node, problems):
+        problems.tainted.update(node.outputs)
+        return ()
     operands = [None if value is None else known[value] for value in node.inputs]
     if node.op.name not in QUANTIZATIONS:
         operands = [value if value is None else _bare(target, value) for value in operands]
@@ -96,6 +114,15 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
     return results
 
 
+def _lower_bodies(node: Node, problems: Problems) -> bool:
+    """Puts graphs of TFLite operators in the place of a node's bodies; False where one has a node without a TFLite form."""
+    made = [(body, *_lowered(body, problems)) for body in node.bodies]
+    if any(value not in known and value.data is None for body, _, known in made for value in body.outputs):
+        return False
+    node.bodies = tuple(_finished(body, target, known, is_body=True) for body, target, known in made)
+    return True
+
+
 def _bare(target: Graph, value: Value) -> Value:
     """The same whole numbers without a grid, so that no operator takes them for the real numbers they stand for."""
     if value.grid is None or value.data is not None:
@@ -106,6 +133,15 @@ def _bare(target: Graph, value: Value) -> Value:
 def _copied(target: Graph, constant: Value) -> Value:
     assert constant.data is not None, f"'{constant.name}' was never lowered"
     return target.constant(constant.data, constant.name, constant.grid)
+
+
+def _computed(target: Graph, value: Value) -> Value:
+    """The value as what an operator gives: LiteRT 2.3 frees memory it does not own where a branch returns what it can fold beforehand."""
+    if value.data is None:
+        return value
+    build = Builder(target, value.name)
+    elements = build.reshape(value, (value.size,))
+    return build.reshape(build.op(SLICE, elements, build.indices([0]), build.indices([value.size])), value.dims)
 
 
 def _output(target: Graph, wanted: Value, found: Value) -> Value:

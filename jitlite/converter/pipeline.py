@@ -71,17 +71,26 @@ def to_tflite_graph(
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
     graph.verify()
     compute_halves_as_floats(graph)
-    rewrite(graph, ONNX_RULES, trace)
+    for inner in graph.nested():
+        rewrite(inner, ONNX_RULES, trace)
     lowered = lower_graph(graph, problems)
     lowered.verify()
-    laid_out = lay_out(lowered, options.nhwc_inputs)
+    finished = _simplified(lowered, trace, options.nhwc_inputs)
+    finished.verify()
+    return finished
+
+
+def _simplified(graph: Graph, trace: Trace, nhwc_inputs: bool = False) -> Graph:
+    """The graph and its bodies after layout and rules."""
+    for node in graph.nodes:
+        node.bodies = tuple(_simplified(body, trace) for body in node.bodies)
+    laid_out = lay_out(graph, nhwc_inputs)
     laid_out.verify()
     rewrite(laid_out, TFLITE_RULES, trace)
     share(laid_out)
     rewrite(laid_out, TFLITE_RULES, trace)
     if any(node.kind == QUANTIZE.name for node in laid_out.nodes):
         _work_on_integers(laid_out, trace)
-    laid_out.verify()
     return laid_out
 
 

@@ -1,4 +1,4 @@
-"""Loops of known length and branches on constants, written out; what cannot be is refused with a reason."""
+"""Short loops of known length and branches on constants, written out."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 from onnx import TensorProto, helper
 
 from jitlite.converter import ConvertOptions, convert_onnx
-from jitlite.schemas.errors import ConversionError
 from tests.converter.agreement import Array, check, converted, floats, node, onnx_model, run_onnx, run_tflite
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
@@ -48,27 +47,6 @@ def test_a_loop_of_known_length_is_written_out(count: int) -> None:
     made = convert_onnx(model, ConvertOptions(values={"count": np.int64(count)}))
     for found, wanted in zip(run_tflite(made, {"x": x}), run_onnx(model, {"x": x, "count": np.array(count)}), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5)
-
-
-def refused(model: onnx.ModelProto, **values: Any) -> ConversionError:
-    with pytest.raises(ConversionError) as caught:
-        convert_onnx(model, ConvertOptions(values=values))
-    return caught.value
-
-
-def test_loops_of_unknown_length_are_refused_with_the_input_that_decides() -> None:
-    error = refused(loop_model())
-    assert "operand 0 'count' must be constant" in str(error)
-    assert error.inputs_to_fix == ("count",)
-
-
-def test_loops_that_end_at_run_time_are_refused() -> None:
-    assert "one that decides at run time" in str(refused(loop_model("below"), count=np.int64(3)))
-
-
-@pytest.mark.parametrize("count", [0, 513])
-def test_loops_of_too_few_or_too_many_turns_are_refused(count: int) -> None:
-    assert f"found {count} turns" in str(refused(loop_model(), count=np.int64(count)))
 
 
 def scan_body() -> onnx.GraphProto:

@@ -1,10 +1,11 @@
 """Types, shapes and constant folding of an ONNX graph in one walk from the inputs to the outputs.
 
 Because every input shape is a number here, chains such as Shape, Gather, Concat, Reshape become constants on the way, and each result's
-shape is known before its users are looked at. An If whose condition becomes constant is replaced by the branch taken.
+shape is known before its users are looked at. Subgraphs are written out or closed on the way (see `unroll`, `enclose`).
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
@@ -16,10 +17,13 @@ from onnx.reference import ReferenceEvaluator
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
 from jitlite.converter.importer import element_dtype
+from jitlite.converter.passes.enclose import enclose
 from jitlite.converter.passes.grids import grid_behind
+from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.shapes import FOREIGN, correct_shapes
 from jitlite.converter.passes.sizes import UnknownSizes
-from jitlite.converter.passes.unroll import SUBGRAPH_OPS, Scopes, unrolled
+from jitlite.converter.passes.subgraphs import SUBGRAPH_OPS, Scopes
+from jitlite.converter.passes.unroll import FEW_NODES, unrolled
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.ops.operands import INT32_MAX
 
@@ -60,10 +64,9 @@ def fold_constants(
         elif problems.is_tainted(node.inputs) or not node.op.since:
             problems.tainted.update(node.outputs)
         elif node.kind in SUBGRAPH_OPS:
-            try:
-                waiting.extendleft(reversed(unrolled(graph, node, source.scopes)))
-            except Unlowerable as reason:
-                problems.add(node, str(reason), [] if reason.operand is None else [node.optional(reason.operand)])
+            waiting.extendleft(reversed(_without_subgraphs(graph, node, source)))
+            if node in graph:
+                source.sizes.settle(node, problems)
         else:
             _infer(node, source)
             if constants(node.inputs) or node.kind in ("Shape", "Size"):
@@ -72,6 +75,36 @@ def fold_constants(
                 source.sizes.settle(node, problems)
     graph.sort()
     graph.remove_dead()
+
+
+def _without_subgraphs(graph: Graph, node: Node, source: _Source) -> list[Node]:
+    """Writes a node's subgraphs out where that takes few nodes or nothing else will do, else encloses them; the nodes added."""
+
+    def finish(body: Graph, names: dict[str, Value]) -> None:
+        _fold_body(body, names, source)
+
+    attempts: tuple[Callable[[], list[Node]], ...] = (
+        lambda: unrolled(graph, node, source.scopes, FEW_NODES),
+        lambda: enclose(graph, node, source.scopes, finish),
+        lambda: unrolled(graph, node, source.scopes),
+    )
+    reasons = []
+    for attempt in attempts:
+        try:
+            return attempt()
+        except Unlowerable as reason:
+            reasons.append(reason)
+    operand = next((reason.operand for reason in reasons if reason.operand is not None), None)
+    source.problems.add(node, str(reasons[1]), [] if operand is None else [node.optional(operand)])
+    return []
+
+
+def _fold_body(body: Graph, names: dict[str, Value], source: _Source) -> None:
+    problems = Problems()
+    expand_quantized(body)
+    fold_constants(body, names, source.opsets, source.limit_bytes, problems)
+    if problems.lines:
+        raise Unlowerable(f"a subgraph that can be converted is required, found in it {'; '.join(problems.lines)}")
 
 
 def _infer_foreign(node: Node, problems: Problems) -> None:

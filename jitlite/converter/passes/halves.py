@@ -16,24 +16,33 @@ FLOAT = np.dtype(np.float32)
 HALVES = {np.dtype(np.float16): TensorProto.FLOAT16, BFLOAT16: TensorProto.BFLOAT16}
 TYPES = ("to", "dtype", "output_dtype")
 """Attributes that name an element type."""
-BITWISE = frozenset({"BitCast", "If", "Loop", "Scan", "SequenceMap"})
-"""Operators to which the type of a value beside them matters, on account of its bits or of a subgraph that reads it."""
+BITWISE = frozenset({"BitCast"})
+"""Operators to which the type of a value beside them matters on account of its bits."""
 
 
 def compute_halves_as_floats(graph: Graph) -> None:
-    """Makes float32 of every value of halves but inputs and outputs, in place; models with operators on bits or with subgraphs stay."""
-    if any(node.kind in BITWISE for node in graph.nodes):
+    """Makes float32 of every value of halves in place, but for inputs and outputs of the model; models with operators on bits stay."""
+    if any(node.kind in BITWISE for inner in graph.nested() for node in inner.nodes):
         return
+    for inner in graph.nested():
+        _compute_in_floats(inner, is_body=inner is not graph)
+
+
+def _compute_in_floats(graph: Graph, is_body: bool) -> None:
     floats: dict[Value, Value] = {}
+    for value in graph.inputs if is_body else ():
+        value.dtype = FLOAT if value.dtype in HALVES else value.dtype
     for node in graph.nodes:
         if any(value is not None and value.dtype in HALVES for value in (*node.inputs, *node.outputs)):
             graph.set_inputs(node, [_as_float(graph, value, floats) for value in node.inputs])
             node.attributes = {name: _for_floats(held) for name, held in node.attributes.items()}
             for value in node.outputs:
-                if value.dtype in HALVES and value in graph.outputs:
+                if value.dtype in HALVES and value in graph.outputs and not is_body:
                     _end_in_half(graph, node, value)
                 elif value.dtype in HALVES:
                     value.dtype = FLOAT
+    if is_body:
+        graph.outputs = [value if value.data is None else _as_float(graph, value, floats) or value for value in graph.outputs]
     graph.sort()
 
 

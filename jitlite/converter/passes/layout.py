@@ -138,7 +138,7 @@ class Relayout:
             None if old.grid is None else old.grid.transposed(inverse(order)) for old, order in zip(node.outputs, permutations, strict=True)
         ]
         changed = None if options is None else options.copy()
-        made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else (), declared=declared)
+        made = builder.ops(node.op, *operands, options=changed, grids=grids if any(grids) else (), declared=declared, bodies=node.bodies)
         for old, new, permutation in zip(node.outputs, made, permutations, strict=True):
             assert tuple(new.dims[axis] for axis in permutation) == old.dims, f"'{old.name}' must keep shape {old.dims}"
             self.target.rename(new, physical_name(old.name, permutation))
@@ -206,7 +206,9 @@ def wanted_orders(source: Graph) -> dict[Value, set[Permutation]]:
 
 
 def _output(walk: Relayout, old: Value) -> Value:
-    """The graph output under exactly its name."""
+    """The graph output under exactly its name; inputs that a body returns are no others than before."""
+    if old.producer is None and old.data is None:
+        return walk.logical(old)
     new = Builder(walk.target, old.name).as_output(walk.logical(old))
     if new.name != old.name:
         walk.target.rename(new, old.name)

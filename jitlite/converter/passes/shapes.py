@@ -69,6 +69,7 @@ def _compressed(node: Node) -> None:
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Compress": _compressed,
     "GroupNormalization": _like_first_operand,
+    "MeanVarianceNormalization": _like_first_operand,
     "MaxPool": _rounded_up_pool,
     "AveragePool": _rounded_up_pool,
     "LpPool": _rounded_up_pool,

@@ -19,6 +19,7 @@ def share(graph: Graph) -> None:
             tuple(id(value) for value in node.inputs),
             repr(node.options),
             tuple((value.dtype, value.grid) for value in node.outputs),
+            tuple(id(body) for body in node.bodies),
         )
         earlier = made.setdefault(key, node.outputs)
         if earlier is not node.outputs and all(graph.can_redirect(old, new) for old, new in zip(node.outputs, earlier)):

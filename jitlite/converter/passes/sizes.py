@@ -40,6 +40,12 @@ def _counted(node: Node, size: int) -> list[Shape]:
     return [(size,)]
 
 
+def _added_up(node: Node, size: int) -> list[Shape]:
+    """The final states of a Loop, and what its turns add up."""
+    items = node.bodies[0].outputs[-len(node.outputs) :]
+    return [item.dims if value.shape is not None else (size, *item.dims) for value, item in zip(node.outputs, items, strict=True)]
+
+
 SHAPES: dict[str, Callable[[Node, int], list[Shape]]] = {
     "NonZero": _found,
     "Compress": _compressed,
@@ -47,6 +53,7 @@ SHAPES: dict[str, Callable[[Node, int], list[Shape]]] = {
     "NonMaxSuppression": _suppressed,
     "Range": _counted,
     "ConstantOfShape": _counted,
+    "Loop": _added_up,
 }
 """The shapes of the results when the size is a number."""
 

@@ -1,65 +1,33 @@
-"""Subgraphs written out among the nodes around them: the branch of an If on a constant, every turn of a Scan or of a Loop of known length.
-
-A body's nodes find values by name: those of the body, else those of the graphs around it.
-"""
+"""Subgraphs written out among the nodes around them: the branch of an If on a constant, every turn of a short Scan or Loop."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import onnx
 from onnx import helper
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Graph, Node, OnnxOp, Value
-from jitlite.converter.importer import add_nodes, decode_tensor
+from jitlite.converter.importer import decode_tensor
+from jitlite.converter.passes.subgraphs import Scopes, goes_on
 from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.errors import ConversionError
 
 MOST_TURNS = 512
 MOST_NODES = 20_000
 """Turns of a loop, and nodes all of them together, that are written out."""
-SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+FEW_NODES = 1000
+"""Nodes that are written out even where a loop of the same turns would do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scopes:
-    """The values that names stand for, in the main graph and in bodies that are written out."""
-
-    names: dict[str, Value]
-    opsets: dict[str, int]
-    inner: dict[Node, dict[str, Value]] = field(default_factory=dict)
-    """The names that nodes with subgraphs of their own see, where they are not in the main graph."""
-    replaced: dict[Value, Value] = field(default_factory=dict)
-
-    def seen_by(self, node: Node) -> dict[str, Value]:
-        """The names the subgraphs of a node may use, those of values that were replaced among them."""
-        return {name: self.current(value) for name, value in self.inner.get(node, self.names).items()}
-
-    def current(self, value: Value) -> Value:
-        while value in self.replaced:
-            value = self.replaced[value]
-        return value
-
-    def replace(self, old: Value, new: Value) -> None:
-        self.replaced[old] = new
-
-    def add(self, graph: Graph, nodes: Sequence[onnx.NodeProto], scope: dict[str, Value]) -> list[Node]:
-        """Appends nodes of a body whose names `scope` holds, to which theirs are added."""
-        added = add_nodes(graph, nodes, scope, self.opsets)
-        self.inner.update((node, scope) for node in added if node.kind in SUBGRAPH_OPS)
-        return added
-
-
-def unrolled(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
+def unrolled(graph: Graph, node: Node, scopes: Scopes, most_nodes: int = MOST_NODES) -> list[Node]:
     """Replaces a node with subgraphs by nodes without, which are returned. Unlowerable says why it cannot be."""
     if node.kind == "If":
         return _take_branch(graph, node, scopes)
     if node.kind == "Scan":
-        return _unroll_scan(graph, node, scopes)
+        return _unroll_scan(graph, node, scopes, most_nodes)
     if node.kind == "Loop":
-        return _unroll_loop(graph, node, scopes)
+        return _unroll_loop(graph, node, scopes, most_nodes)
     raise Unlowerable(f"no lowering for operator {node.kind}")
 
 
@@ -109,11 +77,11 @@ def _take_branch(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
 class _Turns:
     """A loop's body written out turn after turn, and what the turns give."""
 
-    def __init__(self, graph: Graph, node: Node, scopes: Scopes, count: int) -> None:
+    def __init__(self, graph: Graph, node: Node, scopes: Scopes, count: int, most_nodes: int) -> None:
         self.graph, self.node, self.scopes, self.count = graph, node, scopes, count
         self.body, self.outer = _opened(graph, node, "body", scopes)
-        if not 1 <= count <= MOST_TURNS or count * len(self.body.node) > MOST_NODES:
-            raise Unlowerable(f"1 to {MOST_TURNS} turns of {MOST_NODES} nodes altogether are supported, found {count} turns")
+        if not 1 <= count <= MOST_TURNS or count * len(self.body.node) > most_nodes:
+            raise Unlowerable(f"1 to {MOST_TURNS} turns of {most_nodes} nodes altogether are supported, found {count} turns")
         self.added: list[Node] = []
 
     def emit(self, kind: str, operands: Sequence[Value], **attributes: Any) -> Value:
@@ -149,7 +117,7 @@ class _Turns:
         return [*self.added, *_become(self.graph, self.node, results, self.scopes)]
 
 
-def _unroll_scan(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
+def _unroll_scan(graph: Graph, node: Node, scopes: Scopes, most_nodes: int) -> list[Node]:
     if isinstance(node.op, OnnxOp) and node.op.since < 9:
         raise Unlowerable("definitions since version 9 are supported, this one dates from version 8")
     count = attribute(node, "num_scan_inputs")
@@ -162,7 +130,7 @@ def _unroll_scan(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
     lengths = {value.dims[axis] for value, axis in zip(scanned, axes)}
     if len(lengths) != 1:
         raise Unlowerable(f"scanned operands of one length are required, found {sorted(lengths)}")
-    turns = _Turns(graph, node, scopes, lengths.pop())
+    turns = _Turns(graph, node, scopes, lengths.pop(), most_nodes)
     made: list[list[Value]] = [[] for _ in node.outputs[len(states) :]]
     for turn in range(turns.count):
         places = [turns.count - 1 - turn if back else turn for back in backward]
@@ -180,21 +148,7 @@ def _unroll_scan(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
     return turns.become([*states, *stacks])
 
 
-def _goes_on(body: Any) -> bool:
-    """True when a Loop's condition stays what it was or is constantly true."""
-    wanted, given = body.output[0].name, body.input[1].name
-    makers = {name: node for node in body.node for name in node.output}
-    while wanted in makers and makers[wanted].op_type == "Identity":
-        wanted = makers[wanted].input[0]
-    if wanted == given:
-        return True
-    stored = [decode_tensor(tensor) for tensor in body.initializer if tensor.name == wanted]
-    if wanted in makers and makers[wanted].op_type == "Constant":
-        stored = [decode_tensor(item.t) for item in makers[wanted].attribute if item.name == "value"]
-    return bool(stored) and bool(np.all(stored[0]))
-
-
-def _unroll_loop(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
+def _unroll_loop(graph: Graph, node: Node, scopes: Scopes, most_nodes: int) -> list[Node]:
     limit, condition = node.optional(0), node.optional(1)
     if limit is None:
         raise Unlowerable("a number of turns is required, found a loop on a condition alone")
@@ -203,8 +157,8 @@ def _unroll_loop(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
             raise Unlowerable(f"operand {index} '{value.name}' must be constant, found a value known only at run time", index)
     is_entered = condition is None or (condition.data is not None and bool(np.all(condition.data)))
     assert limit.data is not None
-    turns = _Turns(graph, node, scopes, int(limit.data.reshape(-1)[0]) if is_entered else 0)
-    if not _goes_on(turns.body):
+    turns = _Turns(graph, node, scopes, int(limit.data.reshape(-1)[0]) if is_entered else 0, most_nodes)
+    if not goes_on(turns.body):
         raise Unlowerable("a body whose condition is constant is required, found one that decides at run time")
     states = [node.input(index) for index in range(2, len(node.inputs))]
     made: list[list[Value]] = [[] for _ in node.outputs[len(states) :]]
