@@ -52,10 +52,15 @@ def onnx_model(
     return inferred
 
 
-def run_onnx(model: onnx.ModelProto | str, feeds: Mapping[str, Array]) -> list[Array]:
+def run_onnx(model: onnx.ModelProto | str, feeds: Mapping[str, Array], as_written: bool = False) -> list[Array]:
+    """ONNX Runtime's results; `as_written` computes on real numbers between QuantizeLinear and DequantizeLinear, as the graph says.
+
+    Fusing them fails where scales are vectors of one element, as PyTorch's are.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.disable_quant_qdq", str(int(as_written)))
     source = model if isinstance(model, str) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]).run(None, dict(feeds))
 

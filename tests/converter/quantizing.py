@@ -42,7 +42,7 @@ def quantized(
     return onnx.load(paths[2])
 
 
-def integers(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
+def integers(model: onnx.ModelProto, feeds: Mapping[str, Array], as_written: bool = False) -> dict[str, Array]:
     """Every integer tensor ONNX Runtime computes, by name, and the model's outputs."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
@@ -56,7 +56,7 @@ def integers(model: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Ar
             if name not in outputs and (made or (known is not None and known.type.tensor_type.elem_type in whole)):
                 watched.graph.output.append(helper.make_empty_tensor_value_info(name))
     names = [info.name for info in watched.graph.output]
-    return dict(zip(names, run_onnx(watched, feeds), strict=True))
+    return dict(zip(names, run_onnx(watched, feeds, as_written), strict=True))
 
 
 def as_onnx_had_it(name: str, known: Mapping[str, Array]) -> Array | None:

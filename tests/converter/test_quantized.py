@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 from onnxruntime.quantization import QuantFormat, QuantType
 
-from tests.converter.agreement import Array, converted, kinds, node, onnx_model, run_onnx, run_tflite
+from tests.converter.agreement import Array, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
 from tests.converter.quantizing import float_operators, integers, quantized, steps_apart
 
 FORMS = pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["qdq", "qoperator"])
@@ -44,12 +45,12 @@ def feeds(model: onnx.ModelProto, count: int, seed: int = 0) -> list[dict[str, A
     return [{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(count)]
 
 
-def check_steps(model: onnx.ModelProto, given: Sequence[Mapping[str, Array]]) -> Counter[str]:
+def check_steps(model: onnx.ModelProto, given: Sequence[Mapping[str, Array]], as_written: bool = False) -> Counter[str]:
     """Asserts that nothing works on real numbers and that each operator is within one step; the kinds of operators."""
     made = converted(model)
     assert float_operators(made) == []
     for feed in given:
-        apart = steps_apart(made, integers(model, feed) | dict(feed))
+        apart = steps_apart(made, integers(model, feed, as_written) | dict(feed))
         assert {name: steps for name, steps in apart.items() if steps[1] > 1} == {}
         if not apart:
             step = max(tensor.quantization.scale[0] for tensor in made.subgraphs[0].tensors[-2:] if tensor.quantization)
@@ -204,6 +205,77 @@ def test_training_with_quantization_in_mind() -> None:
     ]
     model = chain(*nodes, w=weights(6, 8, 3, 3), b=weights(6, 1)[:, 0], **grid)
     assert check_steps(model, feeds(model, 3)) == Counter(QUANTIZE=1, TRANSPOSE=2, CONV_2D=1, DEQUANTIZE=1)
+
+
+class TorchExport:
+    """Nodes as PyTorch's exporter writes a network that was trained with quantization in mind (see test_trained_with_torch.py).
+
+    Scales are vectors of one element, zero points pass through Identity, numbers of 7 bits are clipped by a Constant, weights are rounded
+    in the graph, and convolutions are divided by what their weights were multiplied with before they are normalised.
+    """
+
+    def __init__(self) -> None:
+        self.nodes = [node("Identity", ["zero8"], ["zero"])]
+        self.stored: dict[str, Array] = {"zero8": np.array(0, np.uint8), "middle": np.array(64, np.uint8)}
+
+    def rounded(self, x: str, scale: float, zero: str = "zero") -> str:
+        self.stored[f"{x}_scale"] = np.array([scale], np.float32)
+        self.nodes += [
+            node("QuantizeLinear", [x, f"{x}_scale", zero], [f"{x}_q"]),
+            node("Constant", [], [f"{x}_most"], value=numpy_helper.from_array(np.array(127, np.uint8))),
+            node("Clip", [f"{x}_q", "", f"{x}_most"], [f"{x}_c"]),
+            node("DequantizeLinear", [f"{x}_c", f"{x}_scale", zero], [f"{x}_d"]),
+        ]
+        return f"{x}_d"
+
+    def weight(self, name: str, data: Array) -> str:
+        grid = {f"{name}_s": np.abs(data).reshape(len(data), -1).max(1) / np.float32(127.5), f"{name}_z": np.zeros(len(data), np.int8)}
+        self.stored |= {name: data, **grid}
+        self.nodes += [
+            node("QuantizeLinear", [name, *grid], [f"{name}_q"], axis=0),
+            node("DequantizeLinear", [f"{name}_q", *grid], [f"{name}_d"], axis=0),
+        ]
+        return f"{name}_d"
+
+    def conv(self, x: str, name: str, data: Array, **attributes: Any) -> str:
+        """A convolution, and its normalisation with some factors below zero."""
+        count, seed = len(data), len(self.nodes)
+        factor = floats(count, seed=seed, low=0.5, high=1.5) * np.where(np.arange(count) % 3, 1, -1).astype(np.float32)
+        weight = self.weight(name, data * factor.reshape(-1, 1, 1, 1))
+        norm = {"g": factor, "b": floats(count, seed=seed + 1, low=-0.5, high=0.5), "m": np.zeros(count), "v": np.ones(count)}
+        self.stored |= {f"{name}_{key}": given.astype(np.float32) for key, given in norm.items()}
+        self.stored[f"{name}_f"] = factor.reshape(1, -1, 1, 1)
+        self.nodes += [
+            node("Conv", [x, weight], [f"{name}_y"], **attributes),
+            node("Div", [f"{name}_y", f"{name}_f"], [f"{name}_n"]),
+            node("BatchNormalization", [f"{name}_n", *(f"{name}_{key}" for key in "gbmv")], [f"{name}_o"]),
+        ]
+        return f"{name}_o"
+
+    def op(self, kind: str, *operands: str, result: str, **attributes: Any) -> str:
+        self.nodes.append(node(kind, operands, [result], **attributes))
+        return result
+
+
+def test_network_as_torch_exports_it() -> None:
+    made = TorchExport()
+    x = made.rounded("x", 0.05, "middle")
+    x = made.rounded(made.op("Relu", made.conv(x, "w1", weights(16, 3, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2]), result="r1"), 0.02)
+    y = made.rounded(made.op("Relu", made.conv(x, "w2", weights(16, 1, 3, 3), pads=[1, 1, 1, 1], group=16), result="r2"), 0.02)
+    y = made.rounded(made.conv(y, "w3", weights(16, 16, 1, 1)), 0.02, "middle")
+    x = made.rounded(made.op("Relu", made.op("Add", x, y, result="a"), result="r3"), 0.025)
+    x = made.rounded(made.op("AveragePool", x, result="p", kernel_shape=[2, 2], strides=[2, 2]), 0.025)
+    x = made.rounded(made.op("Flatten", made.rounded(made.op("GlobalAveragePool", x, result="g"), 0.025), result="f"), 0.025)
+    made.stored["bias"] = weights(10, 1)[:, 0]
+    y = made.rounded(made.op("Gemm", x, made.weight("w4", weights(10, 16)), "bias", result="o", transB=1), 0.02, "middle")
+    model = chain(*made.nodes, node("Identity", [y], ["y"]), shape=(1, 3, 16, 16), **made.stored)
+    given = feeds(model, 100)
+    found = check_steps(model, given[:3], as_written=True)
+    assert (found["CONV_2D"], found["DEPTHWISE_CONV_2D"], found["FULLY_CONNECTED"], found["TRANSPOSE"]) == (2, 1, 1, 1)
+    small = converted(model)
+    scores = [(run_tflite(small, feed)[0][0], run_onnx(model, feed, as_written=True)[0][0]) for feed in given]
+    certain = sorted(scores, key=lambda pair: np.diff(np.sort(pair[1])[-2:])[0])[50:]
+    assert np.mean([np.argmax(ours) == np.argmax(theirs) for ours, theirs in certain]) >= 0.99
 
 
 def between(*nodes: onnx.NodeProto, grid: str = "uint8", shape: Sequence[int] = (2, 3, 40), **constants: Array) -> onnx.ModelProto:
