@@ -7,10 +7,13 @@ from jitlite.converter.importer import import_graph, opset_versions
 from jitlite.converter.lower import lower_graph
 from jitlite.converter.options import ConvertOptions
 from jitlite.converter.passes import layout_reshape, layout_rules
+from jitlite.converter.passes.blocks import depth_to_space, group_normalization, space_to_depth
 from jitlite.converter.passes.fold import fold_constants
 from jitlite.converter.passes.fuse import (
+    channel_order_into_next_weights,
     channel_order_into_weights,
     divide_by_multiplying,
+    drop_broadcast,
     drop_reshape,
     fuse_activation,
     merge_pads,
@@ -28,13 +31,21 @@ from jitlite.converter.passes.patterns import gelu, hard_swish
 from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.share import share
 from jitlite.converter.passes.sizes import UnknownSizes
+from jitlite.converter.passes.transposes import (
+    drop_transpose,
+    join_around_reshape,
+    transpose_before_growth,
+    transpose_before_joining,
+    transpose_into_product,
+    transpose_into_weights,
+)
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
 from jitlite.schemas.ops.conversion import QUANTIZE
 
 assert {layout_reshape.reshape, layout_rules.unary} <= set(RULES.values()), "importing these modules registers their rules"
 
-ONNX_RULES: tuple[Rule, ...] = (hard_swish, gelu)
+ONNX_RULES: tuple[Rule, ...] = (hard_swish, gelu, group_normalization, space_to_depth, depth_to_space)
 """Rules on ONNX nodes, before lowering."""
 
 TFLITE_RULES: tuple[Rule, ...] = (
@@ -42,9 +53,17 @@ TFLITE_RULES: tuple[Rule, ...] = (
     merge_reshapes,
     drop_reshape,
     divide_by_multiplying,
+    drop_transpose,
+    join_around_reshape,
+    transpose_before_growth,
+    transpose_before_joining,
+    transpose_into_product,
+    transpose_into_weights,
+    drop_broadcast,
     merge_pads,
     pad_to_same,
     channel_order_into_weights,
+    channel_order_into_next_weights,
     merge_scales,
     scale_into_weights,
     shift_into_bias,

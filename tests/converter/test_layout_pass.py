@@ -119,7 +119,7 @@ CASES: dict[str, tuple[list[onnx.NodeProto], int]] = {
             node("Reshape", ["t", "grid"], ["u"]),
             last("u"),
         ],
-        3,
+        2,
     ),
     "exporter's own transposes": (
         [

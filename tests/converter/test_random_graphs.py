@@ -48,8 +48,9 @@ class Network:
         x = self.pick(list(self.shapes)[-3:])
         shape = self.shapes[x]
         choices = ["unary", "constant", "same", "transpose", "reduce", "slice", "pad", "concat", "split", "softmax", "reshape", "gather"]
+        choices += ["product", "repeat"]
         if len(shape) == 4 and min(shape[2:]) >= 2:
-            choices += ["conv", "conv", "pool", "slopes"]
+            choices += ["conv", "conv", "pool", "slopes", "blocks", "parts"]
         getattr(self, f"_{self.pick(choices)}")(x, shape)
 
     def _unary(self, x: str, shape: tuple[int, ...]) -> None:
@@ -122,6 +123,60 @@ class Network:
         axis = self.axis(shape)
         picked = self.draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=3))
         self.add("Gather", [x, self.integers(*picked)], (*shape[:axis], len(picked), *shape[axis + 1 :]), axis=axis)
+
+    def _product(self, x: str, shape: tuple[int, ...]) -> None:
+        """With stored weights along the last axis, or with its own transpose."""
+        if len(shape) == 2 or self.pick([True, False]):
+            weight = self.stored(floats(shape[-1], 3, seed=len(self.constants), low=-0.5, high=0.5))
+            self.add("MatMul", [x, weight], (*shape[:-1], 3))
+            return
+        turned = (*shape[:-2], shape[-1], shape[-2])
+        self.add("Transpose", [x], turned, perm=[*range(len(shape) - 2), len(shape) - 1, len(shape) - 2])
+        operands = [x, list(self.shapes)[-1]]
+        first, second = operands if self.pick([True, False]) else operands[::-1]
+        self.add("MatMul", [first, second], (*shape[:-2], self.shapes[first][-2], self.shapes[second][-1]))
+
+    def _repeat(self, x: str, shape: tuple[int, ...]) -> None:
+        axis = self.axis(shape)
+        times = [2 if place == axis else 1 for place in range(len(shape))]
+        made = tuple(count * dim for count, dim in zip(times, shape, strict=True))
+        if self.pick([True, False]) or shape[axis] > 1:
+            self.add("Tile", [x, self.integers(*times)], made)
+        else:
+            self.add("Expand", [x, self.integers(*([1] * self.first), *made[self.first :])], made)
+
+    def _blocks(self, x: str, shape: tuple[int, ...]) -> None:
+        """Blocks of height and width to the channels or back, in an order of its own."""
+        n, c, h, w = shape
+        if h % 2 == 0 and w % 2 == 0:
+            parts, order = (n, c, h // 2, 2, w // 2, 2), [*self.draw(st.permutations([1, 3, 5])), 2, 4]
+            made = (n, c * 4, h // 2, w // 2)
+        elif c % 4 == 0:
+            parts, (depth, rows, columns) = [n, 2, 2, 2, h, w], self.draw(st.permutations([1, 2, 3]))
+            parts[depth] = c // 4
+            order, made = [depth, 4, rows, 5, columns], (n, c // 4, h * 2, w * 2)
+        else:
+            return
+        kept = [0] * self.first
+        self.add("Reshape", [x, self.integers(*kept, *parts[self.first :])], tuple(parts))
+        self.add("Transpose", [list(self.shapes)[-1]], tuple(parts[axis] for axis in [0, *order]), perm=[0, *order])
+        self.add("Reshape", [list(self.shapes)[-1], self.integers(*kept, *made[self.first :])], made)
+
+    def _parts(self, x: str, shape: tuple[int, ...]) -> None:
+        """Groups of channels, normalized on their own or shuffled."""
+        n, c, h, w = shape
+        groups = 2 if c % 2 == 0 else 1
+        kept = [0] * self.first
+        if self.pick([True, False]):
+            scale, shift = (self.stored(floats(groups, seed=seed, low=0.5)) for seed in (1, 2))
+            flat = (n, groups, c // groups * h * w)
+            self.add("Reshape", [x, self.integers(*kept, *flat[self.first :])], flat)
+            self.add("InstanceNormalization", [list(self.shapes)[-1], scale, shift], flat)
+        else:
+            split = (n, groups, c // groups, h, w)
+            self.add("Reshape", [x, self.integers(*kept, *split[self.first :])], split)
+            self.add("Transpose", [list(self.shapes)[-1]], (n, c // groups, groups, h, w), perm=[0, 2, 1, 3, 4])
+        self.add("Reshape", [list(self.shapes)[-1], self.integers(*kept, *shape[self.first :])], shape)
 
     def _conv(self, x: str, shape: tuple[int, ...]) -> None:
         n, c, h, w = shape

@@ -16,6 +16,7 @@ from jitlite.converter.lowerings.slice import from_front, nonnegative, sliced
 from jitlite.schemas.ops.comparison import GREATER_EQUAL, LESS_EQUAL, SELECT_V2
 from jitlite.schemas.ops.elementwise import MUL
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
+from jitlite.schemas.ops.pad import BROADCAST_TO, TILE
 from jitlite.schemas.ops.reduce import SUM
 from jitlite.schemas.ops.selection import WHERE
 from jitlite.schemas.ops.slice import SLICE
@@ -46,17 +47,30 @@ def flat_places(ctx: Context, positions: Value, dims: Sequence[int]) -> Value:
 
 @lowers("GatherElements", since=11)
 def gather_elements(ctx: Context, node: Node) -> Value:
-    """Along the last axis, one row of indices for each row of elements."""
+    """Along the last axis, one row of indices for each row of elements; whole rows where indices only repeat behind the axis."""
     x, positions = ctx.input(0), ctx.input(1)
     axis = ctx.axis(attribute(node, "axis", 0), x.rank)
     fits = positions.rank == x.rank and all(count <= dim for place, (count, dim) in enumerate(zip(positions.dims, x.dims)) if place != axis)
     ctx.require(fits, f"indices within shape {x.dims} but for axis {axis} are required, found shape {positions.dims}")
     x = sliced(ctx, x, [range(dim if place == axis else count) for place, (count, dim) in enumerate(zip(positions.dims, x.dims))])
     order = [*(place for place in range(x.rank) if place != axis), axis]
+    single = _before_repeating(positions, axis)
+    if single is not None:
+        rows = positions_along(ctx, ctx.reshape(single, positions.dims[: axis + 1]), x.dims[axis])
+        return ctx.op(GATHER, x, rows, options=GatherOptions(axis=axis, batch_dims=axis))
     places = positions_along(ctx, positions, x.dims[axis])
     options = GatherOptions(axis=x.rank - 1, batch_dims=x.rank - 1)
     y = ctx.op(GATHER, ctx.transpose(x, order), ctx.transpose(places, order), options=options)
     return ctx.transpose(y, [order.index(place) for place in range(x.rank)])
+
+
+def _before_repeating(positions: Value, axis: int) -> Value | None:
+    """What was repeated along all the axes behind this one, and no others, to give the positions."""
+    node = positions.producer
+    if node is None or node.kind not in (TILE.name, BROADCAST_TO.name) or axis == positions.rank - 1:
+        return None
+    x = node.input(0)
+    return x if x.dims == (*positions.dims[: axis + 1], *(1 for _ in positions.dims[axis + 1 :])) else None
 
 
 @lowers("GatherND", since=11)

@@ -1,6 +1,7 @@
 """Normalisations: by stored statistics (one multiplication and one addition) and by statistics of the input."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -141,20 +142,29 @@ def rms_normalization(ctx: Context, node: Node) -> Value:
 def instance_normalization(ctx: Context, node: Node) -> Value:
     x = ctx.input(0)
     y = standardized(ctx, x, range(2, x.rank), attribute(node, "epsilon", 1e-5))
-    y = ctx.op(MUL, y, ctx.like(x, _per_channel(ctx.data(1), x.rank)))
-    return ctx.op(ADD, y, ctx.like(x, _per_channel(ctx.data(2), x.rank)))
+    return _scaled_by_channel(ctx, y)
 
 
 @lowers("GroupNormalization", since=21)
 def group_normalization(ctx: Context, node: Node) -> Value:
-    """Statistics over the channels of each group, scale and bias for each channel."""
+    """Statistics over the channels of each group, scale and bias for each channel. Space is one axis, whatever order the axes lie in."""
     x = ctx.input(0)
-    groups = attribute(node, "num_groups")
+    groups, epsilon = attribute(node, "num_groups"), attribute(node, "epsilon", 1e-5)
     ctx.require(x.dims[1] % groups == 0, f"channels divisible by {groups} groups are required, found {x.dims[1]}")
-    grouped = ctx.reshape(x, (x.dims[0], groups, x.size // (x.dims[0] * groups)))
-    y = ctx.reshape(standardized(ctx, grouped, (2,), attribute(node, "epsilon", 1e-5)), x.dims)
-    y = ctx.op(MUL, y, ctx.like(x, _per_channel(ctx.data(1), x.rank)))
-    return ctx.op(ADD, y, ctx.like(x, _per_channel(ctx.data(2), x.rank)))
+    if groups == 1:
+        return _scaled_by_channel(ctx, standardized(ctx, x, range(1, x.rank), epsilon))
+    grouped = ctx.reshape(x, (x.dims[0], groups, x.dims[1] // groups, prod(x.dims[2:])))
+    return _scaled_by_channel(ctx, ctx.reshape(standardized(ctx, grouped, (2, 3), epsilon), x.dims))
+
+
+def _scaled_by_channel(ctx: Context, y: Value) -> Value:
+    """Times the second operand, plus the third, where these change anything."""
+    scale, shift = ctx.data(1), ctx.data(2)
+    if np.any(scale != 1):
+        y = ctx.op(MUL, y, ctx.like(y, _per_channel(scale, y.rank)))
+    if np.any(shift != 0):
+        y = ctx.op(ADD, y, ctx.like(y, _per_channel(shift, y.rank)))
+    return y
 
 
 @lowers("LpNormalization")

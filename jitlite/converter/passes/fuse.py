@@ -12,7 +12,7 @@ from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
-from jitlite.schemas.ops.pad import PAD
+from jitlite.schemas.ops.pad import BROADCAST_TO, PAD
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.shapes import same_padding
@@ -25,6 +25,8 @@ CLAMPS = {
     RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1,
 }
 FUSING = frozenset(spec.name for spec in (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, DIV, AVERAGE_POOL_2D, MAX_POOL_2D))
+MAX_BROADCAST_RANK = 4
+"""Of what all runtimes' kernels of two operands repeat."""
 WEIGHTED: dict[str, tuple[int, int, int]] = {
     CONV_2D.name: (1, 0, 2),
     DEPTHWISE_CONV_2D.name: (1, 3, 2),
@@ -72,14 +74,14 @@ def _weighted_operand(graph: Graph, node: Node) -> tuple[Node, Value, Array] | s
     return producer, constant, channels
 
 
-def _set_bias(graph: Graph, producer: Node, bias: Array) -> None:
+def set_bias(graph: Graph, producer: Node, bias: Array) -> None:
     place = WEIGHTED[producer.kind][2]
     operands = [*producer.inputs, *[None] * (place + 1 - len(producer.inputs))]
     operands[place] = graph.constant(bias.astype(np.float32), f"{producer.name};bias")
     graph.set_inputs(producer, operands)
 
 
-def _bias(producer: Node) -> Array | None:
+def bias_of(producer: Node) -> Array | None:
     """The bias, zeros where there is none; None where it is not constant."""
     weight, axis, place = WEIGHTED[producer.kind]
     held = producer.optional(place)
@@ -121,7 +123,7 @@ def scale_into_weights(graph: Graph, node: Node) -> str | None:
     if isinstance(found, str):
         return found
     producer, _, factor = found
-    bias = _bias(producer)
+    bias = bias_of(producer)
     if bias is None:
         return "a constant bias is required"
     if _fused(node) != NONE and producer.kind == TRANSPOSE_CONV.name:
@@ -139,7 +141,7 @@ def scale_into_weights(graph: Graph, node: Node) -> str | None:
     grid = moved(held.grid, lambda grid: grid.scaled(np.asarray(factor), axis))
     graph.set_input(producer, weight, graph.constant(scaled, held.name, grid))
     if producer.optional(WEIGHTED[producer.kind][2]) is not None:
-        _set_bias(graph, producer, bias * factor)
+        set_bias(graph, producer, bias * factor)
     _absorb(graph, node, producer)
     return None
 
@@ -150,12 +152,12 @@ def shift_into_bias(graph: Graph, node: Node) -> str | None:
     if isinstance(found, str):
         return found
     producer, _, shift = found
-    bias = _bias(producer)
+    bias = bias_of(producer)
     if bias is None:
         return "a constant bias is required"
     if _fused(node) != NONE and producer.kind == TRANSPOSE_CONV.name:
         return "TRANSPOSE_CONV without activation is required"
-    _set_bias(graph, producer, bias - shift if node.kind == SUB.name else bias + shift)
+    set_bias(graph, producer, bias - shift if node.kind == SUB.name else bias + shift)
     _absorb(graph, node, producer)
     return None
 
@@ -216,7 +218,7 @@ def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
         return "constant positions along the last axis are required"
     if producer is None or producer.kind not in (CONV_2D.name, FULLY_CONNECTED.name):
         return "an operand made by CONV_2D or FULLY_CONNECTED, and read by nothing else, is required"
-    weight, bias = producer.input(1).data, _bias(producer)
+    weight, bias = producer.input(1).data, bias_of(producer)
     if weight is None or bias is None:
         return "constant weights and bias are required"
     if producer.kind == CONV_2D.name and producer.input(0).dims[-1] != producer.input(1).dims[-1]:
@@ -228,10 +230,28 @@ def channel_order_into_weights(graph: Graph, node: Node) -> str | None:
         steps = moved(held.grid, lambda grid: grid.picked(positions, 0))
         graph.set_input(producer, WEIGHTED[producer.kind][2], graph.constant(bias[positions], held.name, steps))
     else:
-        _set_bias(graph, producer, bias[positions])
+        set_bias(graph, producer, bias[positions])
     producer.output.shape = node.output.dims
     graph.absorb(node.output, producer.output)
     graph.remove(node)
+    return None
+
+
+@rule("channel order into next weights", CONV_2D.name, FULLY_CONNECTED.name)
+def channel_order_into_next_weights(graph: Graph, node: Node) -> str | None:
+    """Channels that a GATHER only puts in another order are matched by reordering those of the weights."""
+    gather, weight = node.input(0).producer, node.input(1)
+    if gather is None or gather.kind != GATHER.name or gather.options is None or weight.data is None:
+        return "an operand made by GATHER and constant weights are required"
+    x, positions = gather.input(0), gather.input(1).data
+    along_last = gather.options.axis % x.rank == x.rank - 1 and not gather.options.batch_dims  # type: ignore[attr-defined]
+    if positions is None or not along_last or not np.array_equal(np.sort(positions), np.arange(weight.dims[-1])):
+        return "every position along the last axis once, in an order that is constant, is required"
+    if x.dims[-1] != weight.dims[-1] or (weight.grid is not None and weight.grid.axis == weight.rank - 1):
+        return "weights for as many channels, on grids along other axes, are required"
+    turned = np.empty_like(weight.data)
+    turned[..., positions] = weight.data
+    graph.set_inputs(node, [x, graph.constant(turned, weight.name, weight.grid), *node.inputs[2:]])
     return None
 
 
@@ -276,6 +296,22 @@ def _common_shape(graph: Graph, node: Node) -> tuple[int, ...] | str:
         elif value is not None and value.data is not None and value.rank > len(shape):
             return f"constants of at most {len(shape)} axes are required, found shape {value.dims}"
     return shape
+
+
+@rule("drop broadcast", *(spec.name for spec in BROADCASTING if spec is not PRELU))
+def drop_broadcast(graph: Graph, node: Node) -> str | None:
+    """Operators that repeat their operands themselves need none that repeats them."""
+    if node.output.rank > MAX_BROADCAST_RANK:
+        return f"at most {MAX_BROADCAST_RANK} axes are required, found {node.output.rank}"
+    for index, value in enumerate(node.inputs):
+        producer = None if value is None else value.producer
+        if producer is None or producer.kind != BROADCAST_TO.name:
+            continue
+        operands = [*node.inputs[:index], producer.input(0), *node.inputs[index + 1 :]]
+        if np.broadcast_shapes(*(operand.dims for operand in operands if operand is not None)) == node.output.dims:
+            graph.set_inputs(node, operands)
+            return None
+    return "an operand made by BROADCAST_TO beside one of the result's shape is required"
 
 
 @rule("drop reshape", RESHAPE.name)

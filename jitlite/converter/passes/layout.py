@@ -16,8 +16,13 @@ from typing import TypeAlias
 import numpy as np
 
 from jitlite.converter.builder import Builder, Permutation
-from jitlite.converter.graph import Array, Graph, Node, Shape, Value
-from jitlite.schemas.ops.reshape import TRANSPOSE
+from jitlite.converter.graph import Array, Graph, Node, Value
+from jitlite.converter.passes.groups import order_before
+from jitlite.schemas.ops.concat import SPLIT, SPLIT_V
+from jitlite.schemas.ops.gather import GATHER
+from jitlite.schemas.ops.matmul import BATCH_MATMUL
+from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE, UNPACK
+from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
 
@@ -37,10 +42,13 @@ class View:
         return self.permutation == identity(len(self.permutation))
 
 
+Wanted: TypeAlias = set[Permutation | None]
 LayoutRule: TypeAlias = Callable[["Relayout", Node], bool]
 """Emits the node in an order of axes of its choice and returns True, or declines with False."""
 
 RULES: dict[str, LayoutRule] = {}
+PARTING = {SPLIT.name: 1, SPLIT_V.name: 0, SLICE.name: 0, STRIDED_SLICE.name: 0, GATHER.name: 0, UNPACK.name: 0}
+"""Operators that take a part, or parts, of an operand."""
 FLEXIBLE: set[str] = set()
 """Operators whose result lies in the order of their operands whatever that is, once their constants are permuted."""
 
@@ -63,6 +71,11 @@ def identity(rank: int) -> Permutation:
     return tuple(range(rank))
 
 
+def swapped(rank: int) -> Permutation:
+    """The last two axes exchanged."""
+    return (*range(rank - 2), rank - 1, rank - 2)
+
+
 def inverse(permutation: Permutation) -> Permutation:
     result = [0] * len(permutation)
     for index, axis in enumerate(permutation):
@@ -70,7 +83,13 @@ def inverse(permutation: Permutation) -> Permutation:
     return tuple(result)
 
 
-def moves_nothing(shape: Shape, permutation: Permutation) -> bool:
+def without(permutation: Permutation, axes: Sequence[int]) -> Permutation:
+    """The permutation of what is left when old axes disappear."""
+    left = [permutation[axis] for axis in range(len(permutation)) if axis not in axes]
+    return tuple(sorted(left).index(axis) for axis in left)
+
+
+def moves_nothing(shape: Sequence[int], permutation: Permutation) -> bool:
     """True when transposing a tensor of this shape only moves axes of size 1, so that a reshape does the same."""
     moved = [axis for axis in permutation if shape[axis] != 1]
     return moved == sorted(moved)
@@ -81,6 +100,7 @@ class Relayout:
 
     def __init__(self, source: Graph) -> None:
         self.source = source
+        self.wanted = wanted_orders(source)
         self.target = Graph(source.name)
         self.views: dict[Value, View] = {}
         self.columns: dict[Value, Array] = {}
@@ -172,37 +192,95 @@ def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
         shape = tuple(old.dims[axis] for axis in held)
         grid = None if old.grid is None else old.grid.transposed(held)
         walk.views[old] = View(walk.target.add_input(walk.target.value(old.name, shape, old.dtype, grid)), order)
-    wanted = wanted_orders(source)
     for old in source.inputs:
         behind = [user for node in old.uses for user in ([node] if node.kind != TRANSPOSE.name else node.output.uses)]
-        if len(wanted[old]) == 1 and any(node.kind in FLEXIBLE for node in behind):
-            (order,) = wanted[old]
-            held = inverse(order)
+        (wanted, *others) = walk.wanted[old] or [None]
+        if wanted is not None and not others and any(node.kind in FLEXIBLE for node in behind):
+            held = inverse(wanted)
             walk.views[old] = View(walk.physical(old, held), held)
     for node in source.nodes:
         rule = RULES.get(node.kind)
         if rule is None or not rule(walk, node):
             operands = [None if value is None else walk.logical(value) for value in node.inputs]
             walk.emit(node, operands, node.options, [identity(value.rank) for value in node.outputs])
+        for value in node.outputs:
+            if _moves_in_parts(walk, value):
+                walk.views[value] = View(walk.logical(value), identity(value.rank))
     for old in source.outputs:
         walk.target.outputs.append(_output(walk, old))
     walk.target.remove_dead()
     return walk.target
 
 
-def wanted_orders(source: Graph) -> dict[Value, set[Permutation]]:
-    """For every value the transposes it will meet behind operators that any order suits; the identity stands for all other uses."""
-    wanted: dict[Value, set[Permutation]] = {}
+def _moves_in_parts(walk: Relayout, old: Value) -> bool:
+    """True for a value that is taken to parts, each of which a TRANSPOSE would put in order: one for the whole is enough."""
+    view = walk.views[old]
+    if view.is_plain or not old.uses or any(node.kind not in PARTING or node.input(PARTING[node.kind]) is not old for node in old.uses):
+        return False
+    moved = 0
+    for node in old.uses:
+        order = view.permutation
+        if node.outputs[0].rank == old.rank - 1 and node.options is not None:
+            order = without(order, [node.options.axis % old.rank])  # type: ignore[attr-defined]
+        for part in (value for value in node.outputs if value.uses):
+            wanted = walk.wanted.get(part, {None})
+            if part.rank != len(order) or None in wanted or identity(part.rank) not in wanted or not _is_read_alone(walk, part):
+                return False
+            still = inverse(order) in wanted or moves_nothing([part.dims[axis] for axis in inverse(order)], order)
+            moved += 0 if still else part.size
+    return moved >= old.size
+
+
+def _is_read_alone(walk: Relayout, old: Value) -> bool:
+    """True for a value that reaches operators which need it in order without meeting others, whose order could be taken instead."""
+    waiting = [old]
+    while waiting:
+        value = waiting.pop()
+        if value in walk.source.outputs:
+            return False
+        for node in value.uses:
+            varying = sum(operand is not None and not operand.is_constant for operand in node.inputs)
+            if node.kind in (TRANSPOSE.name, RESHAPE.name) or (node.kind in FLEXIBLE and varying == 1):
+                waiting += node.outputs
+            elif node.kind in RULES and node.kind != BATCH_MATMUL.name:
+                return False
+    return True
+
+
+def wanted_orders(source: Graph) -> dict[Value, Wanted]:
+    """For every value the transposes it will meet behind operators that any order suits, the identity where it is read as it is.
+
+    None stands for uses that have layout rules of their own and may take other orders too.
+    """
+    wanted: dict[Value, Wanted] = {}
     for value in source.outputs:
         wanted.setdefault(value, set()).add(identity(value.rank))
     for node in reversed(source.nodes):
-        found = set[Permutation]().union(*(wanted.get(value, set()) for value in node.outputs))
-        order = node.input(1).data if node.kind == TRANSPOSE.name else None
-        for value in (operand for operand in node.inputs if operand is not None and not operand.is_constant):
-            passed = {tuple(int(axis) for axis in order)} if order is not None else found
-            suits = order is not None or (node.kind in FLEXIBLE and value.rank == node.outputs[0].rank)
-            wanted.setdefault(value, set()).update(passed if suits else {identity(value.rank)})
+        found = set[Permutation | None]().union(*(wanted.get(value, set()) for value in node.outputs))
+        for index, operand in enumerate(node.inputs):
+            if operand is not None and not operand.is_constant:
+                wanted.setdefault(operand, set()).update(_wanted_by(node, index, found))
     return {value: wanted.get(value, set()) for value in (*source.inputs, *wanted)}
+
+
+def _wanted_by(node: Node, index: int, behind: Wanted) -> Wanted:
+    """The transposes an operand meets in this node and behind it."""
+    value = node.input(index)
+    order = _order(node)
+    if order is not None:
+        return {order if other is None else tuple(order[axis] for axis in other) for other in behind}
+    if node.kind in FLEXIBLE and value.rank == node.outputs[0].rank:
+        return behind
+    if node.kind == RESHAPE.name:
+        return {None if other is None else order_before(value.dims, node.output.dims, other) for other in behind}
+    if node.kind == BATCH_MATMUL.name:
+        return {identity(value.rank), swapped(value.rank)}
+    return {None} if node.kind in RULES else {identity(value.rank)}
+
+
+def _order(node: Node) -> Permutation | None:
+    data = node.input(1).data if node.kind == TRANSPOSE.name else None
+    return None if data is None else tuple(int(axis) for axis in data)
 
 
 def _output(walk: Relayout, old: Value) -> Value:

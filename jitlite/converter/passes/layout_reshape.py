@@ -5,46 +5,22 @@ to each other, in order, can be reshaped where it lies.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
-from jitlite.converter.builder import Permutation
-from jitlite.converter.graph import Node, Shape, Value
-from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out
+from jitlite.converter.builder import Builder, Permutation
+from jitlite.converter.graph import Node, Value
+from jitlite.converter.passes.groups import Group, groups, order_before
+from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out, physical_name
 from jitlite.converter.passes.layout_rules import UNARY
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.tables import GatherOptions
 
+MAX_SHUFFLED = 4096
+"""Positions along an axis that are put in order by a table."""
 _UNARY_NAMES = frozenset(spec.name for spec in UNARY)
-
-
-class Group(NamedTuple):
-    """Axes of the operand and axes of the result that hold the same elements; axes of size 1 belong to none."""
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-
-def groups(before: Shape, after: Shape) -> list[Group]:
-    """The smallest groups of a reshape, in order."""
-    old = [axis for axis, dim in enumerate(before) if dim != 1]
-    new = [axis for axis, dim in enumerate(after) if dim != 1]
-    found = []
-    i = j = 0
-    while i < len(old) and j < len(new):
-        start_i, start_j = i, j
-        left, right = before[old[i]], after[new[j]]
-        i, j = i + 1, j + 1
-        while left != right:
-            if left < right:
-                left *= before[old[i]]
-                i += 1
-            else:
-                right *= after[new[j]]
-                j += 1
-        found.append(Group(tuple(old[start_i:i]), tuple(new[start_j:j])))
-    return found
 
 
 @lays_out(RESHAPE)
@@ -57,7 +33,9 @@ def reshape(walk: Relayout, node: Node) -> bool:
         _flatten(walk, node, view)
         return True
     found = groups(x.dims, y.dims)
-    order = _grouped_order(found, view.permutation)
+    if _merges_shuffled(walk, node, found):
+        return True
+    order = _grouped_order(walk, node, found)
     physical = walk.physical(x, order)
     placed = _placed_after(found, order, len(y.dims))
     shape = [y.dims[axis] for axis in placed]
@@ -73,10 +51,52 @@ def _is_in_order(found: list[Group], permutation: Permutation) -> bool:
     return all(ranks[permutation[b]] == ranks[permutation[a]] + 1 for group in found for a, b in pairwise(group.before))
 
 
-def _grouped_order(found: list[Group], permutation: Permutation) -> Permutation:
-    """An order in which every group lies together: the present one where that is so already, else plain where moving groups gives it."""
+def _merges_shuffled(walk: Relayout, node: Node, found: list[Group]) -> bool:
+    """Merges the innermost axes as they lie and then puts the merged positions in order, a GATHER: how channels are shuffled.
+
+    Never with the first axis, whose size may be the batch, and not where all that is left is the first axis: a TRANSPOSE needs no table.
+    """
+    x, y = node.input(0), node.output
+    view = walk.view(x)
+    shuffled = [group for group in found if not _is_in_order([group], view.permutation)]
+    if len(shuffled) != 1 or len(shuffled[0].after) != 1 or y.grid is not None:
+        return False
+    (group,) = shuffled
+    lain = sorted(group.before, key=lambda axis: view.permutation[axis])
+    turned = [view.permutation[axis] for axis in lain]
+    others = [axis for axis in range(turned[0], view.physical.rank) if axis not in turned and view.physical.dims[axis] != 1]
+    count = y.dims[group.after[0]]
+    if others or 0 in group.before or count > MAX_SHUFFLED or y.size // count <= x.dims[0]:
+        return False
+    sizes = [x.dims[axis] for axis in lain]
+    positions = np.arange(count).reshape(sizes).transpose([lain.index(axis) for axis in group.before]).reshape(-1)
+    places = list(view.permutation)
+    for axis, place in zip(group.before, turned, strict=True):
+        places[axis] = place
+    if not _is_in_order(found, tuple(places)):
+        return False
+    placed = _placed_after(found, tuple(places), y.rank)
+    merged = Builder(walk.target, y.name).reshape(view.physical, [y.dims[axis] for axis in placed], "unordered")
+    options = GatherOptions(axis=placed.index(group.after[0]))
+    permutation = tuple(placed.index(axis) for axis in range(y.rank))
+    made = Builder(walk.target, y.name).op(GATHER, merged, walk.indices(positions), options=options)
+    walk.target.rename(made, physical_name(y.name, permutation))
+    walk.views[y] = View(made, permutation)
+    return True
+
+
+def _grouped_order(walk: Relayout, node: Node, found: list[Group]) -> Permutation:
+    """An order in which every group lies together: the present one where that is so already, else the one wanted behind the reshape where
+    it is the only one, else plain where moving groups gives it.
+    """
+    x, y = node.input(0), node.output
+    permutation, wanted = walk.view(x).permutation, walk.wanted.get(y, set())
     if _is_in_order(found, permutation):
         return permutation
+    if len(wanted) == 1 and None not in wanted:
+        before = order_before(x.dims, y.dims, next(order for order in wanted if order is not None))
+        if before is not None:
+            return inverse(before)
     alone = [axis for axis in range(len(permutation)) if not any(axis in group.before for group in found)]
     orders = []
     for side in (max, min):

@@ -7,7 +7,7 @@ import numpy as np
 from jitlite.converter.builder import Permutation
 from jitlite.converter.graph import Array, Node, Value
 from jitlite.converter.grids import moved
-from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out
+from jitlite.converter.passes.layout import Relayout, View, identity, inverse, lays_out, swapped, without
 from jitlite.schemas.ops import activation as act
 from jitlite.schemas.ops import comparison as cmp
 from jitlite.schemas.ops import elementwise as el
@@ -18,7 +18,7 @@ from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.pad import BROADCAST_TO, MIRROR_PAD, PAD, PADV2, TILE
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN, CUMSUM, MEAN, REDUCE_ALL, REDUCE_ANY, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, SUM
-from jitlite.schemas.ops.reshape import TRANSPOSE
+from jitlite.schemas.ops.reshape import PACK, TRANSPOSE, UNPACK
 from jitlite.schemas.ops.slice import REVERSE_V2, SLICE, STRIDED_SLICE
 
 UNARY = (
@@ -103,19 +103,13 @@ def _by_physical_axis(numbers: Sequence[int] | Array, permutation: Permutation) 
     return np.asarray(numbers, np.int32)[list(inverse(permutation))]
 
 
-def _without(permutation: Permutation, axes: Sequence[int]) -> Permutation:
-    """The permutation of what is left when old axes disappear."""
-    left = [permutation[axis] for axis in range(len(permutation)) if axis not in axes]
-    return tuple(sorted(left).index(axis) for axis in left)
-
-
 @lays_out(MEAN, SUM, REDUCE_MAX, REDUCE_MIN, REDUCE_PROD, REDUCE_ANY, REDUCE_ALL)
 def reduction(walk: Relayout, node: Node) -> bool:
     view, axes = walk.view(node.input(0)), _numbers(node, 1)
     if axes is None or view.is_plain:
         return False
     gone = [axis % node.input(0).rank for axis in axes]
-    order = view.permutation if node.options.keep_dims else _without(view.permutation, gone)  # type: ignore[union-attr]
+    order = view.permutation if node.options.keep_dims else without(view.permutation, gone)  # type: ignore[union-attr]
     walk.emit(node, [view.physical, walk.indices(sorted(view.permutation[axis] for axis in gone))], node.options, [order])
     return True
 
@@ -126,7 +120,7 @@ def position(walk: Relayout, node: Node) -> bool:
     if axes is None or view.is_plain:
         return False
     axis = axes[0] % node.input(0).rank
-    walk.emit(node, [view.physical, walk.indices([view.permutation[axis]])], node.options, [_without(view.permutation, [axis])])
+    walk.emit(node, [view.physical, walk.indices([view.permutation[axis]])], node.options, [without(view.permutation, [axis])])
     return True
 
 
@@ -182,6 +176,34 @@ def split(walk: Relayout, node: Node) -> bool:
     sizes = [] if node.kind == SPLIT.name else [walk.logical(node.input(1))]
     operands = [axis, view.physical] if node.kind == SPLIT.name else [view.physical, *sizes, axis]
     walk.emit(node, operands, node.options, [view.permutation] * len(node.outputs))
+    return True
+
+
+@lays_out(PACK)
+def pack(walk: Relayout, node: Node) -> bool:
+    """The new axis lies behind the one in front of it."""
+    values = [value for value in node.inputs if value is not None]
+    order = _cheapest(walk, values)
+    if order == identity(len(order)):
+        return False
+    assert node.options is not None
+    axis: int = node.options.axis % (len(order) + 1)  # type: ignore[attr-defined]
+    place = order[axis - 1] + 1 if axis else 0
+    moved = [physical + (physical >= place) for physical in order]
+    permutation = (*moved[:axis], place, *moved[axis:])
+    walk.emit(node, [walk.physical(value, order) for value in values], node.options.copy(axis=place), [permutation])
+    return True
+
+
+@lays_out(UNPACK)
+def unpack(walk: Relayout, node: Node) -> bool:
+    view = walk.view(node.input(0))
+    if view.is_plain:
+        return False
+    assert node.options is not None
+    axis: int = node.options.axis % len(view.permutation)  # type: ignore[attr-defined]
+    order = without(view.permutation, [axis])
+    walk.emit(node, [view.physical], node.options.copy(axis=view.permutation[axis]), [order] * len(node.outputs))
     return True
 
 
@@ -291,8 +313,7 @@ def batch_matmul(walk: Relayout, node: Node) -> bool:
     for index, name in enumerate(("adj_x", "adj_y")):
         value = node.input(index)
         view = walk.view(value)
-        swapped = (*range(value.rank - 2), value.rank - 1, value.rank - 2)
-        if view.permutation == swapped and not value.is_constant:
+        if view.permutation == swapped(value.rank) and not value.is_constant:
             operands.append(view.physical)
             changes[name] = not getattr(options, name)
         else:
