@@ -17,6 +17,7 @@ from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
 from jitlite.converter.symbols import PROBES, bind_inputs, fix_inputs
 from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
 
 
@@ -30,11 +31,15 @@ def convert_onnx(model: str | os.PathLike[str] | onnx.ModelProto, options: Conve
     mark steps within an ONNX node. The one signature, "serving_default", has the ONNX names of inputs and outputs.
 
     Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form,
-    all of them in one message.
+    all of them in one message; likewise for the operators that the target runtime lacks. ValueError for a target that is no version.
     """
+    target = None if options.target_runtime is None else parse_runtime(options.target_runtime)
     with np.errstate(all="ignore"):
         loaded = fix_inputs(load_model(model), options.values)
-        return _converted(expand_functions(loaded, LOWERINGS), options)
+        converted = _converted(expand_functions(loaded, LOWERINGS), options)
+    if target is not None:
+        require_runtime(converted, target)
+    return converted
 
 
 def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:

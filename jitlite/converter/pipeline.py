@@ -27,6 +27,7 @@ from jitlite.converter.passes.fuse import (
 from jitlite.converter.passes.halves import compute_halves_as_floats
 from jitlite.converter.passes.integer import CLOSING_RULES, INTEGER_RULES
 from jitlite.converter.passes.layout import RULES, lay_out
+from jitlite.converter.passes.older import rules_for
 from jitlite.converter.passes.patterns import gelu, hard_swish
 from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.share import share
@@ -42,6 +43,7 @@ from jitlite.converter.passes.transposes import (
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
 from jitlite.schemas.ops.conversion import QUANTIZE
+from jitlite.schemas.runtime_version import parse_runtime
 
 assert {layout_reshape.reshape, layout_rules.unary} <= set(RULES.values()), "importing these modules registers their rules"
 
@@ -95,6 +97,9 @@ def to_tflite_graph(
     lowered = lower_graph(graph, problems)
     lowered.verify()
     finished = _simplified(lowered, trace, options.nhwc_inputs)
+    if options.target_runtime is not None:
+        for inner in finished.nested():
+            rewrite(inner, rules_for(parse_runtime(options.target_runtime)), trace)
     finished.verify()
     return finished
 

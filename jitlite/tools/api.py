@@ -46,6 +46,7 @@ def convert(
     values: Mapping[str, ArrayLike] | None = None,
     example_inputs: Sequence[Any] | None = None,
     signature_keys: Sequence[str] | None = None,
+    target_runtime: str | None = None,
 ) -> Model:
     """The float32 .tflite model of a trained one.
 
@@ -55,12 +56,14 @@ def convert(
     or each of `signature_keys`, is one of the result.
 
     `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
-    channels-last; inputs named in `values` become constants. ConversionError lists every node that has no .tflite form.
+    channels-last; inputs named in `values` become constants; `target_runtime` is the oldest runtime that has to run the result, such as
+    "2.4" or "litert-2.1". ConversionError lists every node that has no .tflite form, and every operator that is too new.
     """
     from jitlite.converter import ConvertOptions
 
     models = onnx_models(source, example_inputs=example_inputs, signature_keys=signature_keys)
-    return convert_signatures(models, ConvertOptions(shapes=dict(shapes or {}), nhwc_inputs=nhwc_inputs, values=dict(values or {})))
+    options = ConvertOptions(dict(shapes or {}), nhwc_inputs, dict(values or {}), target_runtime=target_runtime)
+    return convert_signatures(models, options)
 
 
 def quantize(model: Model | PathLike, calibration: Source | None = None, recipe: Recipe | str = "int8") -> Model:

@@ -13,6 +13,7 @@ from jitlite.quantization import Recipe
 from jitlite.quantization.recipe import IO_TYPES
 from jitlite.schemas import ConversionError, Model, write_model
 from jitlite.schemas.model import operator_name
+from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
 from jitlite.tools.check_report import check_dict, print_check, where_it_starts
 from jitlite.tools.console import byte_text, print_json, progress, results
@@ -26,6 +27,7 @@ from jitlite.tools.options import (
     output_option,
     parse_scheme,
     parse_shapes,
+    parse_target,
     parse_values,
     range_option,
     seed_option,
@@ -55,6 +57,7 @@ class ConvertRequest:
     shapes: dict[str, tuple[int | None, ...]]
     values: dict[str, Array]
     signature_keys: tuple[str, ...]
+    target_runtime: str | None
     tolerance: float
     min_sqnr: float | None
     check: bool
@@ -62,6 +65,12 @@ class ConvertRequest:
     seed: int
     force: bool
     as_json: bool
+
+    def options(self) -> Any:
+        """The `ConvertOptions` of the conversion."""
+        from jitlite.converter import ConvertOptions
+
+        return ConvertOptions(self.shapes, self.nhwc_inputs, self.values, target_runtime=self.target_runtime)
 
     @property
     def data(self) -> CheckData:
@@ -119,6 +128,13 @@ class ConvertRequest:
     help="Of a SavedModel: convert this signature; without it, all. Repeatable.",
 )
 @click.option(
+    "--target-runtime",
+    metavar="VERSION",
+    callback=parse_target,
+    help="The oldest runtime that has to run the result: a TFLite version from 1.14 on, such as 2.4, or that of LiteRT's package, as"
+    " litert-2.1. Operators it lacks are written out in others, or named.",
+)
+@click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
     metavar="X",
@@ -169,11 +185,12 @@ def convert(model: Path, **options: Any) -> None:
 
 def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[str, Check]) -> Model:
     """The model of all signatures; each is checked by itself, which `checks` gets to hold."""
-    from jitlite.converter import ConvertOptions
 
     def finish(signature: Signature, model: Model) -> Model:
         if request.scheme is not None:
             model = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
+            if request.target_runtime is not None:
+                require_runtime(model, parse_runtime(request.target_runtime))
         if request.check:
             values = {name: request.values[name] for name in signature.options.values}
             reference = OnnxModel(signature.source, values)
@@ -181,10 +198,9 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
             checks[signature.key] = check_conversion(reference, write_model(model), request.data, limits, channels_last=request.nhwc_inputs)
         return model
 
-    options = ConvertOptions(shapes=request.shapes, nhwc_inputs=request.nhwc_inputs, values=request.values)
     try:
         with progress("converting"):
-            return convert_signatures(sources, options, finish)
+            return convert_signatures(sources, request.options(), finish)
     except ConversionError as error:
         raise ToolError(_in_options(error)) from error
 

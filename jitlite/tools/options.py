@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from jitlite.quantization.recipe import ALIASES, SCHEMES
+from jitlite.schemas.runtime_version import parse_runtime
 from jitlite.tools.ports import Array
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -90,6 +91,16 @@ def parse_values(context: click.Context, parameter: click.Parameter, value: Sequ
             raise click.BadParameter(f"numbers or truth values are required for '{name}', found '{text}'")
         found[name] = made
     return found
+
+
+def parse_target(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Checks the version a --target-runtime option gives."""
+    try:
+        if value is not None:
+            parse_runtime(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
 
 
 def output_option(metavar: str, what: str, required: bool = True) -> Decorator:

@@ -170,8 +170,11 @@ def swish(ctx: Context, node: Node) -> Value:
 
 @lowers("Erf", since=9)
 def erf(ctx: Context, node: Node) -> Value:
+    return error_function(ctx, ctx.input(0))
+
+
+def error_function(ctx: Context, x: Value) -> Value:
     """The builtins have no erf: a formula accurate to about 5e-7 in float32."""
-    x = ctx.input(0)
     positive = ctx.op(ABS, x)
     t = ctx.op(DIV, ctx.like(x, 1.0), ctx.binary(ADD, ctx.binary(MUL, positive, ERF_P), 1.0))
     polynomial = ctx.binary(MUL, t, ERF_A[0])
