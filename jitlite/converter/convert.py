@@ -15,7 +15,7 @@ from jitlite.converter.options import ConvertOptions
 from jitlite.converter.passes.sizes import UnknownSizes, declared_outputs
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
-from jitlite.converter.symbols import PROBES, bind_inputs, fix_inputs
+from jitlite.converter.symbols import PROBES, bind_inputs, check_channels_last, fix_inputs
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
@@ -44,6 +44,7 @@ def convert_onnx(model: str | os.PathLike[str] | onnx.ModelProto, options: Conve
 
 def _converted(model: onnx.ModelProto, options: ConvertOptions) -> Model:
     shapes = bind_inputs(model, options)
+    check_channels_last(model, options.channels_last)
     inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
     if not shapes.is_dynamic:
         graph, signatures = _of_any_size(model, shapes.bound(0), options)

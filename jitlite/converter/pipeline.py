@@ -1,8 +1,10 @@
 """The order of everything: what happens to a model between its file and the TFLite graph, and the rules tried on the way."""
 
+from collections.abc import Collection
+
 import onnx
 
-from jitlite.converter.graph import Graph, Shape
+from jitlite.converter.graph import Graph, Shape, Value
 from jitlite.converter.importer import import_graph, opset_versions
 from jitlite.converter.lower import lower_graph
 from jitlite.converter.options import ConvertOptions
@@ -42,6 +44,7 @@ from jitlite.converter.passes.transposes import (
 )
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
+from jitlite.converter.symbols import require_channels
 from jitlite.schemas.ops.conversion import QUANTIZE
 from jitlite.schemas.runtime_version import parse_runtime
 
@@ -96,7 +99,7 @@ def to_tflite_graph(
         rewrite(inner, ONNX_RULES, trace)
     lowered = lower_graph(graph, problems)
     lowered.verify()
-    finished = _simplified(lowered, trace, options.nhwc_inputs)
+    finished = _simplified(lowered, trace, _channels_last(lowered, options))
     if options.target_runtime is not None:
         for inner in finished.nested():
             rewrite(inner, rules_for(parse_runtime(options.target_runtime)), trace)
@@ -104,11 +107,19 @@ def to_tflite_graph(
     return finished
 
 
-def _simplified(graph: Graph, trace: Trace, nhwc_inputs: bool = False) -> Graph:
+def _channels_last(graph: Graph, options: ConvertOptions) -> set[Value]:
+    """The inputs and outputs that are asked to be channels-last."""
+    asked = [value for value in (*graph.inputs, *graph.outputs) if value.name in options.channels_last]
+    for value in asked:
+        require_channels(value.name, value.rank)
+    return {*asked, *(value for value in graph.inputs if options.nhwc_inputs and value.rank == 4)}
+
+
+def _simplified(graph: Graph, trace: Trace, channels_last: Collection[Value] = ()) -> Graph:
     """The graph and its bodies after layout and rules."""
     for node in graph.nodes:
         node.bodies = tuple(_simplified(body, trace) for body in node.bodies)
-    laid_out = lay_out(graph, nhwc_inputs)
+    laid_out = lay_out(graph, channels_last)
     laid_out.verify()
     rewrite(laid_out, TFLITE_RULES, trace)
     share(laid_out)

@@ -94,6 +94,23 @@ def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
     return InputShapes(bound)
 
 
+def check_channels_last(model: onnx.ModelProto, names: Sequence[str]) -> None:
+    """ConversionError unless these are inputs and outputs that can be channels-last, as far as the model declares it."""
+    ports = {info.name: info for info in (*graph_inputs(model), *model.graph.output)}
+    unknown = sorted(set(names) - set(ports))
+    if unknown:
+        raise ConversionError(f"channels_last: the model's inputs and outputs are {', '.join(ports)}; found {', '.join(unknown)}")
+    for name in names:
+        if ports[name].type.tensor_type.HasField("shape"):
+            require_channels(name, len(ports[name].type.tensor_type.shape.dim))
+
+
+def require_channels(name: str, rank: int) -> None:
+    """ConversionError for an input or output that has no axis of channels between others."""
+    if not 3 <= rank <= 5:
+        raise ConversionError(f"channels_last: '{name}' must have three to five dimensions, found {rank}")
+
+
 def _declared(info: onnx.ValueInfoProto, given: Sequence[SupportsIndex | str | None] | None) -> list[int | str]:
     """Each dimension as a number or the name of an unknown; `given` fills in an input that declares no shape at all."""
     if not info.type.HasField("tensor_type"):

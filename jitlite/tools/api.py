@@ -43,6 +43,7 @@ def convert(
     *,
     shapes: Mapping[str, Sequence[int | None]] | None = None,
     nhwc_inputs: bool = False,
+    channels_last: Sequence[str] = (),
     values: Mapping[str, ArrayLike] | None = None,
     example_inputs: Sequence[Any] | None = None,
     signature_keys: Sequence[str] | None = None,
@@ -56,13 +57,14 @@ def convert(
     or each of `signature_keys`, is one of the result.
 
     `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
-    channels-last; inputs named in `values` become constants; `target_runtime` is the oldest runtime that has to run the result, such as
-    "2.4" or "litert-2.1". ConversionError lists every node that has no .tflite form, and every operator that is too new.
+    channels-last, as do the inputs and outputs that `channels_last` names; inputs named in `values` become constants; `target_runtime`
+    is the oldest runtime that has to run the result, such as "2.4" or "litert-2.1". ConversionError lists every node that has no .tflite form,
+    and every operator that is too new.
     """
     from jitlite.converter import ConvertOptions
 
     models = onnx_models(source, example_inputs=example_inputs, signature_keys=signature_keys)
-    options = ConvertOptions(dict(shapes or {}), nhwc_inputs, dict(values or {}), target_runtime=target_runtime)
+    options = ConvertOptions(dict(shapes or {}), nhwc_inputs, channels_last, dict(values or {}), target_runtime=target_runtime)
     return convert_signatures(models, options)
 
 

@@ -5,7 +5,7 @@ keeps all tensors, while outputs are compared on all samples in one that runs as
 depends on random numbers, and what stands in the graphs of branches and loops.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -159,8 +159,10 @@ def _failure(found: Difference, limits: CheckLimits) -> str:
     return f"a difference of at most {limits.tolerance:g} of the output's scale is required, found {found.relative:.2e}"
 
 
-def check_conversion(reference: OnnxModel, content: bytes, data: CheckData, limits: CheckLimits, *, channels_last: bool = False) -> Check:
-    """Runs both models; `channels_last` says that inputs of four dimensions are so in the converted one. ToolError where one cannot run."""
+def check_conversion(
+    reference: OnnxModel, content: bytes, data: CheckData, limits: CheckLimits, *, channels_last: Collection[str] = ()
+) -> Check:
+    """Runs both models; `channels_last` names the inputs and outputs that are so in the converted one. ToolError where one cannot run."""
     source = reference.source
     try:
         converted = TfliteModel(content)

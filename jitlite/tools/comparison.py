@@ -1,6 +1,6 @@
 """Runs two models on the same data and measures how far their outputs, and what lies between, are apart."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,17 +29,17 @@ class Pairing:
     outputs: tuple[PortPair, ...]
 
 
-def pair_models(first: RunnableModel, second: RunnableModel, *, channels_last: bool = False) -> Pairing:
+def pair_models(first: RunnableModel, second: RunnableModel, *, channels_last: Collection[str] = ()) -> Pairing:
     """Pairs the ports of two models; ToolError when they do not fit together.
 
-    Inputs of four dimensions may be channels-first in one model and channels-last in the other; `channels_last` says that those of the
-    second model are channels-last where shapes alone leave it open.
+    Inputs of four dimensions may be channels-first in one model and channels-last in the other, where shapes tell. `channels_last` names
+    the first model's inputs and outputs, of three to five dimensions, that are channels-last in the second.
     """
     inputs = _pair(first.inputs, second.inputs, "inputs", first.label, second.label)
     outputs = _pair(first.outputs, second.outputs, "outputs", first.label, second.label)
     return Pairing(
-        tuple(PortPair(a, b, _axes(a, b, channels_last)) for a, b in inputs),
-        tuple(PortPair(a, b) for a, b in outputs),
+        tuple(PortPair(a, b, _to_channels_last(b) if a.name in channels_last else _axes(a, b)) for a, b in inputs),
+        tuple(PortPair(a, b, _to_channels_last(b) if a.name in channels_last else None) for a, b in outputs),
     )
 
 
@@ -53,8 +53,13 @@ def _pair(first: tuple[Port, ...], second: tuple[Port, ...], what: str, label: s
     return list(zip(first, second))
 
 
-def _axes(a: Port, b: Port, channels_last: bool) -> tuple[int, ...] | None:
-    for axes in (TO_CHANNELS_LAST, None, TO_CHANNELS_FIRST) if channels_last else (None, TO_CHANNELS_LAST, TO_CHANNELS_FIRST):
+def _to_channels_last(port: Port) -> tuple[int, ...]:
+    """The turn of an array that becomes this channels-last one."""
+    return (0, *range(2, len(port.shape)), 1)
+
+
+def _axes(a: Port, b: Port) -> tuple[int, ...] | None:
+    for axes in (None, TO_CHANNELS_LAST, TO_CHANNELS_FIRST):
         if axes is None:
             shape = a.shape
         elif len(a.shape) == len(b.shape) == 4:
@@ -195,7 +200,7 @@ def _require_values(meters: Mapping[str, DifferenceMeter]) -> None:
 
 
 def _aligned_output(pair: PortPair, reference: Array, other: Array) -> Array:
-    found = aligned(reference, other)
+    found = aligned(reference, other, None if pair.axes is None else tuple(int(axis) for axis in np.argsort(pair.axes)))
     if found is None:
         shapes = f"{list(reference.shape)} and {list(other.shape)}"
         raise ToolError(f"output '{pair.first.name}': arrays of one shape are required, found {shapes}")

@@ -54,6 +54,7 @@ class ConvertRequest:
     calibration: Path | None
     io_type: str
     nhwc_inputs: bool
+    channels_last: tuple[str, ...]
     shapes: dict[str, tuple[int | None, ...]]
     values: dict[str, Array]
     signature_keys: tuple[str, ...]
@@ -70,11 +71,15 @@ class ConvertRequest:
         """The `ConvertOptions` of the conversion."""
         from jitlite.converter import ConvertOptions
 
-        return ConvertOptions(self.shapes, self.nhwc_inputs, self.values, target_runtime=self.target_runtime)
+        return ConvertOptions(self.shapes, self.nhwc_inputs, self.channels_last, self.values, target_runtime=self.target_runtime)
 
     @property
     def data(self) -> CheckData:
         return CheckData(self.calibration, self.bounds, self.seed)
+
+    def turned(self, reference: OnnxModel) -> set[str]:
+        """The inputs and outputs that are channels-last in the result."""
+        return {*self.channels_last, *(port.name for port in reference.inputs if self.nhwc_inputs and len(port.shape) == 4)}
 
     def limits(self, reference: OnnxModel) -> CheckLimits:
         """Quantized models are held to the signal-to-noise ratio: those made here, and those of sources that are quantized already."""
@@ -89,6 +94,7 @@ class ConvertRequest:
     examples=(
         "jitlite convert model.onnx -o model.tflite",
         "jitlite convert model.onnx -o model.tflite --shape image=1x3x224x224 --nhwc-inputs",
+        "jitlite convert model.onnx -o model.tflite --channels-last image --channels-last mask",
         "jitlite convert model.onnx -o int8.tflite --quantize int8 --calibration samples.npz",
         "jitlite convert model.keras -o model.tflite",
         "jitlite convert saved_model/ -o model.tflite --signature serving_default",
@@ -104,6 +110,13 @@ class ConvertRequest:
     "--io", "io_type", type=click.Choice(IO_TYPES), default="float32", show_default=True, help="For int8: the type of inputs and outputs."
 )
 @click.option("--nhwc-inputs", is_flag=True, help="Make inputs of four dimensions channels-last instead of transposing them in the model.")
+@click.option(
+    "--channels-last",
+    "channels_last",
+    multiple=True,
+    metavar="NAME",
+    help="Make this input or output, of three to five dimensions, channels-last. Repeatable.",
+)
 @click.option(
     "--shape",
     "shapes",
@@ -195,7 +208,8 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
             values = {name: request.values[name] for name in signature.options.values}
             reference = OnnxModel(signature.source, values)
             limits = request.limits(reference)
-            checks[signature.key] = check_conversion(reference, write_model(model), request.data, limits, channels_last=request.nhwc_inputs)
+            turned = request.turned(reference)
+            checks[signature.key] = check_conversion(reference, write_model(model), request.data, limits, channels_last=turned)
         return model
 
     try:

@@ -47,12 +47,19 @@ def convert_signatures(models: Mapping[str, Any], options: "ConvertOptions", fin
 def _options_of_each(models: Mapping[str, Any], options: "ConvertOptions") -> dict[str, "ConvertOptions"]:
     inputs = {key: {info.name for info in model.graph.input} for key, model in models.items()}
     known = {name for names in inputs.values() for name in names}
+    ports = {key: names | {info.name for info in models[key].graph.output} for key, names in inputs.items()}
+    every = {name for names in ports.values() for name in names}
+    others = sorted(set(options.channels_last) - every)
+    if others:
+        listed = ", ".join(sorted(every))
+        raise ConversionError(f"channels_last: the inputs and outputs of all signatures are {listed}; found {', '.join(others)}")
     unknown = sorted({*options.shapes, *options.values} - known)
     if unknown:
         raise ConversionError(f"shapes, values: the inputs of all signatures are {', '.join(sorted(known))}; found {', '.join(unknown)}")
     return {
         key: replace(
             options,
+            channels_last=[name for name in options.channels_last if name in ports[key]],
             shapes={name: shape for name, shape in options.shapes.items() if name in names},
             values={name: value for name, value in options.values.items() if name in names},
         )

@@ -5,6 +5,7 @@ import onnx
 import pytest
 
 from jitlite.converter import ConvertOptions, convert_onnx
+from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.text import format_model
 from tests.converter.agreement import Array, assert_close, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
 
@@ -199,3 +200,31 @@ def test_transposed_operands_of_a_product() -> None:
     made = converted(source)
     assert_close(run_tflite(made, {"q": q, "k": k}), run_onnx(source, {"q": q, "k": k}))
     assert kinds(made) == {"BATCH_MATMUL": 1}
+
+
+@pytest.mark.parametrize("rank", [3, 4, 5])
+@pytest.mark.parametrize("turned", [("x",), ("y",), ("x", "y")])
+def test_inputs_and_outputs_asked_to_be_channels_last(rank: int, turned: tuple[str, ...]) -> None:
+    space = (6, 5, 4)[: rank - 2]
+    x = floats(2, 3, *space)
+    weights = {"w": floats(4, 3, *(3 for _ in space), seed=1), "v": floats(2, 4, *(1 for _ in space), seed=2)}
+    nodes = [
+        node("Conv", "xw", "a", pads=[1] * (2 * len(space))),
+        node("Relu", "a", "b"),
+        node("Conv", "bv", "y"),
+        node("Sigmoid", "b", "z"),
+    ]
+    source = onnx_model(nodes, {"x": (("n", 3, *space), np.float32)}, ["y", "z"], weights)
+    made = converted(source, ConvertOptions(channels_last=turned))
+    y, z = run_onnx(source, {"x": x})
+    fed = np.moveaxis(x, 1, -1) if "x" in turned else x
+    assert_close(run_tflite(made, {"x": np.ascontiguousarray(fed)}), [np.moveaxis(y, 1, -1) if "y" in turned else y, z])
+    assert kinds(made)["TRANSPOSE"] == 3 - len(turned)
+
+
+def test_what_cannot_be_channels_last_is_named() -> None:
+    source = onnx_model([node("Flatten", "x", "y"), node("Relu", "x", "z")], {"x": X}, ["y", "z"])
+    with pytest.raises(ConversionError, match=r"inputs and outputs are x, y, z; found picture"):
+        convert_onnx(source, ConvertOptions(channels_last=["x", "picture"]))
+    with pytest.raises(ConversionError, match=r"'y' must have three to five dimensions, found 2"):
+        convert_onnx(source, ConvertOptions(channels_last=["y"]))

@@ -6,6 +6,7 @@ import onnx
 import pytest
 
 from jitlite.tools.runners import OnnxModel, TfliteModel
+from tests.converter.agreement import node, onnx_model
 from tests.tools.network import Files, fail, images, network, parsed, succeed, unsupported_network
 
 
@@ -56,6 +57,26 @@ def test_nhwc_inputs(files: Files, tmp_path: Path) -> None:
     found = parsed("convert", files.onnx, "-o", out, "--nhwc-inputs")
     assert found["check"]["outputs"]["scores"]["relative"] < 1e-5
     assert TfliteModel(out).inputs[0].shape[1:] == (8, 8, 3)
+
+
+def test_inputs_asked_to_be_channels_last(files: Files, tmp_path: Path) -> None:
+    out = tmp_path / "out.tflite"
+    found = parsed("convert", files.onnx, "-o", out, "--channels-last", "image")
+    assert found["check"]["outputs"]["scores"]["relative"] < 1e-5
+    assert TfliteModel(out).inputs[0].shape[1:] == (8, 8, 3)
+    assert "'scores' must have three to five dimensions" in fail("convert", files.onnx, "-o", out, "--force", "--channels-last", "scores")
+
+
+def test_an_output_asked_to_be_channels_last_is_compared_so(tmp_path: Path) -> None:
+    x = np.zeros((1, 4, 4, 4), np.float32)
+    source, out = tmp_path / "square.onnx", tmp_path / "out.tflite"
+    onnx.save(onnx_model([node("Sigmoid", ["x"], ["y"])], {"x": x}, ["y"]), source)
+    found = parsed("convert", source, "-o", out, "--channels-last", "y", "--channels-last", "x")
+    assert found["operators"] == {"LOGISTIC": 1}
+    assert found["check"]["outputs"]["y"]["relative"] < 1e-5
+    found = parsed("convert", source, "-o", out, "--force", "--channels-last", "y")
+    assert found["operators"]["TRANSPOSE"] == 1
+    assert found["check"]["outputs"]["y"]["relative"] < 1e-5
 
 
 def test_shape_fixes_a_dimension(files: Files, tmp_path: Path) -> None:

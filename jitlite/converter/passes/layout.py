@@ -9,7 +9,7 @@ Values that lie in another order than their ONNX namesakes are called "name;nhwc
 "name;perm…", which lists the ONNX axes in the order they lie in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -27,7 +27,6 @@ from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.table import Table
 
 SUFFIXES: dict[Permutation, str] = {(0, 3, 1, 2): "nhwc", (0, 2, 1): "nwc"}
-CHANNELS_LAST: Permutation = (0, 3, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,11 @@ def without(permutation: Permutation, axes: Sequence[int]) -> Permutation:
     return tuple(sorted(left).index(axis) for axis in left)
 
 
+def channels_last(rank: int) -> Permutation:
+    """How a channels-last value looks channels-first."""
+    return (0, rank - 1, *range(1, rank - 1))
+
+
 def moves_nothing(shape: Sequence[int], permutation: Permutation) -> bool:
     """True when transposing a tensor of this shape only moves axes of size 1, so that a reshape does the same."""
     moved = [axis for axis in permutation if shape[axis] != 1]
@@ -98,9 +102,10 @@ def moves_nothing(shape: Sequence[int], permutation: Permutation) -> bool:
 class Relayout:
     """The state of one walk: the new graph, the view of every old value, and the transposes made so far."""
 
-    def __init__(self, source: Graph) -> None:
+    def __init__(self, source: Graph, turned: Collection[Value] = ()) -> None:
         self.source = source
-        self.wanted = wanted_orders(source)
+        self.turned = turned
+        self.wanted = wanted_orders(source, turned)
         self.target = Graph(source.name)
         self.views: dict[Value, View] = {}
         self.columns: dict[Value, Array] = {}
@@ -182,12 +187,11 @@ def _between(held: Permutation, wanted: Permutation) -> Permutation:
     return tuple(held[axis] for axis in back)
 
 
-def lay_out(source: Graph, nhwc_inputs: bool = False) -> Graph:
-    """The same computation with as few transposes as the walk leaves. With `nhwc_inputs` the inputs of rank 4 change to channels-last."""
-    walk = Relayout(source)
+def lay_out(source: Graph, turned: Collection[Value] = ()) -> Graph:
+    """The same computation with as few transposes as the walk leaves. Inputs and outputs among `turned` change to channels-last."""
+    walk = Relayout(source, turned)
     for old in source.inputs:
-        turned = nhwc_inputs and old.rank == 4
-        order = CHANNELS_LAST if turned else identity(old.rank)
+        order = channels_last(old.rank) if old in turned else identity(old.rank)
         held = inverse(order)
         shape = tuple(old.dims[axis] for axis in held)
         grid = None if old.grid is None else old.grid.transposed(held)
@@ -247,14 +251,14 @@ def _is_read_alone(walk: Relayout, old: Value) -> bool:
     return True
 
 
-def wanted_orders(source: Graph) -> dict[Value, Wanted]:
+def wanted_orders(source: Graph, turned: Collection[Value] = ()) -> dict[Value, Wanted]:
     """For every value the transposes it will meet behind operators that any order suits, the identity where it is read as it is.
 
     None stands for uses that have layout rules of their own and may take other orders too.
     """
     wanted: dict[Value, Wanted] = {}
     for value in source.outputs:
-        wanted.setdefault(value, set()).add(identity(value.rank))
+        wanted.setdefault(value, set()).add(inverse(channels_last(value.rank)) if value in turned else identity(value.rank))
     for node in reversed(source.nodes):
         found = set[Permutation | None]().union(*(wanted.get(value, set()) for value in node.outputs))
         for index, operand in enumerate(node.inputs):
@@ -287,7 +291,8 @@ def _output(walk: Relayout, old: Value) -> Value:
     """The graph output under exactly its name; inputs that a body returns are no others than before."""
     if old.producer is None and old.data is None:
         return walk.logical(old)
-    new = Builder(walk.target, old.name).as_output(walk.logical(old))
+    order = channels_last(old.rank) if old in walk.turned else identity(old.rank)
+    new = Builder(walk.target, old.name).as_output(walk.physical(old, order))
     if new.name != old.name:
         walk.target.rename(new, old.name)
     return new
