@@ -248,11 +248,12 @@ class Graph:
         node.op, node.attributes, node.options = op, attributes or {}, options
 
     def remove(self, node: Node) -> None:
-        """Removes a node none of whose outputs is used."""
+        """Removes a node none of whose outputs is used; their names are free from then on."""
         for value in node.outputs:
             assert not value.uses, f"'{value.name}' is still used"
             assert value not in self.outputs, f"'{value.name}' is still a graph output"
             value.producer = None
+            self._names.discard(value.name)
         del self._nodes[node]
         for operand in node.inputs:
             _unlink(operand, node)

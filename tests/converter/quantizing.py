@@ -68,6 +68,8 @@ def as_onnx_had_it(name: str, known: Mapping[str, Array]) -> Array | None:
     for suffix in name[len(base) + 1 :].split(";") if name != base else ():
         if suffix == "int8" and found.dtype == np.uint8:
             found = (found.astype(np.int16) - 128).astype(np.int8)
+        elif suffix.startswith("perm") and suffix[4:].isdigit() and sorted(suffix[4:]) == [str(axis) for axis in range(found.ndim)]:
+            found = found.transpose([int(axis) for axis in suffix[4:]])
         elif suffix in PERMUTATIONS and found.ndim == len(PERMUTATIONS[suffix]):
             found = found.transpose(PERMUTATIONS[suffix])
         elif suffix != "int8":

@@ -15,10 +15,10 @@ from jitlite.converter.grids import Grid
 from jitlite.converter.passes.tables import read_a_function_from_a_table, read_functions_from_a_table
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
-from jitlite.schemas.ops.activation import RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1
+from jitlite.schemas.ops.activation import GELU, RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1
 from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
-from jitlite.schemas.ops.elementwise import ADD, MAXIMUM, MINIMUM, RSQRT, SQRT, SQUARED_DIFFERENCE
+from jitlite.schemas.ops.elementwise import ADD, EXP, LOG, MAXIMUM, MINIMUM, RSQRT, SQRT, SQUARED_DIFFERENCE
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR
@@ -38,6 +38,8 @@ BOUNDS = {RELU.name: (0.0, np.inf), RELU6.name: (0.0, 6.0), RELU_N1_TO_1.name: (
 NEAR_ONE = 1.0 - 2.0**-10
 INTEGER = "integer"
 """What the name of a new result ends in until it takes that of the value it stands for."""
+COARSE_AT_16_BITS = frozenset({EXP.name, LOG.name, GELU.name})
+"""Operators whose kernels for int16 read between entries of a table, and may be hundreds of steps off."""
 WIDEST_STEP = 2.0
 """How many steps of the result one step of what it is rounded from may be, so that both roundings together are off by one at most."""
 TYPES = {"int8": TensorType.INT8, "uint8": TensorType.UINT8, "int16": TensorType.INT16}
@@ -264,6 +266,8 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
         return "a result quantized to one grid is required"
     if grid.dtype not in ("int8", "int16"):
         return f"a result of int8 or int16 is required, found {grid.dtype}"
+    if grid.dtype == "int16" and node.kind in COARSE_AT_16_BITS:
+        return f"an operator exact to a step of int16 is required, found {node.kind}"
     assert isinstance(node.op, OpSpec)
     builder = Builder(graph, node.output.name)
     operands, bytes_type = _operands(builder, node, grid)
