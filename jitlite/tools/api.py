@@ -58,8 +58,8 @@ def convert(
 
     `shapes` gives input shapes by name, None keeping what the model says; with `nhwc_inputs` inputs of four dimensions become
     channels-last, as do the inputs and outputs that `channels_last` names; inputs named in `values` become constants; `target_runtime`
-    is the oldest runtime that has to run the result, such as "2.4" or "litert-2.1". ConversionError lists every node that has no .tflite form,
-    and every operator that is too new.
+    is the oldest runtime that has to run the result, such as "2.4" or "litert-2.1". ConversionError lists every node that has no .tflite
+    form, and every operator that is too new.
     """
     from jitlite.converter import ConvertOptions
 

@@ -14,8 +14,8 @@ from jitlite.schemas.ops.pad import BROADCAST_TO, MIRROR_PAD, PAD, PADV2, TILE
 from jitlite.schemas.ops.reshape import PACK, RESHAPE, TRANSPOSE
 
 GROWING = frozenset(spec.name for spec in (PAD, PADV2, MIRROR_PAD, TILE, BROADCAST_TO))
-OLDEST_RANK = 4
-"""What all runtimes transpose, however old."""
+USUAL_RANK = 5
+"""What runtimes transpose since 2.3."""
 
 
 def _order(node: Node) -> Permutation | None:
@@ -152,7 +152,7 @@ def join_around_reshape(graph: Graph, node: Node) -> str | None:
     lain = [atom for axis in inverse(first) for atom in held[axis]]
     read = [atom for axis in second for atom in wanted[axis]]
     dims, order = joined([sizes[atom] for atom in lain], [lain.index(atom) for atom in read])
-    most = max(OLDEST_RANK, x.rank, node.output.rank)
+    most = max(USUAL_RANK, x.rank, node.output.rank)
     if len(dims) > most:
         return f"at most {most} parts are required, found {len(dims)}"
     builder = Builder(graph, node.output.name)
