@@ -109,6 +109,7 @@ ARITHMETIC = [
 
 LOGIC = [
     *(case(kind, floats(2, 3), floats(3, seed=1)) for kind in ("Greater", "Less", "GreaterOrEqual", "LessOrEqual")),
+    *(case(kind, floats(2, 3), floats(3, seed=1), opset=13, name="opset_13") for kind in ("GreaterOrEqual", "LessOrEqual")),
     *(
         case(kind, np.array([1, 2, 3], dtype), np.array([3, 2, 1], dtype), name=dtype.__name__)
         for kind in ("Equal", "Greater", "LessOrEqual")

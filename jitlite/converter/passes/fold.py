@@ -145,7 +145,11 @@ def _infer(node: Node, source: _Source) -> None:
             dims = tensor.shape.dim
             if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
                 value.shape = tuple(int(dim.dim_value) for dim in dims)
-    correct_shapes(node)
+    try:
+        correct_shapes(node)
+    except ValueError as error:
+        source.problems.add(node, f"shape inference says: {error}")
+        return
     for value in node.outputs:
         if value.shape is not None and not all(0 <= dim <= INT32_MAX for dim in value.shape):
             source.problems.add(node, f"dimensions from 0 to {INT32_MAX} are required, found {value.shape}")

@@ -66,9 +66,19 @@ def _compressed(node: Node) -> None:
     node.outputs[0].shape = (count,) if axis is None else (*shape[:place], count, *shape[place + 1 :])
 
 
+def _compared(node: Node) -> None:
+    """The truth of a comparison; onnx says nothing of the definitions of opset 12."""
+    a, b = node.input(0).shape, node.input(1).shape
+    node.outputs[0].dtype = np.dtype(np.bool_)
+    if a is not None and b is not None:
+        node.outputs[0].shape = np.broadcast_shapes(a, b)
+
+
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Compress": _compressed,
+    "GreaterOrEqual": _compared,
     "GroupNormalization": _like_first_operand,
+    "LessOrEqual": _compared,
     "MeanVarianceNormalization": _like_first_operand,
     "MaxPool": _rounded_up_pool,
     "AveragePool": _rounded_up_pool,
