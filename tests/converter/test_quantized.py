@@ -12,6 +12,9 @@ import pytest
 from onnx import numpy_helper
 from onnxruntime.quantization import QuantFormat, QuantType
 
+from jitlite.converter import ConvertOptions
+from jitlite.converter.pipeline import to_tflite_graph
+from jitlite.converter.rewrite import Trace
 from tests.converter.agreement import Array, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
 from tests.converter.quantizing import float_operators, integers, quantized, steps_apart
 
@@ -349,3 +352,7 @@ def test_operators_without_integer_form_stay_between_quantizations() -> None:
     assert float_operators(made) == ["CUMSUM"]
     feed = feeds(model, 1)[0]
     np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], atol=0.0201)
+    trace = Trace()
+    to_tflite_graph(model, {"x": IMAGE}, ConvertOptions(), trace)
+    said = {reason for (_, name), reason in trace.declined.items() if name.startswith("n;")}
+    assert "an operator with a form for whole numbers on grids is required, found CUMSUM" in said

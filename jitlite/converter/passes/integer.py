@@ -5,7 +5,7 @@ uint8 are held as int8, 128 less, which the kernels with one scale a channel nee
 between operators are dropped again. Operators without such a form stay between DEQUANTIZE and QUANTIZE.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -38,6 +38,9 @@ BOUNDS = {RELU.name: (0.0, np.inf), RELU6.name: (0.0, 6.0), RELU_N1_TO_1.name: (
 NEAR_ONE = 1.0 - 2.0**-10
 INTEGER = "integer"
 """What the name of a new result ends in until it takes that of the value it stands for."""
+WITHOUT_INTEGERS = tuple(
+    spec.name for spec in load_specs().values() if spec.quant.kind is QuantKind.FLOAT and spec.name not in ("QUANTIZE", "DEQUANTIZE")
+)
 COARSE_AT_16_BITS = frozenset({EXP.name, LOG.name, GELU.name})
 """Operators whose kernels for int16 read between entries of a table, and may be hundreds of steps off."""
 WIDEST_STEP = 2.0
@@ -58,18 +61,23 @@ def _whole(value: Value) -> Value | None:
     return numbers if numbers.grid is not None and numbers.grid.is_per_tensor else None
 
 
-def _result_grid(graph: Graph, node: Node) -> Grid | None:
-    """The one grid all results are quantized to; None where somebody reads the real numbers, or several grids are asked for."""
+def _result_grid(graph: Graph, node: Node) -> Grid | str:
+    """The one grid all results are quantized to; the reason where there is none."""
+    wanted = "results quantized to one grid are required"
     grids = set()
     for value in node.outputs:
-        if value in graph.outputs or value.dtype != np.float32:
-            return None
+        if value.dtype != np.float32:
+            return f"{wanted}, found {value.dtype}"
+        if value in graph.outputs:
+            return f"{wanted}, found the output '{value.name}' of real numbers"
         for user in value.uses:
             if user.op is not QUANTIZE:
-                return None
+                return f"{wanted}, found real numbers for {user.kind} '{user.outputs[0].name}'"
             grids.add(user.output.grid)
     grid = grids.pop() if len(grids) == 1 else None
-    return grid if grid is not None and grid.is_per_tensor else None
+    if grid is None:
+        return f"{wanted}, found {len(grids)}"
+    return grid if grid.is_per_tensor else f"{wanted}, found {len(grid.scales)} scales"
 
 
 def _reals(node: Node) -> list[int]:
@@ -212,8 +220,8 @@ def _bounds_nothing(node: Node, grid: Grid) -> bool:
 @rule("quantize before moving", *MOVING)
 def quantize_before_moving(graph: Graph, node: Node) -> str | None:
     grid = _result_grid(graph, node)
-    if grid is None or not _can_settle(graph, node):
-        return "results quantized to one grid are required"
+    if isinstance(grid, str) or not _can_settle(graph, node):
+        return grid if isinstance(grid, str) else "results that are one graph output each are required"
     if node.kind in AVERAGING:
         return "an operator that rounds nothing is required"
     builder, places = Builder(graph, node.outputs[0].name), _reals(node)
@@ -228,6 +236,11 @@ def quantize_before_moving(graph: Graph, node: Node) -> str | None:
     return None
 
 
+def _found_among(node: Node, numbers: Mapping[int, Value | None]) -> str:
+    missing = [place for place, value in numbers.items() if value is None]
+    return _found(node.input(missing[0])) if missing else f"found {len(numbers)} operands on several"
+
+
 @rule("move whole numbers", *MOVING)
 def move_whole_numbers(graph: Graph, node: Node) -> str | None:
     """Moving elements and then making real numbers of them is the same the other way round."""
@@ -236,11 +249,11 @@ def move_whole_numbers(graph: Graph, node: Node) -> str | None:
     grids = {None if value is None else value.grid for value in found.values()}
     grid = grids.pop() if len(grids) == 1 else None
     if grid is None:
-        return "operands that DEQUANTIZE made, on one grid, are required"
+        return f"operands on one grid are required, {_found_among(node, found)}"
     if node.kind in AVERAGING:
         wanted = _result_grid(graph, node)
-        if wanted is None or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
-            return f"results quantized with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
+        if isinstance(wanted, str) or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
+            return wanted if isinstance(wanted, str) else f"results with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
     constants = [node.input(place) for place in places if place not in found]
     if not all(value.data is not None and grid.contains(value.data) for value in constants):
         return "constants on the operands' grid are required"
@@ -262,8 +275,10 @@ def move_whole_numbers(graph: Graph, node: Node) -> str | None:
 @rule("compute on whole numbers", *COMPUTING)
 def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
     grid = _result_grid(graph, node)
-    if grid is None or not _can_settle(graph, node) or len(node.outputs) != 1:
-        return "a result quantized to one grid is required"
+    if isinstance(grid, str):
+        return grid
+    if not _can_settle(graph, node) or len(node.outputs) != 1:
+        return "one result, which is one graph output at most, is required"
     if grid.dtype not in ("int8", "int16"):
         return f"a result of int8 or int16 is required, found {grid.dtype}"
     if grid.dtype == "int16" and node.kind in COARSE_AT_16_BITS:
@@ -345,7 +360,7 @@ def _operands(builder: Builder, node: Node, grid: Grid) -> tuple[list[Value | No
     for place in places:
         found = _activation(builder, node.input(place), grid.dtype)
         if found is None:
-            return f"operand {place} on one grid of {grid.dtype} is required", kind
+            return f"operand {place} '{node.input(place).name}' on one grid of {grid.dtype} is required, {_found(node.input(place))}", kind
         operands[place] = _quantized_as(builder, found, kind)
     bias = node.optional(quant.bias) if quant.bias is not None else None
     if bias is not None and quant.bias is not None:
@@ -356,6 +371,16 @@ def _operands(builder: Builder, node: Node, grid: Grid) -> tuple[list[Value | No
         if operands[quant.bias] is None:
             return "a bias that fits int32 is required", kind
     return operands, kind
+
+
+def _found(value: Value) -> str:
+    """What a real operand is that cannot be taken as whole numbers."""
+    if value.data is not None:
+        return "found constants that lie on none"
+    if value.producer is None or value.producer.op is not DEQUANTIZE:
+        return "found real numbers of " + ("the graph's input" if value.producer is None else value.producer.kind)
+    grid = value.producer.input(0).grid
+    return "found no grid" if grid is None else f"found {len(grid.scales)} scales of {grid.dtype}"
 
 
 def _activation(builder: Builder, value: Value, dtype: str) -> Value | None:
@@ -403,7 +428,7 @@ def average_by_weights(graph: Graph, node: Node) -> str | None:
     """An average rounded to much finer steps than its operand's is a convolution of each channel with equal weights."""
     x, grid, old = _whole(node.input(0)), _result_grid(graph, node), node.options
     assert isinstance(old, Pool2DOptions)
-    if x is None or x.grid is None or grid is None or x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
+    if x is None or x.grid is None or isinstance(grid, str) or x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
         return f"an operand with steps from {WIDEST_STEP:.0f} times the result's on is required"
     spans = zip(x.dims[1:3], node.output.dims[1:3], (old.stride_h, old.stride_w), (old.filter_height, old.filter_width), strict=True)
     if old.padding != Padding.VALID and any(sum(same_padding(size, out, window, step)) for size, out, step, window in spans):
@@ -427,6 +452,14 @@ def place_among_whole_numbers(graph: Graph, node: Node) -> str | None:
     return None
 
 
+@rule("find an integer form", *WITHOUT_INTEGERS)
+def find_an_integer_form(graph: Graph, node: Node) -> str | None:
+    """Says of operators that no other rule looks at why they stay."""
+    if not any(value is not None and value.dtype == np.float32 for value in (*node.inputs, *node.outputs)):
+        return "real numbers are required"
+    return f"an operator with a form for whole numbers on grids is required, found {node.kind}"
+
+
 INTEGER_RULES = (
     hold_signed,
     quantized_twice,
@@ -439,5 +472,6 @@ INTEGER_RULES = (
     compute_on_whole_numbers,
     place_among_whole_numbers,
     read_a_function_from_a_table,
+    find_an_integer_form,
 )
 CLOSING_RULES = (drop_change_of_type, quantize_in_one_step)
