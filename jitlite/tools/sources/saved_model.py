@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from jitlite.schemas.errors import ConversionError
@@ -35,12 +36,23 @@ def export_folder(path: Path, signature_keys: Sequence[str] | None = None, tags:
         raise ConversionError(f"{where}: signatures among {known} are required, found {', '.join(map(repr, unknown)) or 'none'}")
     if not signature_keys and set(keys) == {KERAS_ENDPOINT, DEFAULT_ENDPOINT}:
         keys = [DEFAULT_ENDPOINT]
-    return {key: export_function(loaded.signatures[key], f"{where} signature '{key}'") for key in keys}
+    return {key: _export_signature(loaded.signatures[key], f"{where} signature '{key}'") for key in keys}
 
 
 def export_function(function: Any, where: str = "concrete function") -> Any:
-    """The ONNX model of a concrete function; inputs and outputs have the names TensorFlow gives to them in a SavedModel."""
+    """The ONNX model of a concrete function, by way of a SavedModel: inputs and outputs have the names TensorFlow gives to them there."""
     require_engines(where, "a function of TensorFlow", ENGINES)
+    with TemporaryDirectory() as folder:
+        with exporting(where, "TensorFlow"):
+            import tensorflow as tf
+
+            holder = tf.Module()
+            holder.held = list(function.variables)
+            tf.saved_model.save(holder, folder, signatures={DEFAULT_ENDPOINT: function})
+        return export_folder(Path(folder), [DEFAULT_ENDPOINT])[DEFAULT_ENDPOINT]
+
+
+def _export_signature(function: Any, where: str) -> Any:
     with exporting(where, "tf2onnx"):
         import tf2onnx
 
