@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo bench bench-arm test test-arm test-targets check format clean
+.PHONY: demo bench bench-arm test test-arm test-engines test-targets check format clean
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,6 +31,16 @@ check: $(READY)
 	$(BIN)/python -m pytest -n auto
 
 test: check
+
+# Models that Keras, TensorFlow and PyTorch train, converted; in an environment of its own, which takes about 3 GB.
+test-engines: build/engines/.ready
+	build/engines/bin/python -m pytest tests/engines
+
+build/engines/.ready: pyproject.toml
+	$(PYTHON) -m venv build/engines
+	build/engines/bin/python -m pip install --quiet --upgrade pip
+	build/engines/bin/python -m pip install --quiet --editable '.[all]' --group dev --group engines
+	touch $@
 
 # Every kernel and the example's int8 model on emulated Arm processors, without and with the dot product.
 test-arm: $(READY)

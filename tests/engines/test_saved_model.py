@@ -128,6 +128,52 @@ def test_inputs_that_nothing_reads_and_outputs_that_are_inputs(tmp_path: Path) -
     agree(jitlite.convert(tmp_path / "odd"), {"x": x, "unused": x[:2]}, {"twice": 2 * x, "same": x})
 
 
+def test_control_flow_that_the_run_decides(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Controlled(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = tf.Variable(1.5)
+
+        @tf.function(input_signature=[tf.TensorSpec([4], tf.float32, name="x"), tf.TensorSpec([], tf.int32, name="turns")])
+        def __call__(self, x: Any, turns: Any) -> Any:
+            def body(turn: Any, y: Any) -> Any:
+                return turn + 1, tf.cond(tf.reduce_sum(y) > 3.0, lambda: y * 0.5 - 0.1, lambda: y * self.factor + 0.1)
+
+            _, y = tf.while_loop(lambda turn, y: turn < turns, body, [0, x])
+            return {"y": y, "doubled": tf.cond(turns > 2, lambda: y + y, lambda: y)}
+
+    module = Controlled()
+    tf.saved_model.save(module, str(tmp_path / "controlled"), signatures=module.__call__)
+    model = jitlite.convert(tmp_path / "controlled")
+    x = np.array([0.5, -0.25, 1, 0.75], np.float32)
+    for turns in (0, 1, 2, 3, 9):
+        feed = {"x": x, "turns": np.array(turns, np.int32)}
+        found = agree(model, feed, module(**feed))
+    assert found["WHILE"] == 1
+    assert found["IF"] == 2
+
+
+def test_a_counted_loop_of_autograph() -> None:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+    def counted(x: Any) -> Any:
+        rows = tf.TensorArray(tf.float32, 5)
+        for turn in tf.range(5):
+            if turn % 2 == 0:
+                x = tf.tanh(x * 1.25)
+            else:
+                x = x - 0.125 * tf.cast(turn, tf.float32)
+            rows = rows.write(turn, x)
+        return rows.stack()
+
+    x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(3, 4)
+    found = agree(jitlite.convert(counted.get_concrete_function()), {"x": x}, {"output_0": counted(x)})
+    assert found["WHILE"] == 0
+
+
 def test_a_folder_without_signatures(tmp_path: Path) -> None:
     import tensorflow as tf
 

@@ -22,14 +22,14 @@ from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.quantized import expand_quantized
 from jitlite.converter.passes.shapes import FOREIGN, correct_shapes
 from jitlite.converter.passes.sizes import UnknownSizes
-from jitlite.converter.passes.subgraphs import SUBGRAPH_OPS, Scopes
+from jitlite.converter.passes.subgraphs import IMPURE, SUBGRAPH_OPS, Scopes
+from jitlite.converter.passes.turns import fix_turns
 from jitlite.converter.passes.unroll import FEW_NODES, unrolled
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.ops.operands import INT32_MAX
 
 MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
-IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
 MAX_UNSIZED_ELEMENTS = 1 << 20
 EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21}
 """Opsets whose definition the evaluator has of operators that it does not know in all earlier ones, which they include."""
@@ -88,6 +88,7 @@ def _without_subgraphs(graph: Graph, node: Node, source: _Source) -> list[Node]:
         lambda: enclose(graph, node, source.scopes, finish),
         lambda: unrolled(graph, node, source.scopes),
     )
+    fix_turns(graph, node, source.scopes)
     reasons = []
     for attempt in attempts:
         try:

@@ -15,6 +15,8 @@ from jitlite.converter.importer import add_nodes, decode_tensor
 from jitlite.schemas.errors import ConversionError
 
 SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
+"""Operators that are never computed ahead."""
 
 
 @dataclass(frozen=True, slots=True)
