@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from jitlite.converter.convert import convert_onnx
 from jitlite.converter.options import ConvertOptions
+from jitlite.converter.rewrite import Trace
 
 if TYPE_CHECKING:
     from jitlite.tools.tflite_converter import OpsSet, Optimize, RepresentativeDataset, TargetSpec, TFLiteConverter
 
 TENSORFLOW_NAMES = frozenset({"OpsSet", "Optimize", "RepresentativeDataset", "TFLiteConverter", "TargetSpec"})
 
-__all__ = ["ConvertOptions", "OpsSet", "Optimize", "RepresentativeDataset", "TFLiteConverter", "TargetSpec", "convert_onnx"]
+__all__ = ["ConvertOptions", "OpsSet", "Optimize", "RepresentativeDataset", "TFLiteConverter", "TargetSpec", "Trace", "convert_onnx"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+import numpy as np
 import onnx
 
 from jitlite.converter.graph import Graph, Shape, Value
@@ -45,7 +46,7 @@ from jitlite.converter.passes.transposes import (
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Rule, Trace, rewrite
 from jitlite.converter.symbols import require_channels
-from jitlite.schemas.ops.conversion import QUANTIZE
+from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 from jitlite.schemas.runtime_version import parse_runtime
 
 assert {layout_reshape.reshape, layout_rules.unary} <= set(RULES.values()), "importing these modules registers their rules"
@@ -93,6 +94,7 @@ def to_tflite_graph(
     graph, names = import_graph(model, shapes)
     expand_quantized(graph)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
+    trace.folded.update(name for name, value in names.items() if value.producer is None and value not in graph.inputs)
     graph.verify()
     compute_halves_as_floats(graph)
     for inner in graph.nested():
@@ -104,7 +106,18 @@ def to_tflite_graph(
         for inner in finished.nested():
             rewrite(inner, rules_for(parse_runtime(options.target_runtime)), trace)
     finished.verify()
+    if any(node.kind == QUANTIZE.name for node in finished.nodes):
+        _explain_floats(finished, trace)
     return finished
+
+
+def _explain_floats(graph: Graph, trace: Trace) -> None:
+    """Collects what the integer rules said of the operators that compute on real numbers next to whole ones."""
+    for node in graph.nodes:
+        reasons = [trace.declined[key] for each in INTEGER_RULES if (key := (each.name, node.name)) in trace.declined]
+        if node.kind not in (QUANTIZE.name, DEQUANTIZE.name) and node.outputs[0].dtype == np.float32:
+            told = "; ".join(dict.fromkeys(reasons)) or f"an operator with a form over whole numbers is required, found {node.kind}"
+            trace.float_reasons[node.outputs[0].name] = told
 
 
 def _channels_last(graph: Graph, options: ConvertOptions) -> set[Value]:

@@ -1,10 +1,14 @@
 """Collecting what stands in the way of a conversion, so that one error lists all of it."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from jitlite.converter.graph import Node, OnnxOp, Value
-from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.errors import ConversionError, NodeProblem
+
+MOST_NAMES = 64
+"""Values named for each problem, see `NodeProblem`."""
 
 
 class Unlowerable(Exception):  # noqa: N818 - the reason why one node stays, collected and never seen by callers
@@ -24,6 +28,7 @@ class Problems:
     reported: set[Node] = field(default_factory=set)
     inputs: dict[str, None] = field(default_factory=dict)
     """Graph inputs whose values would have to be known."""
+    nodes: list[NodeProblem] = field(default_factory=list)
 
     def add(self, node: Node, reason: str, constants: Iterable[Value | None] = ()) -> None:
         """Adds a node that cannot be converted because of `reason`, for one because `constants` are not constant."""
@@ -31,6 +36,7 @@ class Problems:
         opset = f"opset {op.opset}" if isinstance(op, OnnxOp) else "TFLite"
         name = node.name or (node.outputs[0].name if node.outputs else "")
         self.lines[f"node '{name}' ({node.kind}, {opset}): {reason}"] = None
+        self.nodes.append(NodeProblem(name, node.kind, reason, tuple(_names_behind(node))))
         self.tainted.update(node.outputs)
         self.reported.add(node)
         self.inputs.update(dict.fromkeys(_inputs_behind(constants)))
@@ -43,7 +49,20 @@ class Problems:
         if self.lines:
             count = len(self.lines)
             heading = f"{where}: {count} node{'s' if count > 1 else ''} cannot be converted"
-            raise ConversionError("\n  ".join([heading, *self.lines]), tuple(self.inputs))
+            raise ConversionError("\n  ".join([heading, *self.lines]), tuple(self.inputs), self.nodes)
+
+
+def _names_behind(node: Node) -> Iterator[str]:
+    """The names of a node's results, and of the values computed from them, the nearest first."""
+    waiting, seen = deque(node.outputs), set(node.outputs)
+    for _ in range(MOST_NAMES):
+        if not waiting:
+            return
+        value = waiting.popleft()
+        yield value.name
+        made = [result for user in value.users for result in user.outputs if result not in seen]
+        seen.update(made)
+        waiting.extend(made)
 
 
 def _inputs_behind(values: Iterable[Value | None]) -> Iterator[str]:

@@ -28,10 +28,16 @@ def rule(name: str, *kinds: str) -> Callable[[Rewrite], Rule]:
 
 @dataclass(slots=True)
 class Trace:
-    """What the rules did: how often each fired, and the last reason each gave for leaving a node alone."""
+    """What happened on the way: how often each rule fired, and the last reason each gave for leaving a node alone.
+
+    `folded` names the ONNX values that became constants; `float_reasons` says, by the first result's name, why operators of a quantized
+    model compute on real numbers.
+    """
 
     fired: dict[str, int] = field(default_factory=dict)
     declined: dict[tuple[str, str], str] = field(default_factory=dict)
+    folded: set[str] = field(default_factory=set)
+    float_reasons: dict[str, str] = field(default_factory=dict)
 
 
 def rewrite(graph: Graph, rules: Sequence[Rule], trace: Trace) -> None:

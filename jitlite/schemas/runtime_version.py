@@ -7,7 +7,7 @@ LiteRT's own packages count anew from 1.0; `LITERT_RUNTIMES` says which runtime 
 import re
 from collections.abc import Iterable
 
-from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.errors import ConversionError, NodeProblem
 from jitlite.schemas.model import builtin_code, operator_code_of
 from jitlite.schemas.tables import Buffer, BuiltinOperator, Metadata, Model
 
@@ -252,15 +252,17 @@ def require_runtime(model: Model, target: Runtime) -> None:
             first = first_runtime(builtin, code.version)
             if builtin is not BuiltinOperator.CUSTOM and (not first or first > target):
                 names = newer.setdefault((builtin.name, code.version, first), [])
-                names += [f"'{graph.tensors[index].name}'" for index in op.outputs[:1]]
+                names += [graph.tensors[index].name for index in op.outputs[:1]]
     if not newer:
         return
+    problems = []
     lines = [f"runtime {runtime_text(target)}: {len(newer)} operator{'s need' if len(newer) > 1 else ' needs'} a newer one"]
     for (name, version, first), tensors in newer.items():
         more = f" and {len(tensors) - MOST_NAMED} more" if len(tensors) > MOST_NAMED else ""
         needs = f"needs runtime {runtime_text(first)}" if first else "is in no runtime known here"
-        lines.append(f"{name} version {version} {needs}, for {', '.join(tensors[:MOST_NAMED])}{more}")
-    raise ConversionError("\n  ".join(lines))
+        lines.append(f"{name} version {version} {needs}, for {', '.join(map(repr, tensors[:MOST_NAMED]))}{more}")
+        problems += [NodeProblem(tensor, name, f"{name} version {version} {needs}", (tensor,)) for tensor in tensors]
+    raise ConversionError("\n  ".join(lines), nodes=problems)
 
 
 def minimum_runtime(codes: Iterable[tuple[BuiltinOperator, int]]) -> str:

@@ -1,5 +1,6 @@
 """`jitlite convert`: a trained model as a .tflite file that is checked against its ONNX form."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from jitlite.schemas.model import operator_name
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
 from jitlite.tools.check_report import check_dict, print_check, where_it_starts
-from jitlite.tools.console import byte_text, print_json, progress, results
+from jitlite.tools.console import byte_text, plain, print_json, progress, results
+from jitlite.tools.coverage import Coverage, SignatureCoverage
 from jitlite.tools.errors import ToolError
 from jitlite.tools.files import check_output, write_file
 from jitlite.tools.options import (
@@ -59,6 +61,7 @@ class ConvertRequest:
     values: dict[str, Array]
     signature_keys: tuple[str, ...]
     target_runtime: str | None
+    report: Path | None
     tolerance: float
     min_sqnr: float | None
     check: bool
@@ -162,6 +165,12 @@ class ConvertRequest:
     help=f"Least signal-to-quantization-noise ratio of a quantized model, dB. By default {LEAST_SQNR:g}, and"
     f" {LEAST_SQNR_OF_QUANTIZED:g} where the ONNX model is quantized itself.",
 )
+@click.option(
+    "--report",
+    type=FilePath(),
+    metavar="OUT.json",
+    help="Write what each node became or why it could not be converted, whatever the outcome.",
+)
 @click.option("--check/--no-check", default=True, show_default=True, help="Run the result against the ONNX model before writing it.")
 @range_option
 @seed_option
@@ -177,13 +186,20 @@ def convert(model: Path, **options: Any) -> None:
     """
     request = ConvertRequest(**options)
     check_calibration(request.scheme, request.calibration)
-    check_output(request.output, request.force)
+    for path in (request.output, request.report):
+        if path is not None:
+            check_output(path, request.force)
     if request.signature_keys and not model.is_dir():
         raise click.UsageError("--signature needs a SavedModel folder: other models have one signature.")
     with progress("reading the model"):
         sources = onnx_models(model, signature_keys=request.signature_keys or None)
     checks: dict[str, Check] = {}
-    converted = _convert(sources, request, checks)
+    coverage = Coverage(str(model))
+    try:
+        converted = _convert(sources, request, checks, coverage)
+    finally:
+        if request.report is not None:
+            write_file(request.report, (json.dumps(plain(coverage.as_dict()), indent=2) + "\n").encode(), request.force)
     content = write_model(converted)
     failed = {key: check for key, check in checks.items() if check.failures()}
     if not failed:
@@ -196,12 +212,20 @@ def convert(model: Path, **options: Any) -> None:
         raise ToolError("\n".join(lines))
 
 
-def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[str, Check]) -> Model:
-    """The model of all signatures; each is checked by itself, which `checks` gets to hold."""
+def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[str, Check], coverage: Coverage) -> Model:
+    """The model of all signatures; each is checked by itself, which `checks` gets to hold, while `coverage` hears how it went."""
+    from jitlite.converter import Trace
+
+    def begin(signature: Signature) -> Trace:
+        coverage.signatures[signature.key] = SignatureCoverage(signature.source, Trace())
+        return coverage.signatures[signature.key].trace
 
     def finish(signature: Signature, model: Model) -> Model:
+        covered = coverage.signatures[signature.key]
+        covered.model = model
         if request.scheme is not None:
-            model = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration).model
+            quantized = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration)
+            model, covered.plan = quantized.model, quantized.plan
             if request.target_runtime is not None:
                 require_runtime(model, parse_runtime(request.target_runtime))
         if request.check:
@@ -214,8 +238,9 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
 
     try:
         with progress("converting"):
-            return convert_signatures(sources, request.options(), finish)
+            return convert_signatures(sources, request.options(), finish, begin)
     except ConversionError as error:
+        coverage.error = error
         raise ToolError(_in_options(error)) from error
 
 

@@ -26,6 +26,27 @@ class OnnxSource:
                 found.setdefault(name, []).append(node)
         return found
 
+    @cached_property
+    def user_places(self) -> dict[str, list[int]]:
+        """The places of the nodes that read each value, themselves or in a graph inside."""
+        found: dict[str, list[int]] = {}
+        for place, node in enumerate(self.graph.node):
+            for name in dict.fromkeys(operands(node)):
+                found.setdefault(name, []).append(place)
+        return found
+
+    @cached_property
+    def useful(self) -> frozenset[int]:
+        """The places of the nodes that outputs depend on."""
+        waiting, found = [info.name for info in self.graph.output], set[int]()
+        places = {name: place for place, node in enumerate(self.graph.node) for name in node.output if name}
+        while waiting:
+            place = places.get(waiting.pop())
+            if place is not None and place not in found:
+                found.add(place)
+                waiting += operands(self.graph.node[place])
+        return frozenset(found)
+
     @property
     def is_quantized(self) -> bool:
         """True where the model itself rounds to quantized numbers."""
@@ -69,6 +90,17 @@ class OnnxSource:
         for node in self.graph.node:
             if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
                 found[node.output[0]] = tuple(node.attribute[0].t.dims)
+        return found
+
+    @cached_property
+    def owners(self) -> dict[str, int]:
+        """The place of the node that makes each value, itself or in a graph inside."""
+        found: dict[str, int] = {}
+        for place, node in enumerate(self.graph.node):
+            inner = (name for graph in graphs_of(node) for each in nodes_of(graph) for name in each.output if name)
+            for name in (*node.output, *inner):
+                if name:
+                    found.setdefault(name, place)
         return found
 
     @property

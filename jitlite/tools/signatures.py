@@ -10,7 +10,7 @@ from jitlite.schemas.tables import Model
 from jitlite.tools.sources import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
-    from jitlite.converter import ConvertOptions
+    from jitlite.converter import ConvertOptions, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,27 @@ def _as_converted(signature: Signature, converted: Model) -> Model:
     return converted
 
 
-def convert_signatures(models: Mapping[str, Any], options: "ConvertOptions", finish: Finish = _as_converted) -> Model:
+Begin = Callable[[Signature], "Trace | None"]
+"""Is told of a signature whose conversion starts; what happens goes into the trace it gives."""
+
+
+def _unseen(signature: Signature) -> None:
+    return None
+
+
+def convert_signatures(
+    models: Mapping[str, Any], options: "ConvertOptions", finish: Finish = _as_converted, begin: Begin = _unseen
+) -> Model:
     """The .tflite model that has each ONNX model (a ModelProto or a path) as a signature; they share constants that are equal.
 
     Options that name inputs apply to the signatures with inputs of these names. `finish` sees each signature by itself, before it is put
-    with the others. ConversionError names what cannot be converted.
+    with the others; `begin` sees it before it is converted and gives the trace of that. ConversionError names what cannot be converted.
     """
     from jitlite.converter import convert_onnx
 
     chosen = {DEFAULT_SIGNATURE: options} if list(models) == [DEFAULT_SIGNATURE] else _options_of_each(models, options)
     signatures = [Signature(key, model, chosen[key]) for key, model in models.items()]
-    finished = {found.key: finish(found, convert_onnx(found.source, found.options)) for found in signatures}
+    finished = {found.key: finish(found, convert_onnx(found.source, found.options, begin(found))) for found in signatures}
     return finished[DEFAULT_SIGNATURE] if list(finished) == [DEFAULT_SIGNATURE] else merge_models(finished)
 
 

@@ -54,7 +54,9 @@ def test_json_carries_the_layers(files: Files, tmp_path: Path) -> None:
 def test_finds_where_an_error_starts(
     constant: str, starts: list[str], files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options: convert_onnx(changed(network(), constant), options))
+    monkeypatch.setattr(
+        "jitlite.converter.convert_onnx", lambda source, options, trace: convert_onnx(changed(network(), constant), options)
+    )
     result = invoke("convert", files.onnx, "-o", tmp_path / "out.tflite")
     assert result.exit_code == 1
     assert list(tmp_path.iterdir()) == []
@@ -85,7 +87,7 @@ def test_models_that_are_quantized_themselves_are_held_to_a_ratio(tmp_path: Path
     ]
     path = saved(tmp_path / "m.onnx", nodes, {"x": ([2, 30], F32)}, "y", scale=np.array(0.01, F32), zero=np.array(120, np.uint8))
     off = saved(tmp_path / "off.onnx", nodes, {"x": ([2, 30], F32)}, "y", scale=np.array(0.01004, F32), zero=np.array(120, np.uint8))
-    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options: convert_onnx(off, options))
+    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options, trace: convert_onnx(off, options))
     found = parsed("convert", path, "-o", tmp_path / "m.tflite")["check"]
     assert {layer["name"] for layer in found["layers"]} >= {"q", "y"}
     assert all(layer["is_real"] for layer in found["layers"])

@@ -148,7 +148,7 @@ def test_a_wrong_result_is_found(files: Files, tmp_path: Path, monkeypatch: pyte
     """A converter that mixes up weights must not get past the check."""
     from jitlite.converter import convert_onnx
 
-    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options: convert_onnx(network(seed=8), options))
+    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options, trace: convert_onnx(network(seed=8), options))
     with pytest.raises(AssertionError, match=r"a difference of at most 0\.001 of the output's scale is required"):
         succeed("convert", files.onnx, "-o", tmp_path / "out.tflite")
     assert list(tmp_path.iterdir()) == []
