@@ -92,7 +92,7 @@ def to_tflite_graph(
     trace = Trace() if trace is None else trace
     problems = Problems()
     graph, names = import_graph(model, shapes)
-    expand_quantized(graph)
+    expand_quantized(graph, problems)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
     trace.folded.update(name for name, value in names.items() if value.producer is None and value not in graph.inputs)
     graph.verify()

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from jitlite.schemas.errors import ConversionError
 from tests.converter.agreement import Array, assert_close, converted, floats, kinds, run_onnx, run_tflite
 
 X, IMAGE = floats(2, 3, 8), floats(1, 3, 6, 7)
@@ -90,3 +92,34 @@ def test_skip_layer_normalization(outputs: int, bias: bool) -> None:
 
 def test_simplified_layer_normalization() -> None:
     check("SimplifiedLayerNormalization", [X, floats(8, seed=1)], domain="", axis=-1, epsilon=1e-6)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("zeros", ["", "packed", "real"])
+def test_product_with_weights_packed_in_blocks(bits: int, zeros: str) -> None:
+    """96 rows in blocks of 32, and a last block that is not full."""
+    count, depth, blocks = 5, 80, 3
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (count, blocks, 32 * bits // 8), np.uint8)
+    middle = {
+        "": None,
+        "packed": rng.integers(0, 256, (count, -(-blocks * bits // 8)), np.uint8),
+        "real": floats(count, blocks, seed=3, low=0, high=1 << bits),
+    }[zeros]
+    operands = [floats(2, 3, depth), data, floats(count, blocks, seed=1, low=0.01, high=0.05), middle, None, floats(count, seed=2)]
+    if bits == 8 and zeros == "real":
+        pytest.skip("ONNX Runtime has no such kernel")
+    assert set(check("MatMulNBits", operands, K=depth, N=count, bits=bits, block_size=32)) <= {"FULLY_CONNECTED", "RESHAPE"}
+
+
+@pytest.mark.parametrize(
+    ("operands", "attributes", "message"),
+    [
+        ([floats(2, 32)], {"K": 32, "N": 2, "block_size": 32}, "operand 1 is required, found none"),
+        ([floats(2, 32), np.zeros((2, 1, 8), np.uint8)], {"K": 32, "N": 2, "block_size": 32}, "must have 32 elements, found 16"),
+        ([floats(2, 32)], {"K": 32, "N": 2, "block_size": 32, "bits": 5}, "2, 4 or 8 bits"),
+    ],
+)
+def test_broken_products_of_packed_weights_are_refused(operands: list[Array | None], attributes: dict[str, int], message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        check("MatMulNBits", operands, **attributes)

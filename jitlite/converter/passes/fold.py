@@ -102,7 +102,7 @@ def _without_subgraphs(graph: Graph, node: Node, source: _Source) -> list[Node]:
 
 def _fold_body(body: Graph, names: dict[str, Value], source: _Source) -> None:
     problems = Problems()
-    expand_quantized(body)
+    expand_quantized(body, problems)
     fold_constants(body, names, source.opsets, source.limit_bytes, problems)
     if problems.lines:
         raise Unlowerable(f"a subgraph that can be converted is required, found in it {'; '.join(problems.lines)}")

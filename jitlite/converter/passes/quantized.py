@@ -15,6 +15,7 @@ from onnx import helper
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
+from jitlite.converter.problems import Problems, Unlowerable
 
 IMAGE_RANK = 4
 OPSET = 21
@@ -50,13 +51,20 @@ class Expander:
         self.graph.add_node(Node(op, operands, (made,), f"{self.node.name};{name.lower()}", given))
         return made
 
+    def input(self, place: int) -> Value:
+        """An operand that must be there."""
+        found = self.node.optional(place)
+        if found is None:
+            raise Unlowerable(f"operand {place} is required, found none")
+        return found
+
     def kept(self, name: str, *operands: Value | None) -> Value:
         """An operator with the node's own attributes."""
         return self.add(name, *operands, **{key: attribute(self.node, key) for key in self.node.attributes if key != "channels_last"})
 
     def real(self, place: int, axis: int = 1) -> Value:
         """The real numbers of the operand at `place`, which its scale and zero point follow."""
-        return self.add("DequantizeLinear", self.node.input(place), self.node.input(place + 1), self.node.optional(place + 2), axis=axis)
+        return self.add("DequantizeLinear", self.input(place), self.input(place + 1), self.node.optional(place + 2), axis=axis)
 
     def channels_first(self, function: Callable[[Value], Value], x: Value) -> Value:
         """The function of a value in ONNX's order; where the node's channels come last, they do before and after it."""
@@ -85,7 +93,7 @@ class Expander:
 
     def quantize(self, reals: Value, place: int) -> None:
         """Makes the node the quantization of the result, to the scale and zero point at `place`."""
-        self.become("QuantizeLinear", reals, self.node.input(place), self.node.optional(place + 1))
+        self.become("QuantizeLinear", reals, self.input(place), self.node.optional(place + 1))
 
 
 EXPANDERS: dict[str, Callable[[Expander], None]] = {}
@@ -101,7 +109,7 @@ def _expands(*names: str) -> Callable[[Callable[[Expander], None]], Callable[[Ex
 
 @_expands("QLinearConv")
 def _conv(made: Expander) -> None:
-    shift = made.shift(8, made.node.input(1), made.node.input(4))
+    shift = made.shift(8, made.input(1), made.input(4))
     weight = made.real(3, axis=0)
     made.quantize(made.channels_first(lambda x: made.kept("Conv", x, weight, shift), made.real(0)), 6)
 
@@ -138,7 +146,7 @@ def _pool(made: Expander) -> None:
 def _max_pool(made: Expander) -> None:
     """The greatest whole numbers, of which those next to it say what they stand for."""
     last = made.rank() - 1
-    turned = made.add("Transpose", made.node.input(0), perm=[0, last, *range(1, last)])
+    turned = made.add("Transpose", made.input(0), perm=[0, last, *range(1, last)])
     made.become("Transpose", made.kept("MaxPool", turned), perm=[0, *range(2, last + 1), 1])
 
 
@@ -156,7 +164,7 @@ def _concat(made: Expander) -> None:
 
 @_expands(f"{MICROSOFT}.QLinearWhere")
 def _where(made: Expander) -> None:
-    made.quantize(made.add("Where", made.node.input(0), made.real(1), made.real(4)), 7)
+    made.quantize(made.add("Where", made.input(0), made.real(1), made.real(4)), 7)
 
 
 @_expands(f"{MICROSOFT}.QGemm")
@@ -164,7 +172,7 @@ def _gemm(made: Expander) -> None:
     """The bias counts in steps of alpha · a_scale · b_scale. Without a scale for it the result is real."""
     node = made.node
     turned, alpha = attribute(node, "transB", 0), attribute(node, "alpha", 1.0)
-    shift = made.shift(6, node.input(1), node.input(4))
+    shift = made.shift(6, made.input(1), made.input(4))
     operands = made.real(0), made.real(3, axis=0 if turned else 1), shift
     product = made.add("Gemm", *operands, alpha=alpha, beta=alpha, transA=attribute(node, "transA", 0), transB=turned)
     if node.optional(7) is None:
@@ -176,16 +184,16 @@ def _gemm(made: Expander) -> None:
 @_expands(f"{MICROSOFT}.MatMulIntegerToFloat")
 def _matmul_to_float(made: Expander) -> None:
     node = made.node
-    left = made.add("DequantizeLinear", node.input(0), node.input(2), node.optional(4), axis=-2)
-    right = made.add("DequantizeLinear", node.input(1), node.input(3), node.optional(5), axis=-1)
+    left = made.add("DequantizeLinear", made.input(0), made.input(2), node.optional(4), axis=-2)
+    right = made.add("DequantizeLinear", made.input(1), made.input(3), node.optional(5), axis=-1)
     _become_sum(made, made.add("MatMul", left, right), node.optional(6))
 
 
 @_expands(f"{MICROSOFT}.DynamicQuantizeMatMul")
 def _dynamic_matmul(made: Expander) -> None:
     node = made.node
-    right = made.add("DequantizeLinear", node.input(1), node.input(2), node.optional(3), axis=-1)
-    _become_sum(made, made.add("MatMul", rounded_to_own_grid(made, node.input(0)), right), node.optional(4))
+    right = made.add("DequantizeLinear", made.input(1), made.input(2), node.optional(3), axis=-1)
+    _become_sum(made, made.add("MatMul", rounded_to_own_grid(made, made.input(0)), right), node.optional(4))
 
 
 def rounded_to_own_grid(made: Expander, x: Value) -> Value:
@@ -196,6 +204,47 @@ def rounded_to_own_grid(made: Expander, x: Value) -> Value:
     return made.add("DequantizeLinear", *results)
 
 
+@_expands(f"{MICROSOFT}.MatMulNBits")
+def _matmul_of_packed(made: Expander) -> None:
+    """Constant weights of 2, 4 or 8 bits with a scale for each block become real numbers, once."""
+    count, depth, block, bits = (attribute(made.node, *given) for given in (("N", 0), ("K", 0), ("block_size", 0), ("bits", 4)))
+    if bits not in (2, 4, 8) or min(count, depth) <= 0 or block <= 0 or block * bits % 8:
+        raise Unlowerable(f"2, 4 or 8 bits and whole blocks are required, found N {count}, K {depth}, block_size {block}, bits {bits}")
+    blocks = -(-depth // block)
+    data = _numbers(made, 1, count * blocks * block * bits // 8)
+    numbers = _unpacked(data.reshape(count, -1), bits)[:, :depth].astype(np.float32)
+    steps = _numbers(made, 2, count * blocks).reshape(count, blocks).astype(np.float32)
+    middle: Array = np.full((count, blocks), 1 << (bits - 1))
+    zeros = made.node.optional(3)
+    if zeros is not None:
+        is_packed = zeros.dtype == np.uint8
+        found = _numbers(made, 3, count * (-(-blocks * bits // 8) if is_packed else blocks)).reshape(count, -1)
+        middle = (_unpacked(found, bits) if is_packed else found)[:, :blocks]
+    places = np.arange(depth) // block if made.node.optional(4) is None else _numbers(made, 4, depth).astype(np.int64)
+    if not np.all((places >= 0) & (places < blocks)):
+        raise Unlowerable(f"blocks from 0 to {blocks - 1} are required, found {places.min()} to {places.max()}")
+    weight = (numbers - middle.astype(np.float32)[:, places]) * steps[:, places]
+    held = made.graph.constant(np.ascontiguousarray(weight.T), f"{made.node.outputs[0].name};weights")
+    _become_sum(made, made.add("MatMul", made.input(0), held), made.node.optional(5))
+
+
+def _numbers(made: Expander, place: int, count: int) -> Array:
+    """The data of an operand that must be constant and have so many elements."""
+    found = made.input(place)
+    if found.data is None:
+        raise Unlowerable(f"operand {place} '{found.name}' must be constant, found a value known only at run time", place)
+    if found.data.size != count:
+        raise Unlowerable(f"operand {place} '{found.name}' must have {count} elements, found {found.data.size}")
+    return found.data
+
+
+def _unpacked(data: Array, bits: int) -> Array:
+    """The numbers of so many bits that each row of bytes holds, the lowest bits first."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    parts = (data.astype(np.uint8)[..., None] >> shifts) & np.uint8((1 << bits) - 1)
+    return np.asarray(parts.reshape(*data.shape[:-1], -1))
+
+
 def _become_sum(made: Expander, product: Value, bias: Value | None) -> None:
     if bias is None:
         made.become("Identity", product)
@@ -203,15 +252,21 @@ def _become_sum(made: Expander, product: Value, bias: Value | None) -> None:
         made.become("Add", product, bias)
 
 
-def expand_quantized(graph: Graph) -> None:
-    """Expands every quantized node, in place, and puts what moves quantized numbers between a pair of quantizations."""
+def expand_quantized(graph: Graph, problems: Problems) -> None:
+    """Expands every quantized node, in place, and puts what moves quantized numbers between a pair of quantizations.
+
+    Nodes that lack an operand are added to `problems`.
+    """
     before = graph.nodes
     for node in before:
         assert isinstance(node.op, OnnxOp)
         if node.op.domain == MICROSOFT and node.op.name in RENAMED:
             graph.become(node, OnnxOp(node.op.name, "", 13, OPSET), node.inputs, node.attributes)
         if node.kind in EXPANDERS:
-            EXPANDERS[node.kind](Expander(graph, node))
+            try:
+                EXPANDERS[node.kind](Expander(graph, node))
+            except Unlowerable as reason:
+                problems.add(node, str(reason), [] if reason.operand is None else [node.optional(reason.operand)])
     if len(graph.nodes) != len(before):
         graph.sort()
     before = graph.nodes
@@ -266,10 +321,13 @@ def _grids_in_front(graph: Graph) -> dict[Value, _OneGrid | None]:
     """The grids of whole numbers that become real ones, or do after nothing but moving."""
     found: dict[Value, _OneGrid | None] = {}
     for node in reversed(graph.nodes):
+        x = node.optional(0)
+        if x is None:
+            continue
         if node.kind == "DequantizeLinear":
-            found[node.input(0)] = _one_grid(node)
+            found[x] = _one_grid(node)
         elif _is_moving(node) and node.kind not in PLACES and node.outputs[0] in found:
-            found.setdefault(node.input(0), found[node.outputs[0]])
+            found.setdefault(x, found[node.outputs[0]])
     return found
 
 
