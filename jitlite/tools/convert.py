@@ -39,6 +39,7 @@ from jitlite.tools.quantize import calibrate_and_quantize, check_calibration
 from jitlite.tools.runners import OnnxModel
 from jitlite.tools.signatures import Signature, convert_signatures
 from jitlite.tools.sources import onnx_models
+from jitlite.tools.transposes import left_transposes, transposes_dict, transposes_text
 
 LEAST_SQNR = 10.0
 LEAST_SQNR_OF_QUANTIZED = 20.0
@@ -264,6 +265,7 @@ def _as_option(found: re.Match[str]) -> str:
 
 def _report(path: Path, request: ConvertRequest, converted: Model, size: int, checks: Mapping[str, Check]) -> None:
     found = {key: check_dict(check) for key, check in checks.items()}
+    left = transposes_dict(left_transposes(converted))
     counts = Counter(operator_name(converted, op) for graph in converted.subgraphs for op in graph.operators)
     if request.as_json:
         print_json(
@@ -273,6 +275,7 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
                 "size_bytes": size,
                 "quantization": request.scheme,
                 "operators": dict(counts.most_common()),
+                "transposes": left,
                 **({"checks": found} if len(found) > 1 else {"check": next(iter(found.values()), None)}),
             }
         )
@@ -280,6 +283,7 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
     console = results()
     listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
     console.print(f"{request.output}: {byte_text(size)}, {sum(counts.values())} operators ({listed})")
+    console.print(transposes_text(left))
     if not checks:
         console.print("not checked against the ONNX model")
     for key, check in checks.items():

@@ -14,6 +14,7 @@ from jitlite.schemas.tables import SubGraph, Tensor, TensorType
 from jitlite.tools.ports import Port
 from jitlite.tools.runners import OnnxModel
 from jitlite.tools.support import unsupported_operators
+from jitlite.tools.transposes import left_transposes, transposes_dict
 
 
 def describe_tflite(path: Path) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def describe_tflite(path: Path) -> dict[str, Any]:
         "subgraphs": len(model.subgraphs),
         "tensors": sum(len(graph.tensors) for graph in model.subgraphs),
         "operators": _operators(model),
+        "transposes": transposes_dict(left_transposes(model)),
         "constants": _constants(model),
         "quantization": quantization_summary(model),
         "metadata": {entry.name: len(model.buffers[entry.buffer].data) for entry in model.metadata},

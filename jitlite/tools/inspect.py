@@ -16,6 +16,7 @@ from jitlite.tools.errors import ToolError
 from jitlite.tools.operators import operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option
 from jitlite.tools.runners import is_onnx
+from jitlite.tools.transposes import transposes_text
 
 SHOWN_PLACES = 8
 
@@ -107,6 +108,7 @@ def _tflite_lines(found: dict[str, Any]) -> list[str]:
     constants = ", ".join(f"{byte_text(item['bytes'])} {kind} in {item['tensors']} tensors" for kind, item in found["constants"].items())
     summary = found["quantization"]
     lines = [
+        transposes_text(found["transposes"]),
         f"constants: {constants or 'none'}",
         f"quantization: {summary['scheme']} ({summary['quantized_results']} quantized and {summary['float_results']} float results, "
         f"{summary['per_channel_constants']} per-channel constants)",

@@ -19,6 +19,7 @@ from jitlite.converter.builder import Builder, Permutation
 from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.passes.groups import order_before
 from jitlite.schemas.ops.concat import SPLIT, SPLIT_V
+from jitlite.schemas.ops.conv import CONV_2D
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE, UNPACK
@@ -272,14 +273,14 @@ def _wanted_by(node: Node, index: int, behind: Wanted) -> Wanted:
     value = node.input(index)
     order = _order(node)
     if order is not None:
-        return {order if other is None else tuple(order[axis] for axis in other) for other in behind}
+        return behind & {None} | {order if other is None else tuple(order[axis] for axis in other) for other in behind}
     if node.kind in FLEXIBLE and value.rank == node.outputs[0].rank:
         return behind
     if node.kind == RESHAPE.name:
         return {None if other is None else order_before(value.dims, node.output.dims, other) for other in behind}
     if node.kind == BATCH_MATMUL.name:
         return {identity(value.rank), swapped(value.rank)}
-    return {None} if node.kind in RULES else {identity(value.rank)}
+    return {None} if node.kind in RULES and node.kind != CONV_2D.name else {identity(value.rank)}
 
 
 def _order(node: Node) -> Permutation | None:
