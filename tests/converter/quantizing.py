@@ -1,5 +1,6 @@
-"""Quantizing small models with ONNX Runtime, and comparing converted operators one by one with its integers."""
+"""Small quantized models, by hand and by ONNX Runtime, and comparing converted operators one by one with its integers."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.tables import Model, Operator, SubGraph, TensorType
 from jitlite.schemas.write import write_model
-from tests.converter.agreement import Array, run_onnx
+from tests.converter.agreement import Array, converted, kinds, node, onnx_model, run_onnx, run_tflite
 
 INTEGERS = (TensorType.INT8, TensorType.UINT8, TensorType.INT16)
+IMAGE = (1, 8, 10, 12)
 PERMUTATIONS = {"nhwc": (0, 2, 3, 1), "nwc": (0, 2, 1)}
 
 
@@ -49,9 +51,9 @@ def integers(model: onnx.ModelProto, feeds: Mapping[str, Array], as_written: boo
     inferred = {info.name: info for info in onnx.shape_inference.infer_shapes(model).graph.value_info}
     outputs = [info.name for info in model.graph.output]
     whole = onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT16, onnx.TensorProto.UINT16
-    for node in model.graph.node:
-        for name in node.output:
-            made = node.op_type == "QuantizeLinear" or (node.op_type.startswith("Q") and node.op_type != "QuantizeLinear")
+    for each in model.graph.node:
+        for name in each.output:
+            made = each.op_type.startswith("Q")
             known = inferred.get(name)
             if name not in outputs and (made or (known is not None and known.type.tensor_type.elem_type in whole)):
                 watched.graph.output.append(helper.make_empty_tensor_value_info(name))
@@ -141,3 +143,42 @@ def float_operators(model: Model) -> list[str]:
         if operator_name(model, op) not in ("QUANTIZE", "DEQUANTIZE")
         and any(index >= 0 and graph.tensors[index].type is TensorType.FLOAT32 for index in (*op.inputs, *op.outputs))
     ]
+
+
+def weights(*shape: int, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
+
+
+def chain(*nodes: onnx.NodeProto, shape: Sequence[int] = IMAGE, opset: int = 17, **constants: Array) -> onnx.ModelProto:
+    """A model from "x" of this shape to "y"."""
+    return onnx_model(nodes, {"x": (shape, np.float32)}, ["y"], constants, opset)
+
+
+def feeds(model: onnx.ModelProto, count: int, seed: int = 0) -> list[dict[str, Array]]:
+    rng = np.random.default_rng(seed)
+    stored = {tensor.name for tensor in model.graph.initializer}
+    shapes = {i.name: [dim.dim_value or 1 for dim in i.type.tensor_type.shape.dim] for i in model.graph.input if i.name not in stored}
+    return [{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(count)]
+
+
+def check_steps(model: onnx.ModelProto, given: Sequence[Mapping[str, Array]], as_written: bool = False) -> Counter[str]:
+    """Asserts that nothing works on real numbers and that each operator is within one step; the kinds of operators."""
+    made = converted(model)
+    assert float_operators(made) == []
+    for feed in given:
+        apart = steps_apart(made, integers(model, feed, as_written) | dict(feed))
+        assert {name: steps for name, steps in apart.items() if steps[1] > 1} == {}
+        if not apart:
+            step = max(tensor.quantization.scale[0] for tensor in made.subgraphs[0].tensors[-2:] if tensor.quantization)
+            np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], rtol=0, atol=1.01 * step)
+    return kinds(made)
+
+
+def between(*nodes: onnx.NodeProto, grid: str = "uint8", shape: Sequence[int] = (2, 3, 40), **constants: Array) -> onnx.ModelProto:
+    """Operators from "d" to "n" behind DequantizeLinear and in front of QuantizeLinear, over all numbers from -4 to 4."""
+    kind = np.dtype(grid)
+    middle, low = (np.iinfo(kind).max + np.iinfo(kind).min + 1) // 2, np.iinfo(kind).min
+    stored = {"s": np.array(4 / (middle - low), np.float32), "z": np.array(middle + 3, kind), "t": np.array(0.013, np.float32)}
+    pair = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["d"])]
+    last = [node("QuantizeLinear", ["n", "t", "z"], ["p"]), node("DequantizeLinear", ["p", "t", "z"], ["y"])]
+    return chain(*pair, *nodes, *last, shape=shape, opset=21, **stored, **constants)

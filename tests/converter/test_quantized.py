@@ -1,7 +1,6 @@
 """Models that ONNX Runtime's quantizer made become integer models: each operator within one step of ONNX Runtime's integers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,8 @@ from onnxruntime.quantization import QuantFormat, QuantType
 from jitlite.converter import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.rewrite import Trace
-from tests.converter.agreement import Array, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
-from tests.converter.quantizing import float_operators, integers, quantized, steps_apart
+from tests.converter.agreement import Array, converted, floats, kinds, node, run_onnx, run_tflite
+from tests.converter.quantizing import IMAGE, between, chain, check_steps, feeds, float_operators, quantized, weights
 
 FORMS = pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["qdq", "qoperator"])
 TYPES = pytest.mark.parametrize(
@@ -29,36 +28,6 @@ TYPES = pytest.mark.parametrize(
     ],
     ids=["u8s8", "per channel", "s8s8", "u8u8"],
 )
-IMAGE = (1, 8, 10, 12)
-
-
-def weights(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32) / np.float32(np.sqrt(np.prod(shape[1:])))
-
-
-def chain(*nodes: onnx.NodeProto, shape: Sequence[int] = IMAGE, opset: int = 17, **constants: Array) -> onnx.ModelProto:
-    """A model from "x" of this shape to "y"."""
-    return onnx_model(nodes, {"x": (shape, np.float32)}, ["y"], constants, opset)
-
-
-def feeds(model: onnx.ModelProto, count: int, seed: int = 0) -> list[dict[str, Array]]:
-    rng = np.random.default_rng(seed)
-    stored = {tensor.name for tensor in model.graph.initializer}
-    shapes = {i.name: [dim.dim_value or 1 for dim in i.type.tensor_type.shape.dim] for i in model.graph.input if i.name not in stored}
-    return [{name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(count)]
-
-
-def check_steps(model: onnx.ModelProto, given: Sequence[Mapping[str, Array]], as_written: bool = False) -> Counter[str]:
-    """Asserts that nothing works on real numbers and that each operator is within one step; the kinds of operators."""
-    made = converted(model)
-    assert float_operators(made) == []
-    for feed in given:
-        apart = steps_apart(made, integers(model, feed, as_written) | dict(feed))
-        assert {name: steps for name, steps in apart.items() if steps[1] > 1} == {}
-        if not apart:
-            step = max(tensor.quantization.scale[0] for tensor in made.subgraphs[0].tensors[-2:] if tensor.quantization)
-            np.testing.assert_allclose(run_tflite(made, feed)[0], run_onnx(model, feed)[0], rtol=0, atol=1.01 * step)
-    return kinds(made)
 
 
 CONV = node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1])
@@ -279,16 +248,6 @@ def test_network_as_torch_exports_it() -> None:
     scores = [(run_tflite(small, feed)[0][0], run_onnx(model, feed, as_written=True)[0][0]) for feed in given]
     certain = sorted(scores, key=lambda pair: np.diff(np.sort(pair[1])[-2:])[0])[50:]
     assert np.mean([np.argmax(ours) == np.argmax(theirs) for ours, theirs in certain]) >= 0.99
-
-
-def between(*nodes: onnx.NodeProto, grid: str = "uint8", shape: Sequence[int] = (2, 3, 40), **constants: Array) -> onnx.ModelProto:
-    """Operators from "d" to "n" behind DequantizeLinear and in front of QuantizeLinear, over all numbers from -4 to 4."""
-    kind = np.dtype(grid)
-    middle, low = (np.iinfo(kind).max + np.iinfo(kind).min + 1) // 2, np.iinfo(kind).min
-    stored = {"s": np.array(4 / (middle - low), np.float32), "z": np.array(middle + 3, kind), "t": np.array(0.013, np.float32)}
-    pair = [node("QuantizeLinear", ["x", "s", "z"], ["q"]), node("DequantizeLinear", ["q", "s", "z"], ["d"])]
-    last = [node("QuantizeLinear", ["n", "t", "z"], ["p"]), node("DequantizeLinear", ["p", "t", "z"], ["y"])]
-    return chain(*pair, *nodes, *last, shape=shape, opset=21, **stored, **constants)
 
 
 ONE, TWO, HALF = (np.array(number, np.float32) for number in (1, 2, 0.5))

@@ -6,6 +6,7 @@ import numpy as np
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node, Value
+from jitlite.converter.grids import moved
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.schemas.ops.elementwise import ADD, MUL
@@ -65,7 +66,9 @@ def gemm(ctx: Context, node: Node) -> Value:
             else None
         )
         assert weight.data is not None
-        scaled = weight if alpha == 1.0 else ctx.constant(weight.data * np.asarray(alpha, weight.dtype))
+        factors = np.full(units, alpha, np.float32)
+        grid = moved(weight.grid, lambda grid: grid.scaled(factors, 0))
+        scaled = weight if alpha == 1.0 else ctx.constant(weight.data * np.asarray(alpha, weight.dtype), grid=grid)
         y = fully_connected(ctx, ctx.transpose(a, (1, 0)) if turn_a else a, scaled, shift)
         if c is None or bias:
             return y

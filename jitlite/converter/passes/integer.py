@@ -12,19 +12,25 @@ import numpy as np
 from jitlite.converter.builder import Builder
 from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.grids import Grid
+from jitlite.converter.passes.channels import (
+    average_at_16_bits,
+    average_by_weights,
+    factor_into_grid,
+    round_slopes,
+    scale_channels_by_weights,
+)
+from jitlite.converter.passes.neighbours import WIDEST_STEP, result_grid, whole_numbers
 from jitlite.converter.passes.tables import read_a_function_from_a_table, read_functions_from_a_table
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.activation import GELU, RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1
-from jitlite.schemas.ops.conv import DEPTHWISE_CONV_2D
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.elementwise import ADD, EXP, LOG, MAXIMUM, MINIMUM, RSQRT, SQRT, SQUARED_DIFFERENCE
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D
 from jitlite.schemas.ops.reduce import ARG_MAX, ARG_MIN
 from jitlite.schemas.ops.resize import RESIZE_BILINEAR
-from jitlite.schemas.ops.shapes import same_padding
 from jitlite.schemas.ops.spec import NeedsValue, OpSpec, QuantKind, load_specs
-from jitlite.schemas.tables import BuiltinOperator, DepthwiseConv2DOptions, Padding, Pool2DOptions, TensorType
+from jitlite.schemas.tables import BuiltinOperator, TensorType
 
 AVERAGING = frozenset({AVERAGE_POOL_2D.name, RESIZE_BILINEAR.name})
 """Operators whose results keep the grid of their operand but are rounded to it."""
@@ -43,41 +49,11 @@ WITHOUT_INTEGERS = tuple(
 )
 COARSE_AT_16_BITS = frozenset({EXP.name, LOG.name, GELU.name})
 """Operators whose kernels for int16 read between entries of a table, and may be hundreds of steps off."""
-WIDEST_STEP = 2.0
-"""How many steps of the result one step of what it is rounded from may be, so that both roundings together are off by one at most."""
 TYPES = {"int8": TensorType.INT8, "uint8": TensorType.UINT8, "int16": TensorType.INT16}
 
 
 def _is(node: Node | None, spec: OpSpec) -> bool:
     return node is not None and node.op is spec
-
-
-def _whole(value: Value) -> Value | None:
-    """The whole numbers on one grid that DEQUANTIZE turns into this value."""
-    node = value.producer
-    if node is None or node.op is not DEQUANTIZE:
-        return None
-    numbers = node.input(0)
-    return numbers if numbers.grid is not None and numbers.grid.is_per_tensor else None
-
-
-def _result_grid(graph: Graph, node: Node) -> Grid | str:
-    """The one grid all results are quantized to; the reason where there is none."""
-    wanted = "results quantized to one grid are required"
-    grids = set()
-    for value in node.outputs:
-        if value.dtype != np.float32:
-            return f"{wanted}, found {value.dtype}"
-        if value in graph.outputs:
-            return f"{wanted}, found the output '{value.name}' of real numbers"
-        for user in value.uses:
-            if user.op is not QUANTIZE:
-                return f"{wanted}, found real numbers for {user.kind} '{user.outputs[0].name}'"
-            grids.add(user.output.grid)
-    grid = grids.pop() if len(grids) == 1 else None
-    if grid is None:
-        return f"{wanted}, found {len(grids)}"
-    return grid if grid.is_per_tensor else f"{wanted}, found {len(grid.scales)} scales"
 
 
 def _reals(node: Node) -> list[int]:
@@ -139,7 +115,7 @@ def hold_signed(graph: Graph, node: Node) -> str | None:
 @rule("quantized twice", QUANTIZE.name)
 def quantized_twice(graph: Graph, node: Node) -> str | None:
     """QUANTIZE of what DEQUANTIZE made takes the whole numbers, and none is needed where the grid is the same."""
-    y, x = node.output, _whole(node.input(0))
+    y, x = node.output, whole_numbers(node.input(0))
     inner = node.input(0).producer
     if x is None and node.input(0).grid is not None and inner is not None and _is_retyped(inner):
         x = inner.input(0)
@@ -219,7 +195,7 @@ def _bounds_nothing(node: Node, grid: Grid) -> bool:
 
 @rule("quantize before moving", *MOVING)
 def quantize_before_moving(graph: Graph, node: Node) -> str | None:
-    grid = _result_grid(graph, node)
+    grid = result_grid(graph, node)
     if isinstance(grid, str) or not _can_settle(graph, node):
         return grid if isinstance(grid, str) else "results that are one graph output each are required"
     if node.kind in AVERAGING:
@@ -245,13 +221,13 @@ def _found_among(node: Node, numbers: Mapping[int, Value | None]) -> str:
 def move_whole_numbers(graph: Graph, node: Node) -> str | None:
     """Moving elements and then making real numbers of them is the same the other way round."""
     places = _reals(node)
-    found = {place: _whole(node.input(place)) for place in places if node.input(place).data is None}
+    found = {place: whole_numbers(node.input(place)) for place in places if node.input(place).data is None}
     grids = {None if value is None else value.grid for value in found.values()}
     grid = grids.pop() if len(grids) == 1 else None
     if grid is None:
         return f"operands on one grid are required, {_found_among(node, found)}"
     if node.kind in AVERAGING:
-        wanted = _result_grid(graph, node)
+        wanted = result_grid(graph, node)
         if isinstance(wanted, str) or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
             return wanted if isinstance(wanted, str) else f"results with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
     constants = [node.input(place) for place in places if place not in found]
@@ -274,7 +250,7 @@ def move_whole_numbers(graph: Graph, node: Node) -> str | None:
 
 @rule("compute on whole numbers", *COMPUTING)
 def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
-    grid = _result_grid(graph, node)
+    grid = result_grid(graph, node)
     if isinstance(grid, str):
         return grid
     if not _can_settle(graph, node) or len(node.outputs) != 1:
@@ -388,7 +364,7 @@ def _activation(builder: Builder, value: Value, dtype: str) -> Value | None:
     if value.dtype != np.float32:
         return None
     if value.data is None:
-        found = _whole(value)
+        found = whole_numbers(value)
         return found if found is not None and found.grid is not None and found.grid.signed().dtype == dtype else None
     grid = None if value.grid is None else value.grid.signed()
     if grid is None or not grid.is_per_tensor or grid.dtype != dtype:
@@ -423,29 +399,9 @@ def _bias(builder: Builder, bias: Value, scale: float, weight: Grid, dtype: str)
     return builder.graph.constant(numbers.astype(dtype), bias.name, grid)
 
 
-@rule("average by weights", AVERAGE_POOL_2D.name)
-def average_by_weights(graph: Graph, node: Node) -> str | None:
-    """An average rounded to much finer steps than its operand's is a convolution of each channel with equal weights."""
-    x, grid, old = _whole(node.input(0)), _result_grid(graph, node), node.options
-    assert isinstance(old, Pool2DOptions)
-    if x is None or x.grid is None or isinstance(grid, str) or x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
-        return f"an operand with steps from {WIDEST_STEP:.0f} times the result's on is required"
-    spans = zip(x.dims[1:3], node.output.dims[1:3], (old.stride_h, old.stride_w), (old.filter_height, old.filter_width), strict=True)
-    if old.padding != Padding.VALID and any(sum(same_padding(size, out, window, step)) for size, out, step, window in spans):
-        return "windows inside the operand are required"
-    taps, channels = old.filter_height * old.filter_width, x.dims[3]
-    shape = (1, old.filter_height, old.filter_width, channels)
-    weight = graph.constant(np.full(shape, 1 / taps, np.float32), f"{node.output.name};weights", Grid("int8", (1 / taps,), (0,)))
-    bias = graph.constant(np.zeros(channels, np.float32), f"{node.output.name};bias")
-    options = DepthwiseConv2DOptions(padding=Padding.VALID, depth_multiplier=1, stride_h=old.stride_h, stride_w=old.stride_w)
-    options.fused_activation_function = old.fused_activation_function
-    graph.become(node, DEPTHWISE_CONV_2D, [node.input(0), weight, bias], options=options)
-    return None
-
-
 @rule("place among whole numbers", ARG_MAX.name, ARG_MIN.name)
 def place_among_whole_numbers(graph: Graph, node: Node) -> str | None:
-    numbers = _whole(node.input(0))
+    numbers = whole_numbers(node.input(0))
     if numbers is None or numbers.dtype not in (np.int8, np.uint8):
         return "an operand that DEQUANTIZE made of bytes is required"
     graph.set_input(node, 0, numbers)
@@ -469,7 +425,11 @@ INTEGER_RULES = (
     quantize_before_moving,
     move_whole_numbers,
     average_by_weights,
+    average_at_16_bits,
+    round_slopes,
+    factor_into_grid,
     compute_on_whole_numbers,
+    scale_channels_by_weights,
     place_among_whole_numbers,
     read_a_function_from_a_table,
     find_an_integer_form,
