@@ -3,6 +3,7 @@
 from jitlite.converter.lowerings import (
     activation,
     bits,
+    classifiers,
     comparison,
     contributed,
     control,
@@ -33,11 +34,13 @@ from jitlite.converter.lowerings import (
     trees,
     trigonometry,
     unpool,
+    vector_machines,
 )
 
 __all__ = [
     "activation",
     "bits",
+    "classifiers",
     "comparison",
     "contributed",
     "control",
@@ -68,4 +71,5 @@ __all__ = [
     "trees",
     "trigonometry",
     "unpool",
+    "vector_machines",
 ]

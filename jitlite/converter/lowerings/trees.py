@@ -11,6 +11,7 @@ import numpy as np
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Node, Value
+from jitlite.converter.lowerings.classifiers import best_label, class_labels, label_above, opposed
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.learning import transformed
@@ -29,9 +30,9 @@ from jitlite.schemas.ops.comparison import (
 from jitlite.schemas.ops.elementwise import ADD
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL
-from jitlite.schemas.ops.reduce import ARG_MAX, SUM
+from jitlite.schemas.ops.reduce import SUM
 from jitlite.schemas.ops.spec import OpSpec
-from jitlite.schemas.tables import ArgMaxOptions, BatchMatMulOptions, GatherOptions, ReducerOptions, TensorType
+from jitlite.schemas.tables import BatchMatMulOptions, GatherOptions, ReducerOptions
 
 FLOAT32 = np.dtype(np.float32)
 MOST_ENTRIES = 1 << 24
@@ -123,16 +124,18 @@ def tree_ensemble_regressor(ctx: Context, node: Node) -> Value:
 
 @lowers("ai.onnx.ml.TreeEnsembleClassifier")
 def tree_ensemble_classifier(ctx: Context, node: Node) -> tuple[Value, Value]:
-    """The class with the most votes, and the votes; each class has some."""
-    labels = attribute(node, "classlabels_int64s")
-    ctx.require(bool(labels), "classes that are whole numbers are required, found text")
-    voted, wanted = set(attribute(node, "class_ids")), set(range(len(labels)))
-    ctx.require(len(labels) > 2, "three classes or more are supported, found two, where runtimes compare votes with a bound of their own")
-    ctx.require(voted == wanted, f"votes for each of {len(labels)} classes are required, found {voted}")
-    votes = _votes(ctx, _trees(node, "class"), len(labels), "SUM", _listed(node, "base_values"))
-    place = ctx.op(ARG_MAX, votes, ctx.indices([1]), options=ArgMaxOptions(output_type=TensorType.INT32))
-    chosen = ctx.op(GATHER, ctx.constant(np.array(labels, np.int64)), place, options=GatherOptions(axis=0))
-    return chosen, transformed(ctx, votes, attribute(node, "post_transform", "NONE"))
+    """The class with the most votes, and the votes. Each class has some; of two classes, the second alone, as number 0."""
+    labels, voted = class_labels(ctx, node), set(attribute(node, "class_ids"))
+    last, base = attribute(node, "post_transform", "NONE"), _listed(node, "base_values")
+    if len(labels) == 2:
+        ctx.require(voted == {0}, f"votes on class 0 alone are supported for two classes, found votes on {sorted(voted)}")
+        ctx.require(len(base) < 2, f"one base value is supported for two classes, found {len(base)}")
+        is_probability = min(_listed(node, "class_weights")) >= 0
+        score = _votes(ctx, _trees(node, "class"), 1, "SUM", base)
+        return label_above(ctx, labels, score, 0.5 if is_probability else 0.0), opposed(ctx, score, last, is_probability)
+    ctx.require(voted == set(range(len(labels))), f"votes for each of {len(labels)} classes are required, found {voted}")
+    votes = _votes(ctx, _trees(node, "class"), len(labels), "SUM", base)
+    return best_label(ctx, labels, votes), transformed(ctx, votes, last)
 
 
 def _listed(node: Node, name: str) -> list[float]:

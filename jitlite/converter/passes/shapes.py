@@ -8,6 +8,7 @@ from onnx import helper
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Node
+from jitlite.converter.passes.learning_shapes import LEARNING
 
 MAX_SCALE = 1 << 20
 STANDARD_OPSET = 17
@@ -86,6 +87,7 @@ CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Resize": _scaled,
     "STFT": _spectrum,
     "Upsample": _scaled,
+    **LEARNING,
 }
 
 
