@@ -141,6 +141,7 @@ class Check:
     layers: LayerCheck
     random_outputs: frozenset[str] = field(default_factory=frozenset)
     """Outputs that depend on random numbers: only their shapes are compared."""
+    note: str = ""
 
     def failures(self) -> list[str]:
         """What is beyond the limits, a line for each output."""
@@ -167,13 +168,25 @@ def check_conversion(
     try:
         converted = TfliteModel(content)
         pairing = pair_models(reference, converted, channels_last=channels_last)
-        samples = data.samples(reference, converted, pairing)
+        samples, note = _that_run(reference, data.samples(reference, converted, pairing))
         with progress("checking", len(samples)) as advance:
             found = compare(reference, converted, pairing, samples, advance=advance)
     except JitliteError as error:
         raise ToolError(f"the converted model cannot be checked, so it is not written (--no-check writes it): {error}") from error
     layers = _check_layers(reference, content, pairing, samples, limits)
-    return Check(reference.engine, data.kind, limits, found, layers, source.random & found.outputs.keys())
+    return Check(reference.engine, data.kind, limits, found, layers, source.random & found.outputs.keys(), note)
+
+
+def _that_run(reference: OnnxModel, samples: list[dict[str, Array]]) -> tuple[list[dict[str, Array]], str]:
+    """The samples without the last one where that is of another size which the ONNX model itself does not run; and a note on that."""
+    shapes = [{name: value.shape for name, value in sample.items()} for sample in samples]
+    if len(samples) < 2 or shapes[0] == shapes[-1]:
+        return samples, ""
+    try:
+        reference.run(samples[-1])
+    except ToolError as error:
+        return samples[:-1], f"not tried with a first dimension of {WIDE_BATCH}, as the ONNX model itself does not run so: {error}"
+    return samples, ""
 
 
 def _check_layers(

@@ -34,6 +34,7 @@ def check_dict(check: Check) -> dict[str, Any]:
         "layers_samples": layers.samples,
         "layers_not_compared": layers.reason or None,
         "inner_nodes": layers.inner_nodes,
+        "note": check.note or None,
         "layers": [_layer_dict(layer) for layer in layers.layers],
     }
 
@@ -83,6 +84,8 @@ def _summary(check: Check) -> Iterator[str]:
     else:
         count = f"{len(layers.layers)} of {layers.total} layers compared on {layers.samples} sample{'s' if layers.samples > 1 else ''}"
         yield f"{count}, {_extreme(worst, check.limits)} at '{worst.found.name}' ({worst.operator})"
+    if check.note:
+        yield check.note
     if layers.inner_nodes:
         yield f"{layers.inner_nodes} nodes in branches and loops are not compared"
     if check.random_outputs:

@@ -41,8 +41,10 @@ from jitlite.tools.signatures import Signature, convert_signatures
 from jitlite.tools.sources import onnx_models
 from jitlite.tools.transposes import left_transposes, transposes_dict, transposes_text
 
+TOLERANCE = 1e-3
+TOLERANCE_OF_HALVES = 1e-2
 LEAST_SQNR = 10.0
-LEAST_SQNR_OF_QUANTIZED = 20.0
+LEAST_SQNR_OF_QUANTIZED = 15.0
 
 SHAPES_IN_PYTHON = re.compile(r"ConvertOptions\(shapes=\{(.*?)\}\)")
 SHAPE_IN_PYTHON = re.compile(r"'([^']*)': \(([^)]*)\)")
@@ -63,7 +65,7 @@ class ConvertRequest:
     signature_keys: tuple[str, ...]
     target_runtime: str | None
     report: Path | None
-    tolerance: float
+    tolerance: float | None
     min_sqnr: float | None
     check: bool
     bounds: tuple[float, float] | None
@@ -87,9 +89,12 @@ class ConvertRequest:
 
     def limits(self, reference: OnnxModel) -> CheckLimits:
         """Quantized models are held to the signal-to-noise ratio: those made here, and those of sources that are quantized already."""
+        tolerance = TOLERANCE_OF_HALVES if reference.source.has_halves else TOLERANCE
         least = LEAST_SQNR if self.scheme is not None else LEAST_SQNR_OF_QUANTIZED
         is_quantized = self.scheme is not None or reference.source.is_quantized
-        return CheckLimits(self.tolerance, least if self.min_sqnr is None else self.min_sqnr, is_quantized)
+        return CheckLimits(
+            tolerance if self.tolerance is None else self.tolerance, least if self.min_sqnr is None else self.min_sqnr, is_quantized
+        )
 
 
 @click.command(
@@ -155,9 +160,8 @@ class ConvertRequest:
     "--tolerance",
     type=click.FloatRange(min=0),
     metavar="X",
-    default=1e-3,
-    show_default=True,
-    help=f"Largest difference of a float model, relative to the output's largest value; {ROUNDING:g} always passes.",
+    help=f"Largest difference of a float model, relative to the output's largest value; {ROUNDING:g} always passes. By default"
+    f" {TOLERANCE:g}, and {TOLERANCE_OF_HALVES:g} where the ONNX model computes in float16.",
 )
 @click.option(
     "--min-sqnr",

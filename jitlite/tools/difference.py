@@ -35,6 +35,14 @@ class Difference:
         return asdict(self)
 
 
+CHUNK = 1 << 15
+"""Values compared at a time: what stays in a processor's cache."""
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
 class DifferenceMeter:
     """Gathers a `Difference` over samples."""
 
@@ -52,22 +60,27 @@ class DifferenceMeter:
         self._vote(reference, other)
         if reference.dtype == np.object_:
             reference, other = (reference != other).astype(np.float64), np.zeros(reference.shape)
-        a, b = (np.asarray(array, np.complex128 if array.dtype.kind == "c" else np.float64).ravel() for array in (reference, other))
+        a, b = reference.reshape(-1), other.reshape(-1)
+        for start in range(0, a.size, CHUNK):
+            self._add(*(_wide(array[start : start + CHUNK]) for array in (a, b)))
+
+    def _add(self, a: Array, b: Array) -> None:
         finite = np.isfinite(a) & np.isfinite(b)
         same = finite | (a == b) | (np.isnan(a) & np.isnan(b))
         self._elements += a.size
         self._compared += int(finite.sum())
         self._specials += int(a.size - same.sum())
-        a, b = a[finite], b[finite]
+        if not finite.all():
+            a, b = a[finite], b[finite]
         if not a.size:
             return
-        gap = np.abs(a - b)
+        gap, size, other_size = np.abs(a - b), np.abs(a), np.abs(b)
         self._max_abs = max(self._max_abs, float(gap.max()))
-        self._scale = max(self._scale, float(np.abs(a).max()))
-        self._signal += float(np.vdot(a, a).real)
-        self._other += float(np.vdot(b, b).real)
-        self._noise += float(np.vdot(gap, gap))
-        self._product += float(np.vdot(a, b).real)
+        self._scale = max(self._scale, float(size.max()))
+        self._signal += float((size * size).sum())
+        self._other += float((other_size * other_size).sum())
+        self._noise += float((gap * gap).sum())
+        self._product += float((np.conj(a) * b).real.sum())
 
     def _vote(self, reference: Array, other: Array) -> None:
         if reference.dtype.kind in "iubO":

@@ -6,6 +6,8 @@ from typing import Any
 
 RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"})
 QUANTIZED = frozenset({"QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"})
+HALVES = frozenset({10, 16})
+"""The element types of ONNX that are float16 and bfloat16."""
 PASSING = frozenset({"Cast", "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Expand"})
 """Operators whose result has the numbers of their first operand."""
 
@@ -51,6 +53,16 @@ class OnnxSource:
     def is_quantized(self) -> bool:
         """True where the model itself rounds to quantized numbers."""
         return any(node.op_type in QUANTIZED or node.op_type.startswith("QLinear") for node in self.graph.node)
+
+    @property
+    def has_halves(self) -> bool:
+        """True where the model computes with numbers of 16 bits."""
+        kinds = [info.type.tensor_type.elem_type for info in (*self.graph.input, *self.graph.output)]
+        kinds += [tensor.data_type for tensor in self.graph.initializer]
+        kinds += [
+            attribute.i for node in self.graph.node if node.op_type == "Cast" for attribute in node.attribute if attribute.name == "to"
+        ]
+        return not HALVES.isdisjoint(kinds)
 
     @cached_property
     def random(self) -> frozenset[str]:

@@ -221,3 +221,14 @@ def test_a_root_divided_by_keeps_no_name_of_another_value() -> None:
     )
     made: Model = convert_onnx(model, ConvertOptions())
     assert "root" not in {tensor.name for tensor in made.subgraphs[0].tensors}
+
+
+def test_models_of_halves_are_given_what_halves_lose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines may round every step to float16, the converted model none."""
+    nodes = [helper.make_node("Mul", ["x", "w"], ["y"])]
+    paths = [saved(tmp_path / f"{w}.onnx", nodes, {"x": ([8], np.float16)}, "y", w=np.array(w, np.float16)) for w in (1.0, 1.004)]
+    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options, trace: convert_onnx(paths[1], options))
+    found = parsed("convert", paths[0], "-o", tmp_path / "m.tflite")["check"]
+    assert 2e-3 < found["outputs"]["y"]["relative"] < 1e-2
+    result = invoke("convert", paths[0], "-o", tmp_path / "n.tflite", "--tolerance", "2e-3")
+    assert (result.exit_code, "a difference of at most 0.002" in result.stderr) == (1, True)
