@@ -35,14 +35,17 @@ def convert_onnx(
     ";nhwc", ";nwc" and ";perm…" (see `passes.layout`), ";flat" and ";reshaped"; ";int8" marks numbers of uint8 less 128; other suffixes
     mark steps within an ONNX node. The one signature, "serving_default", has the ONNX names of inputs and outputs.
 
-    Raises ConversionError for a file that cannot be read, a dimension that needs a number, and for the nodes that have no TFLite form,
-    all of them in one message; likewise for the operators that the target runtime lacks. ValueError for a target that is no version.
-    `trace` gets what happened on the way.
+    Raises ConversionError for a file that cannot be read, a dimension that needs a number, for the nodes that have no TFLite form, all of
+    them in one message, and where memory does not suffice; likewise for the operators that the target runtime lacks. ValueError for a
+    target that is no version. `trace` gets what happened on the way.
     """
     target = None if options.target_runtime is None else parse_runtime(options.target_runtime)
-    with np.errstate(all="ignore"):
-        loaded = fix_inputs(load_model(model), options.values)
-        converted = _converted(expand_functions(loaded, LOWERINGS), options, Trace() if trace is None else trace)
+    try:
+        with np.errstate(all="ignore"):
+            loaded = fix_inputs(load_model(model), options.values)
+            converted = _converted(expand_functions(loaded, LOWERINGS), options, Trace() if trace is None else trace)
+    except MemoryError as error:
+        raise ConversionError(f"ONNX model: more memory than there is would be required: {error}") from error
     if target is not None:
         require_runtime(converted, target)
     return converted

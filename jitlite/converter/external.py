@@ -92,16 +92,24 @@ def _contained_path(tensor: TensorProto, folder: Path, location: str) -> Path:
     """The file a location names; ConversionError unless it lies inside the folder and no part of the way there is a symbolic link."""
     parts = location.replace("\\", "/").split("/")
     if not location or "\0" in location or ":" in parts[0] or any(part in ("", "..") for part in parts):
-        raise _refused(tensor, f"a location inside the model's folder is required, found {location!r}")
+        raise _refused(tensor, f"a location inside the model's folder is required, found {_short(location)}")
     root = Path(os.path.realpath(folder))
     path = root
     for part in parts:
         path = path / part
-        if path.is_symlink():
-            raise _refused(tensor, f"a location without symbolic links is required, found {location!r}")
+        try:
+            is_link = stat.S_ISLNK(os.lstat(path).st_mode)
+        except OSError as error:
+            raise _refused(tensor, f"cannot read {_short(location)}: {error.strerror}") from error
+        if is_link:
+            raise _refused(tensor, f"a location without symbolic links is required, found {_short(location)}")
     if not Path(os.path.realpath(path)).is_relative_to(root):
-        raise _refused(tensor, f"a location inside the model's folder is required, found {location!r}")
+        raise _refused(tensor, f"a location inside the model's folder is required, found {_short(location)}")
     return path
+
+
+def _short(location: str) -> str:
+    return repr(location if len(location) <= 80 else f"{location[:80]}…")
 
 
 def _stored_bytes(tensor: TensorProto) -> int:

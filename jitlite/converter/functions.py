@@ -1,13 +1,13 @@
 """Operators that ONNX defines as functions of others, replaced by these."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 
 import onnx
 import onnx.inliner
 from onnx import AttributeProto
 
-from jitlite.converter.importer import DEFAULT_DOMAINS, first_line, opset_versions, schema_of
-from jitlite.converter.passes.subgraphs import subgraphs_of
+from jitlite.converter.importer import DEFAULT_DOMAINS, ONNX_ERRORS, first_line, opset_versions, schema_of
+from jitlite.converter.messages import graphs_in
 from jitlite.schemas.errors import ConversionError
 
 NOT_EXPANDED = frozenset({"Range", "Bernoulli", "SequenceMap", "DynamicQuantizeLinear"})
@@ -22,7 +22,7 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
     """The model with operators that ONNX defines as functions of others replaced by these, but for those named in `kept`."""
     for _ in range(MOST_ROUNDS):
         opsets = opset_versions(model)
-        wanted = [node for graph in _graphs(model.graph) for node in graph.node if _is_expanded(node, opsets, kept)]
+        wanted = [node for graph in graphs_in(model.graph) for node in graph.node if _is_expanded(node, opsets, kept)]
         if not wanted:
             break
         types = _types(model)
@@ -34,21 +34,13 @@ def expand_functions(model: onnx.ModelProto, kept: Collection[str]) -> onnx.Mode
         model.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
         try:
             model = onnx.inliner.inline_local_functions(model)
-        except (RuntimeError, ValueError, TypeError) as error:
+        except ONNX_ERRORS as error:
             names = ", ".join(sorted({node.op_type.rpartition("_")[0] for node in wanted}))
             raise ConversionError(f"ONNX model: cannot expand {names}: {first_line(error)}") from error
         kept_imports = [entry for entry in model.opset_import if entry.domain != DOMAIN]
         del model.opset_import[:]
         model.opset_import.extend(kept_imports)
     return model
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and the subgraphs of its nodes, however deep."""
-    yield graph
-    for node in graph.node:
-        for inner in subgraphs_of(node):
-            yield from _graphs(inner)
 
 
 def _is_expanded(node: onnx.NodeProto, opsets: Mapping[str, int], kept: Collection[str]) -> bool:
@@ -62,10 +54,10 @@ def _types(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """The types of the graph's values as far as onnx can tell them."""
     try:
         main = onnx.shape_inference.infer_shapes(model).graph
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+    except ONNX_ERRORS:
         main = model.graph
     types: dict[str, onnx.TypeProto] = {}
-    for graph in _graphs(main):
+    for graph in graphs_in(main):
         types.update((info.name, info.type) for info in (*graph.input, *graph.value_info, *graph.output))
         for tensor in graph.initializer:
             types[tensor.name] = onnx.helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
@@ -90,6 +82,6 @@ def _definition(node: onnx.NodeProto, opsets: Mapping[str, int], types: Mapping[
             content = schema.get_context_dependent_function_with_opset_version(max(fitting), node.SerializeToString(), operands)
         else:
             content = schema.get_function_with_opset_version(max(fitting))
-    except (RuntimeError, ValueError, TypeError) as error:
+    except ONNX_ERRORS as error:
         raise ConversionError(f"node '{node.name}' ({node.op_type}): onnx cannot define it: {first_line(error)}") from error
     return onnx.FunctionProto.FromString(content)

@@ -1,7 +1,8 @@
 """From an ONNX file to a `Graph` of ONNX nodes: parse, load external data, inline functions, check, bind input shapes."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,32 @@ import numpy as np
 import onnx
 import onnx.inliner
 import onnx.version_converter
-from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
-from google.protobuf.message import DecodeError, EncodeError, Message  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, EncodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx.defs import OpSchema
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from jitlite.converter.external import load_external_data
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
+from jitlite.converter.preconditions import check_model
 from jitlite.schemas.errors import ConversionError
 
 OLDEST_OPSET = 7
 MAX_MODEL_BYTES = (1 << 31) - 1
 DEFAULT_DOMAINS = ("", "ai.onnx")
+UNBOUNDED = frozenset({"Constant", "Clip", "Pad"})
+"""Operators whose attributes may be infinite."""
+MOST_QUOTED = 300
+"""Characters of other tools' messages that an error repeats."""
+ONNX_ERRORS = (
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+    onnx.version_converter.ConvertError,
+    EncodeError,
+    DecodeError,
+    *(ValueError, RuntimeError, TypeError, LookupError),
+)
+"""What onnx's own tools raise for models they refuse."""
 
 
 def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
@@ -32,7 +47,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
     where = f"'{os.fspath(source)}'" if not isinstance(source, onnx.ModelProto) else "ONNX model"
     if not model.HasField("graph"):
         raise ConversionError(f"{where}: an ONNX model with a graph is required, found none")
-    _check_texts(model, where)
+    check_model(model, where)
     load_external_data(model, folder)
     model.graph.name = model.graph.name or "main"
     try:
@@ -51,7 +66,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
             opsets = opset_versions(model)
         if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
             onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, EncodeError, ValueError, RuntimeError, TypeError) as error:
+    except ONNX_ERRORS as error:
         raise ConversionError(f"{where}: the ONNX checker says: {first_line(error)}") from error
     return model
 
@@ -59,7 +74,10 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
 def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
     if isinstance(source, onnx.ModelProto):
         copy = onnx.ModelProto()
-        copy.CopyFrom(source)
+        try:
+            copy.CopyFrom(source)
+        except DecodeError as error:
+            raise ConversionError(f"ONNX model: messages that protobuf can copy are required: {first_line(error)}") from error
         return copy, None
     path = Path(source)
     try:
@@ -72,23 +90,9 @@ def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.Model
         raise ConversionError(f"'{path}': an ONNX protobuf is required, found other or damaged bytes") from error
 
 
-def _check_texts(message: Message, where: str) -> None:
-    """ConversionError unless every text in the message is UTF-8; reading one that is not raises elsewhere."""
-    try:
-        for descriptor, value in message.ListFields():
-            items = value if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
-            if descriptor.message_type is not None:
-                for item in items:
-                    _check_texts(item, where)
-            elif descriptor.type == FieldDescriptor.TYPE_STRING and not all(isinstance(item, str) for item in items):
-                raise ConversionError(f"{where}: texts in UTF-8 are required, found other bytes in field '{descriptor.name}'")
-    except UnicodeDecodeError as error:
-        raise ConversionError(f"{where}: texts in UTF-8 are required, found {error.object[:20]!r}") from error
-
-
 def first_line(error: Exception) -> str:
     text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return text.splitlines()[0][:MOST_QUOTED] if text else type(error).__name__
 
 
 def opset_versions(model: onnx.ModelProto) -> dict[str, int]:
@@ -139,7 +143,7 @@ def add_nodes(graph: Graph, nodes: Iterable[onnx.NodeProto], known: dict[str, Va
         domain = "" if proto.domain in DEFAULT_DOMAINS else proto.domain
         schema = schema_of(proto, opsets)
         op = OnnxOp(proto.op_type, domain, schema.since_version if schema is not None else 0, opsets.get(domain, 0))
-        _check_attributes(proto, schema)
+        _check_node(proto, schema)
         operands: list[Value | None] = []
         for name in proto.input:
             if name and name not in known:
@@ -156,14 +160,25 @@ def add_nodes(graph: Graph, nodes: Iterable[onnx.NodeProto], known: dict[str, Va
     return added
 
 
-def _check_attributes(node: onnx.NodeProto, schema: Any) -> None:
-    """ConversionError unless the attributes have the types their definition gives and none is missing."""
+def _check_node(node: onnx.NodeProto, schema: Any) -> None:
+    """ConversionError unless the node has the operands, results and attributes that its definition asks for."""
+    if not node.output:
+        raise ConversionError(f"node '{node.name}' ({node.op_type}): results are required, found none")
+    if schema is not None:
+        _check_ports(node, schema)
     declared = {} if schema is None else schema.attributes
     found = {attribute.name: attribute for attribute in node.attribute}
+    if len(found) != len(node.attribute):
+        raise ConversionError(f"node '{node.name}' ({node.op_type}): attributes of different names are required, found two of one name")
+    references = [attribute.name for attribute in node.attribute if attribute.ref_attr_name]
+    if references:
+        raise ConversionError(f"node '{node.name}' ({node.op_type}): attribute '{references[0]}' refers to one of a function it is not in")
     missing = [name for name, wanted in declared.items() if wanted.required and name not in found]
     if missing:
         raise ConversionError(f"node '{node.name}' ({node.op_type}): attribute '{missing[0]}' is required")
     for name, attribute in found.items():
+        if node.op_type not in UNBOUNDED and not all(map(isfinite, (attribute.f, *attribute.floats))):
+            raise ConversionError(f"node '{node.name}' ({node.op_type}): finite numbers are required in attribute '{name}', found others")
         if name in declared and attribute.type != declared[name].type.value:
             kind = (
                 AttributeProto.AttributeType.Name(attribute.type)
@@ -173,6 +188,19 @@ def _check_attributes(node: onnx.NodeProto, schema: Any) -> None:
             raise ConversionError(
                 f"node '{node.name}' ({node.op_type}): attribute '{name}' of type {declared[name].type.name} is required, found {kind}"
             )
+
+
+def _check_ports(node: onnx.NodeProto, schema: Any) -> None:
+    for what, names, least, most in (
+        ("operands", node.input, schema.min_input, schema.max_input),
+        ("results", node.output, schema.min_output, schema.max_output),
+    ):
+        if not least <= len(names) <= most:
+            limits = f"{least} to {most}" if least < most else f"{least}"
+            raise ConversionError(f"node '{node.name}' ({node.op_type}): {limits} {what} are required, found {len(names)}")
+    for name, wanted in zip(node.input, schema.inputs):
+        if not name and wanted.option == OpSchema.FormalParameterOption.Single:
+            raise ConversionError(f"node '{node.name}' ({node.op_type}): operand '{wanted.name}' is required, found none")
 
 
 def element_dtype(elem_type: int, where: str) -> np.dtype[Any]:
@@ -188,6 +216,12 @@ def element_dtype(elem_type: int, where: str) -> np.dtype[Any]:
 
 def decode_tensor(tensor: TensorProto) -> np.ndarray[Any, Any]:
     """The array of a stored tensor; ConversionError names the tensor when its bytes do not fit its shape."""
+    if tensor.data_type not in TensorProto.DataType.values():
+        raise ConversionError(f"tensor '{tensor.name}': a known element type is required, found {tensor.data_type}")
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise ConversionError(f"tensor '{tensor.name}': data inside the model are required, found external data")
+    if any(dim < 0 for dim in tensor.dims):
+        raise ConversionError(f"tensor '{tensor.name}': dimensions of at least 0 are required, found {list(tensor.dims)}")
     try:
         return np.asarray(numpy_helper.to_array(tensor))
     except (ValueError, TypeError, KeyError, NotImplementedError, OverflowError, UnicodeDecodeError) as error:

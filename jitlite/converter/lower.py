@@ -10,6 +10,7 @@ from jitlite.converter.lowerings.registry import lowering_for
 from jitlite.converter.lowerings.widening import lower_in_some_type
 from jitlite.converter.problems import Problems, Unlowerable
 from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.ops.operands import INT32_MAX
 from jitlite.schemas.ops.reshape import RESHAPE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.ops.spec import NeedsValue
@@ -17,6 +18,9 @@ from jitlite.schemas.ops.spec import NeedsValue
 assert lowerings.__all__
 
 QUANTIZATIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+MOST_PLACES = 1 << 24
+PLACED = frozenset({"AffineGrid", "DFT", "DeformConv", "EyeLike", "MaxUnpool", "RoiAlign", "STFT", "Scatter", "ScatterElements", "Trilu"})
+"""Operators lowered to constants about as large as their results and operands, which have `MOST_PLACES` elements at most."""
 
 
 def lower_graph(source: Graph, problems: Problems) -> Graph:
@@ -96,6 +100,7 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
                 raise Unlowerable(f"operand '{value.name}' must have a shape known before it runs")
             if value not in known:
                 known[value] = _copied(target, value)
+    _check_sizes(node)
     if not _lower_bodies(node, problems):
         problems.tainted.update(node.outputs)
         return ()
@@ -121,6 +126,17 @@ def _lower_bodies(node: Node, problems: Problems) -> bool:
         return False
     node.bodies = tuple(_finished(body, target, known, is_body=True) for body, target, known in made)
     return True
+
+
+def _check_sizes(node: Node) -> None:
+    """Unlowerable for results that no tensor holds, and for those of operators in `PLACED` that would take too large constants."""
+    for value in node.outputs:
+        if value.shape is not None and value.size > INT32_MAX:
+            raise Unlowerable(f"results of at most {INT32_MAX} elements are required, found shape {value.shape}")
+    if node.kind in PLACED or (node.kind == "MaxPool" and len(node.outputs) > 1):
+        for operand in (*node.inputs, *node.outputs):
+            if operand is not None and operand.shape is not None and operand.size > MOST_PLACES:
+                raise Unlowerable(f"tensors of at most {MOST_PLACES} elements are supported, found shape {operand.shape}")
 
 
 def _bare(target: Graph, value: Value) -> Value:

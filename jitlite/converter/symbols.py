@@ -6,6 +6,7 @@ caller.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from operator import index
 from typing import SupportsIndex
 
@@ -18,6 +19,7 @@ from jitlite.converter.graph import Shape
 from jitlite.converter.importer import element_dtype, graph_inputs
 from jitlite.converter.options import ConvertOptions
 from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.ops.operands import INT32_MAX
 
 PROBES = (7, 13)
 """Two sizes tried for the dynamic batch: primes that are no likely size of anything else."""
@@ -123,6 +125,8 @@ def _declared(info: onnx.ValueInfoProto, given: Sequence[SupportsIndex | str | N
             )
         return [f"{info.name}[{axis}]" for axis in range(len(given))]
     dims = [_dim(info.name, axis, dim) for axis, dim in enumerate(tensor.shape.dim)]
+    if prod(dim for dim in dims if isinstance(dim, int)) > INT32_MAX:
+        raise ConversionError(f"input '{info.name}': at most {INT32_MAX} elements are required, found ({', '.join(map(str, dims))})")
     if given is not None:
         fits = len(given) == len(dims) and all(isinstance(dim, str) or _size(wanted) in (None, dim) for dim, wanted in zip(dims, given))
         if not fits:

@@ -12,12 +12,13 @@ from random import Random
 from jitlite.interpreter.guard import check_accesses, check_edges
 from jitlite.interpreter.memory import IS_GUARDED
 from tests.fuzz.campaign import Campaign, Failure, Report
-from tests.fuzz.samples import samples
-from tests.fuzz.trial import damaged, outcome
+from tests.fuzz.target import TARGETS, tflite_target
+from tests.fuzz.trial import outcome
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("target", nargs="?", choices=sorted(TARGETS), default="tflite", help="what is damaged (default: tflite)")
     parser.add_argument("--count", type=int, default=10_000, help="trials to run")
     parser.add_argument("--seed", type=int, default=0, help="a trial follows from the models, the seed and its number")
     parser.add_argument("--first", type=int, default=0, help="number of the first trial")
@@ -45,21 +46,23 @@ def run_undamaged(found: Sequence[tuple[str, bytes]], seed: int) -> int:
 
 def main() -> int:
     arguments = _arguments()
-    found = samples(arguments.models)
-    if arguments.case is not None:
-        name, content, rng = damaged(found, arguments.seed, arguments.case)
-        print(f"{name}: {len(content)} bytes")
-        print(outcome(content, rng))
-        return 0
     if arguments.undamaged:
         starts = tuple(arguments.only.split(","))
+        found = tflite_target(arguments.models).samples
         print(run_undamaged([item for item in found if item[0].startswith(starts)], arguments.seed), "models ran")
+        return 0
+    target = TARGETS[arguments.target](arguments.models)
+    if arguments.case is not None:
+        name, content, rng = target.damaged(arguments.seed, arguments.case)
+        print(f"{name}: {len(content)} bytes")
+        print(target.outcome(content, rng))
         return 0
     arguments.keep.mkdir(parents=True, exist_ok=True)
     started_s = last_s = time.monotonic()
 
     def keep(failure: Failure) -> None:
-        (arguments.keep / f"{arguments.seed}-{failure.case}.tflite").write_bytes(damaged(found, arguments.seed, failure.case)[1])
+        path = arguments.keep / f"{arguments.seed}-{failure.case}{target.suffix}"
+        path.write_bytes(target.damaged(arguments.seed, failure.case)[1])
         print(failure, flush=True)
 
     def progress(report: Report) -> None:
@@ -70,7 +73,7 @@ def main() -> int:
             done = report.ends.total() + len(report.failures)
             print(f"{done} trials, {done / (now_s - started_s):.0f} a second, {len(report.failures)} failures", file=sys.stderr, flush=True)
 
-    report = Campaign(found, arguments.seed, arguments.jobs, keep).run(arguments.first, arguments.count, progress)
+    report = Campaign(target, arguments.seed, arguments.jobs, keep).run(arguments.first, arguments.count, progress)
     print(", ".join(f"{count} {end}" for end, count in report.ends.most_common()), f"- {len(report.failures)} failures")
     return 1 if report.failures else 0
 

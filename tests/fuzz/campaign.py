@@ -11,11 +11,12 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.trial import damaged, outcome
+from tests.fuzz.phase import is_in_reference, tell
+from tests.fuzz.target import Target
 
 MEMORY_BYTES = 2 << 30
 """Address space of a worker beyond what it starts with."""
@@ -48,8 +49,8 @@ class Report:
 class Worker:
     """A process that runs the cases `first`, `first + step`, … below `stop`; it says in shared memory which one it is at."""
 
-    def __init__(self, samples: Sequence[tuple[str, bytes]], seed: int, cases: range) -> None:
-        self.samples, self.seed, self.cases = samples, seed, cases
+    def __init__(self, target: Target, seed: int, cases: range) -> None:
+        self.target, self.seed, self.cases = target, seed, cases
         self.shared = mmap.mmap(-1, 16)
         self.started_s = 0.0
         self.seen = _NONE
@@ -66,13 +67,14 @@ class Worker:
     def _work(self, log: int) -> None:
         """Runs the trials; never returns."""
         _limit_memory()
+        tell(self.shared)
         warnings.simplefilter("error")
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         status = 1
         try:
             for case in self.cases:
                 struct.pack_into("<q", self.shared, 0, case)
-                os.write(log, f"{case}\t{_tried(self.samples, self.seed, case)}\n".encode("utf-8", "replace"))
+                os.write(log, f"{case}\t{_tried(self.target, self.seed, case)}\n".encode("utf-8", "replace"))
             status = 0
         finally:
             os._exit(status)
@@ -125,11 +127,11 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _tried(samples: Sequence[tuple[str, bytes]], seed: int, case: int) -> str:
+def _tried(target: Target, seed: int, case: int) -> str:
     """How a case ends, in one line; "FAILED …" for what must not happen."""
-    _, content, rng = damaged(samples, seed, case)
+    _, content, rng = target.damaged(seed, case)
     try:
-        return outcome(content, rng).partition(":")[0]
+        return target.outcome(content, rng).partition(":")[0]
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-6:]
         frames = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(last))
@@ -139,8 +141,8 @@ def _tried(samples: Sequence[tuple[str, bytes]], seed: int, case: int) -> str:
 class Campaign:
     """The cases `first` to `first + count` of a seed, on `jobs` processes; `keep` gets each failure when it is found."""
 
-    def __init__(self, samples: Sequence[tuple[str, bytes]], seed: int, jobs: int, keep: Callable[[Failure], None]) -> None:
-        self.samples, self.seed, self.jobs, self.keep = samples, seed, jobs, keep
+    def __init__(self, target: Target, seed: int, jobs: int, keep: Callable[[Failure], None]) -> None:
+        self.target, self.seed, self.jobs, self.keep = target, seed, jobs, keep
         self.report = Report()
 
     def run(self, first: int, count: int, progress: Callable[[Report], None] = lambda report: None) -> Report:
@@ -152,7 +154,7 @@ class Campaign:
         return self.report
 
     def _start(self, cases: range) -> Worker:
-        return Worker(self.samples, self.seed, cases)
+        return Worker(self.target, self.seed, cases)
 
     def _looked_after(self, worker: Worker) -> Worker | None:
         """The worker, one that goes on behind the case that ended it, or None when there is nothing left."""
@@ -170,11 +172,14 @@ class Campaign:
         elif os.WEXITSTATUS(status):
             reason = f"the process ended with status {os.WEXITSTATUS(status)}"
         self._note(worker)
-        case = worker.case
+        case, in_reference = worker.case, is_in_reference(worker.shared)
         worker.end()
         if not reason:
             return None
-        self._fail(case, reason)
+        if in_reference:
+            self.report.ends["ended the reference"] += 1
+        else:
+            self._fail(case, reason)
         rest = worker.cases[worker.cases.index(case) + 1 :] if case != _NONE else range(0)
         return self._start(rest) if rest else None
 
@@ -186,7 +191,7 @@ class Campaign:
                 self.report.ends[text] += 1
 
     def _fail(self, case: int, reason: str) -> None:
-        name, _, _ = damaged(self.samples, self.seed, case)
+        name, _, _ = self.target.damaged(self.seed, case)
         failure = Failure(case, name, reason)
         self.report.failures.append(failure)
         self.keep(failure)

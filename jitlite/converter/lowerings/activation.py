@@ -32,6 +32,9 @@ from jitlite.schemas.tables import GeluOptions, LeakyReluOptions, SoftmaxOptions
 PLAIN: dict[str, OpSpec] = {"Relu": RELU, "Sigmoid": LOGISTIC, "Tanh": TANH, "HardSwish": HARD_SWISH}
 CLAMPS: dict[tuple[float, float], OpSpec] = {(0, np.inf): RELU, (0, 6): RELU6, (-1, 1): RELU_N1_TO_1, (0, 1): RELU_0_TO_1}
 
+STEEPEST = 1e6
+"""Slope that integer kernels still have a multiplier for."""
+
 ERF_P = 0.3275911
 ERF_A = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 """Abramowitz and Stegun, formula 7.1.26: erf(x) = 1 - t·(a5·t⁴ + …)·exp(-x²) with t = 1 / (1 + p·x), to 1.5e-7 for x of 0 and more."""
@@ -63,7 +66,9 @@ def clip(ctx: Context, node: Node) -> Value:
 
 @lowers("LeakyRelu", since=6)
 def leaky_relu(ctx: Context, node: Node) -> Value:
-    return ctx.op(LEAKY_RELU, ctx.input(0), options=LeakyReluOptions(alpha=attribute(node, "alpha", 0.01)))
+    alpha = attribute(node, "alpha", 0.01)
+    ctx.require(abs(alpha) < STEEPEST, f"an alpha below {STEEPEST:g} is required, found {alpha:g}")
+    return ctx.op(LEAKY_RELU, ctx.input(0), options=LeakyReluOptions(alpha=alpha))
 
 
 @lowers("PRelu", since=7)

@@ -100,6 +100,9 @@ def _reflected(ctx: Context, x: Value, low: float, high: float) -> Value:
     return ctx.binary(ADD, folded, low) if low else folded
 
 
+MOST_SAMPLES = 1 << 14
+
+
 @lowers("AffineGrid", since=20)
 def affine_grid(ctx: Context, node: Node) -> Value:
     """The positions of a regular grid, each turned by the matrices theta (n, axes, axes + 1)."""
@@ -135,6 +138,8 @@ def _roi_align(ctx: Context, node: Node, *, half_pixel: bool) -> Value:
     ratio, mode, scale = attribute(node, "sampling_ratio", 0), attribute(node, "mode", "avg"), attribute(node, "spatial_scale", 1.0)
     sizes = attribute(node, "output_height", 1), attribute(node, "output_width", 1)
     ctx.require(ratio > 0, f"a sampling_ratio above 0 is required, since the number of samples must be known, found {ratio}")
+    fits = all(0 < size * ratio <= MOST_SAMPLES for size in sizes)
+    ctx.require(fits, f"1 to {MOST_SAMPLES} samples a side are required, found {ratio} for each of {sizes}")
     ctx.require(mode in ("avg", "max") and x.dtype == np.float32, f"mode avg or max and float32 are required, found {mode} and {x.dtype}")
     n, channels, height, width = x.dims
     count = rois.dims[0]

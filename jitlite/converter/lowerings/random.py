@@ -11,6 +11,7 @@ from jitlite.converter.graph import Node, Value
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.lowerings.conversion import cast_to
 from jitlite.converter.lowerings.registry import lowers
+from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.ops.comparison import LESS
 from jitlite.schemas.ops.elementwise import ADD, MUL
 from jitlite.schemas.ops.random import MULTINOMIAL, RANDOM_STANDARD_NORMAL, RANDOM_UNIFORM
@@ -23,6 +24,8 @@ SECOND_SEED = 1
 
 def _options(node: Node) -> RandomOptions:
     seed = attribute(node, "seed")
+    if seed is not None and not abs(seed) < 1 << 63:
+        raise Unlowerable(f"a seed below 2^63 is required, found {seed}")
     return RandomOptions(seed=crc32(node.outputs[0].name.encode()) if seed is None else int(seed), seed2=SECOND_SEED)
 
 

@@ -205,6 +205,7 @@ def _layers(ctx: Context, node: Node, kind: Kind) -> list[Layer]:
         f"weights of each direction are required, found {count} for direction {attribute(node, 'direction', 'forward')}",
     )
     clip = attribute(node, "clip")
+    ctx.require(clip is None or clip > 0, f"a clip above 0 is required, found {clip}")
     found = functions(ctx, node, kind.activations, count)
     peepholes = ctx.optional(7) if kind is LSTM else None
     if peepholes is not None and peepholes.data is not None and not peepholes.data.any():

@@ -20,6 +20,9 @@ from jitlite.schemas.tables import ConcatenationOptions, ReducerOptions
 FLOAT32 = np.dtype(np.float32)
 
 
+MOST_ENTRIES = 1 << 24
+
+
 @lowers("TfIdfVectorizer", since=9)
 def tf_idf(ctx: Context, node: Node) -> Value:
     """How often each run of tokens occurs, its tokens at most max_skip_count + 1 apart: as it is, as 0 or 1, or weighed."""
@@ -30,6 +33,8 @@ def tf_idf(ctx: Context, node: Node) -> Value:
     ctx.require(x.rank in (1, 2) and x.size > 0, f"tokens of rank 1 or 2 are required, found shape {x.dims}")
     indexes, weights = attribute(node, "ngram_indexes"), attribute(node, "weights", [])
     size = max(indexes) + 1
+    fits = min(indexes) >= 0 and size * len(indexes) <= MOST_ENTRIES
+    ctx.require(fits, f"at most {MOST_ENTRIES} pairs of runs and outputs are supported, found {len(indexes)} runs and output {size - 1}")
     tokens = ctx.reshape(x, (x.size // x.dims[-1], x.dims[-1]))
     counts, places = [], []
     for runs, columns in _runs(ctx, node, pool, indexes):

@@ -6,7 +6,7 @@ shape is known before its users are looked at. Subgraphs are written out or clos
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, OnnxOp, Value, constants
-from jitlite.converter.importer import element_dtype
+from jitlite.converter.importer import ONNX_ERRORS, element_dtype
 from jitlite.converter.passes.enclose import enclose
 from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.quantized import expand_quantized
@@ -30,7 +30,33 @@ from jitlite.schemas.ops.operands import INT32_MAX
 
 MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
+RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
+"""Operators whose evaluator leaves out attributes (clip)."""
 MAX_UNSIZED_ELEMENTS = 1 << 20
+FOLDED_CONSTANTS = 16
+"""How many constants of the largest size that one may have are folded altogether; more where the model stores more."""
+MAX_EVALUATED_WORK = 1 << 27
+"""Elements read and written, or multiply-adds, of an operator that is evaluated."""
+MAX_SLOW_ELEMENTS = 1 << 12
+SLOW = frozenset(
+    {
+        *("Conv", "ConvInteger", "ConvTranspose", "QLinearConv", "DeformConv", "MaxPool", "AveragePool", "LpPool", "MaxUnpool", "Col2Im"),
+        *("Resize", "Upsample", "GridSample", "RoiAlign", "MaxRoiPool", "AffineGrid", "NonMaxSuppression", "DFT", "STFT", "CenterCropPad"),
+        *(
+            "Attention",
+            "LinearAttention",
+            "RotaryEmbedding",
+            "Einsum",
+            "ScatterND",
+            "ScatterElements",
+            "GatherND",
+            "TfIdfVectorizer",
+            "Unique",
+        ),
+        *("TopK", "LRN", "Det", "Hardmax", "StringNormalizer", "StringSplit", "MelWeightMatrix", "ReverseSequence", "BlackmanWindow"),
+    }
+)
+"""Operators that the evaluator walks through in Python, element by element; `MAX_SLOW_ELEMENTS` at most are given to it."""
 EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21}
 """Opsets whose definition the evaluator has of operators that it does not know in all earlier ones, which they include."""
 
@@ -44,35 +70,44 @@ class _Source:
     limit_bytes: int
     problems: Problems
     sizes: UnknownSizes
+    budget: "_Budget"
+
+
+@dataclass(slots=True)
+class _Budget:
+    """The bytes that folded constants may still take, and how many nodes of subgraphs have been written out."""
+
+    left: int
+    written: list[int] = field(default_factory=lambda: [0])
 
 
 def fold_constants(
-    graph: Graph, names: dict[str, Value], opsets: dict[str, int], limit_bytes: int, problems: Problems, sizes: UnknownSizes | None = None
+    graph: Graph,
+    names: dict[str, Value],
+    opsets: dict[str, int],
+    limit_bytes: int,
+    problems: Problems,
+    sizes: UnknownSizes | None = None,
+    budget: "_Budget | None" = None,
 ) -> None:
     """Gives every value its shape and dtype where they follow, and replaces computed constants of at most `limit_bytes` by their data.
 
     Nodes that break a rule of shape inference are added to `problems`. A result whose size only the run tells gets one from `sizes`.
     """
     unknown = UnknownSizes({}, None) if sizes is None else sizes
-    source = _Source(Scopes(names, opsets), opsets, limit_bytes, problems, unknown)
+    if budget is None:
+        stored = sum(value.data.nbytes for value in names.values() if value.data is not None)
+        budget = _Budget(max(FOLDED_CONSTANTS * limit_bytes, 4 * stored))
+    source = _Source(Scopes(names, opsets, written=budget.written), opsets, limit_bytes, problems, unknown, budget)
     waiting = deque(graph.nodes)
     while waiting:
         node = waiting.popleft()
-        assert isinstance(node.op, OnnxOp)
-        if node.kind in FOREIGN and not problems.is_tainted(node.inputs):
-            _infer_foreign(node, problems)
-        elif problems.is_tainted(node.inputs) or not node.op.since:
-            problems.tainted.update(node.outputs)
-        elif node.kind in SUBGRAPH_OPS:
-            waiting.extendleft(reversed(_without_subgraphs(graph, node, source)))
-            if node in graph:
-                source.sizes.settle(node, problems)
-        else:
-            _infer(node, source)
-            if constants(node.inputs) or node.kind in ("Shape", "Size"):
-                _fold(graph, node, source)
-            if any(value.uses or value in graph.outputs for value in node.outputs):
-                source.sizes.settle(node, problems)
+        try:
+            waiting.extendleft(reversed(_settled(graph, node, source)))
+        except Unlowerable as reason:
+            problems.add(node, str(reason), [] if reason.operand is None else [node.optional(reason.operand)])
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            problems.add(node, f"its attributes, operands and subgraphs do not fit each other: {error}")
     graph.sort()
     graph.remove_dead()
 
@@ -103,15 +138,37 @@ def _without_subgraphs(graph: Graph, node: Node, source: _Source) -> list[Node]:
 def _fold_body(body: Graph, names: dict[str, Value], source: _Source) -> None:
     problems = Problems()
     expand_quantized(body, problems)
-    fold_constants(body, names, source.opsets, source.limit_bytes, problems)
+    fold_constants(body, names, source.opsets, source.limit_bytes, problems, budget=source.budget)
     if problems.lines:
         raise Unlowerable(f"a subgraph that can be converted is required, found in it {'; '.join(problems.lines)}")
+
+
+def _settled(graph: Graph, node: Node, source: _Source) -> list[Node]:
+    """Finds out about a node's results; the nodes that came in its place."""
+    problems = source.problems
+    assert isinstance(node.op, OnnxOp)
+    if node.kind in FOREIGN and not problems.is_tainted(node.inputs):
+        _infer_foreign(node, problems)
+    elif problems.is_tainted(node.inputs) or not node.op.since:
+        problems.tainted.update(node.outputs)
+    elif node.kind in SUBGRAPH_OPS:
+        made = _without_subgraphs(graph, node, source)
+        if node in graph:
+            source.sizes.settle(node, problems)
+        return made
+    else:
+        _infer(node, source)
+        if constants(node.inputs) or node.kind in ("Shape", "Size"):
+            _fold(graph, node, source)
+        if any(value.uses or value in graph.outputs for value in node.outputs):
+            source.sizes.settle(node, problems)
+    return []
 
 
 def _infer_foreign(node: Node, problems: Problems) -> None:
     try:
         FOREIGN[node.kind](node)
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, TypeError, LookupError) as error:
+    except ONNX_ERRORS as error:
         problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
 
 
@@ -135,7 +192,7 @@ def _infer(node: Node, source: _Source) -> None:
     try:
         schema = onnx.defs.get_schema(node.op.name, node.op.opset, node.op.domain)
         found = onnx.shape_inference.infer_node_outputs(schema, node_proto(node), inputs, known, opset_imports=versions)
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError, TypeError) as error:
+    except ONNX_ERRORS as error:
         source.problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
         return
     for value in node.outputs:
@@ -180,7 +237,12 @@ def node_proto(node: Node) -> onnx.NodeProto:
 
 def _fold(graph: Graph, node: Node, source: _Source) -> None:
     assert isinstance(node.op, OnnxOp)
-    if node.op.domain or node.kind in IMPURE or not _fits(node, source.limit_bytes):
+    if (
+        node.op.domain
+        or node.kind in IMPURE | RECURRENT
+        or not _fits(node, min(source.limit_bytes, source.budget.left))
+        or not _is_quick(node)
+    ):
         return
     version = max(node.op.opset, EVALUATED_SINCE.get(node.kind, 0))
     results = _evaluate(node, source.opsets | {node.op.domain: version})
@@ -190,6 +252,7 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
         if value.dtype is not None and value.dtype != result.dtype:
             source.problems.add(node, f"an output of type {value.dtype} is required, evaluation gave {result.dtype}")
             return
+    source.budget.left -= sum(result.nbytes for result in results)
     for value, result in zip(node.outputs, results, strict=False):
         folded = graph.constant(result, f"{value.name};folded", grid_behind(node))
         source.scopes.replace(value, folded)
@@ -205,6 +268,19 @@ def _fits(node: Node, limit_bytes: int) -> bool:
         return node.input(0).size <= MAX_UNSIZED_ELEMENTS
     sized = all(value.shape is not None and value.dtype is not None for value in node.outputs)
     return sized and all(prod(value.dims) * np.dtype(value.dtype).itemsize <= limit_bytes for value in node.outputs)
+
+
+def _is_quick(node: Node) -> bool:
+    """True when evaluating the node takes a moment: a few thousand elements of operators in Python, some millions of others."""
+    if node.kind in ("Shape", "Size", "Constant", "Identity"):
+        return True
+    elements = sum(prod(value.shape) for value in (*node.inputs, *node.outputs) if value is not None and value.shape is not None)
+    if node.kind in SLOW:
+        return elements <= MAX_SLOW_ELEMENTS
+    if node.kind in ("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul") and node.input(0).shape:
+        elements += node.outputs[0].size * max(node.input(0).dims)
+        return elements <= 64 * MAX_EVALUATED_WORK
+    return elements <= MAX_EVALUATED_WORK
 
 
 def _evaluate(node: Node, opsets: dict[str, int]) -> list[Array] | None:

@@ -137,6 +137,8 @@ def scale_into_weights(graph: Graph, node: Node) -> str | None:
     assert data is not None
     shape = [-1 if place == axis else 1 for place in range(data.ndim)]
     scaled = (data * factor.reshape(shape)).astype(np.float32)
+    if not np.all(np.isfinite(scaled)):
+        return "finite weights are required"
     held = producer.input(weight)
     grid = moved(held.grid, lambda grid: grid.scaled(np.asarray(factor), axis))
     graph.set_input(producer, weight, graph.constant(scaled, held.name, grid))

@@ -75,6 +75,15 @@ def _compared(node: Node) -> None:
         node.outputs[0].shape = np.broadcast_shapes(a, b)
 
 
+def _squeezed(node: Node) -> None:
+    """Axes counted from the back too, which inference overlooks where they are an attribute."""
+    shape, axes = node.input(0).shape, attribute(node, "axes")
+    if shape is None or axes is None:
+        return
+    dropped = {axis % len(shape) for axis in axes}
+    node.outputs[0].shape = tuple(dim for axis, dim in enumerate(shape) if axis not in dropped)
+
+
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Compress": _compressed,
     "GreaterOrEqual": _compared,
@@ -86,6 +95,7 @@ CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "LpPool": _rounded_up_pool,
     "Resize": _scaled,
     "STFT": _spectrum,
+    "Squeeze": _squeezed,
     "Upsample": _scaled,
     **LEARNING,
 }

@@ -3,7 +3,7 @@
 A body's nodes find values by name: those of the body, else those of the graphs around it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,12 @@ import onnx
 
 from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.importer import add_nodes, decode_tensor
+from jitlite.converter.messages import subgraphs_of
+from jitlite.converter.problems import Unlowerable
 from jitlite.schemas.errors import ConversionError
 
+MOST_WRITTEN = 20_000
+"""Nodes that all subgraphs of a model together may be written out as."""
 SUBGRAPH_OPS = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 IMPURE = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"})
 """Operators that are never computed ahead."""
@@ -28,6 +32,8 @@ class Scopes:
     inner: dict[Node, dict[str, Value]] = field(default_factory=dict)
     """The names that nodes with subgraphs of their own see, where they are not in the main graph."""
     replaced: dict[Value, Value] = field(default_factory=dict)
+    written: list[int] = field(default_factory=lambda: [0])
+    """How many nodes of bodies have been written out."""
 
     def seen_by(self, node: Node) -> dict[str, Value]:
         """The names the subgraphs of a node may use, those of values that were replaced among them."""
@@ -43,17 +49,12 @@ class Scopes:
 
     def add(self, graph: Graph, nodes: Sequence[onnx.NodeProto], scope: dict[str, Value]) -> list[Node]:
         """Appends nodes of a body whose names `scope` holds, to which theirs are added."""
+        self.written[0] += len(nodes)
+        if self.written[0] > MOST_WRITTEN:
+            raise Unlowerable(f"at most {MOST_WRITTEN} nodes are written out for the subgraphs of a model, found more")
         added = add_nodes(graph, nodes, scope, self.opsets)
         self.inner.update((node, scope) for node in added if node.kind in SUBGRAPH_OPS)
         return added
-
-
-def subgraphs_of(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The subgraphs among a node's attributes."""
-    for held in node.attribute:
-        yield from held.graphs
-        if held.HasField("g"):
-            yield held.g
 
 
 def free_names(body: onnx.GraphProto) -> dict[str, None]:

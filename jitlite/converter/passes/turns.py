@@ -14,7 +14,8 @@ from onnx.reference import ReferenceEvaluator
 
 from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Array, Graph, Node, Value
-from jitlite.converter.passes.subgraphs import IMPURE, Scopes, goes_on, subgraphs_of
+from jitlite.converter.messages import subgraphs_of
+from jitlite.converter.passes.subgraphs import IMPURE, Scopes, goes_on
 
 MOST_COUNTED = 4096
 """Turns that are counted; loops with more of them stay loops on a condition."""
