@@ -74,6 +74,18 @@ REPLACED = [
         ),
         {"x": X},
     ),
+    (
+        "TRANSPOSE",
+        "2.11",
+        onnx_model([node("Transpose", "x", "y", perm=[4, 5, 0, 2, 1, 3])], {"x": X.reshape(2, 1, 6, 4, 4, 4)}, ["y"]),
+        {"x": X.reshape(2, 1, 6, 4, 4, 4)},
+    ),
+    (
+        "SELECT_V2",
+        "2.4",
+        onnx_model([node("Gather", ["table", "x"], "y")], {"x": (["n", 4], np.int64)}, ["y"], {"table": floats(9, 3)}),
+        {"x": np.array([[0, -1, 8, -9], [3, -4, 5, 0]])},
+    ),
     ("BATCH_MATMUL", "2.2", onnx_model([node("MatMul", "ab", "y")], {"a": X, "b": X}, ["y"]), {"a": X, "b": X}),
     ("BATCH_MATMUL", "2.2", onnx_model([node("MatMul", "ab", "y")], {"a": X, "b": X[0, 0]}, ["y"]), {"a": X, "b": X[0, 0]}),
 ]
@@ -179,7 +191,7 @@ def test_an_old_runtime_runs_the_networks_made_for_it(tflite_runtime: str, corpu
         path = corpus / "models" / f"{row.name}.onnx"
         if not path.exists():
             continue
-        made = convert_onnx(path, ConvertOptions(shapes=row.shapes, target_runtime="2.14"))
+        made = convert_onnx(path, ConvertOptions(shapes=row.shapes, target_runtime="2.4"))
         number = len(wanted)
         given = corpus_feeds(made, 2 if any(tensor.shape_signature for tensor in made.subgraphs[0].tensors) else 1)
         (tmp_path / f"{number}.tflite").write_bytes(write_model(made))

@@ -16,21 +16,27 @@ from jitlite.converter.lowerings.activation import error_function
 from jitlite.converter.lowerings.context import Context
 from jitlite.converter.rewrite import Rule
 from jitlite.schemas.ops.activation import GELU, HARD_SWISH, RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1, TANH
+from jitlite.schemas.ops.comparison import SELECT_V2
 from jitlite.schemas.ops.concat import CONCATENATION, SPLIT
 from jitlite.schemas.ops.conv import CONV_2D
+from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SIGN
+from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.pad import BROADCAST_TO, TILE
+from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE
 from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
 from jitlite.schemas.ops.spec import OpSpec
 from jitlite.schemas.runtime_version import Runtime, first_runtime
 from jitlite.schemas.tables import (
     BatchMatMulOptions,
+    CastOptions,
     ConcatenationOptions,
     FullyConnectedOptions,
     GeluOptions,
     SplitOptions,
     StridedSliceOptions,
+    TensorType,
 )
 
 Replacement: TypeAlias = Callable[[Context, Node], Value | str]
@@ -92,6 +98,26 @@ def slice_of_many_axes(ctx: Context, node: Node) -> Value | str:
     )
 
 
+@replaces(TRANSPOSE)
+def transpose_of_many_axes(ctx: Context, node: Node) -> Value | str:
+    """With axes of one element left out, and those that stay together as one."""
+    x, order = ctx.input(0), ctx.input(1)
+    if order.data is None:
+        return "a constant order is required"
+    groups: list[list[int]] = []
+    for axis in (axis for axis in order.data.tolist() if x.dims[axis] != 1):
+        if groups and groups[-1][-1] + 1 == axis:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    if len(groups) >= x.rank:
+        return f"axes that stay together are required, found the order {tuple(order.data.tolist())}"
+    places = sorted(range(len(groups)), key=groups.__getitem__)
+    dims = [int(np.prod([x.dims[axis] for axis in groups[place]])) for place in places]
+    moved = ctx.transpose(ctx.reshape(x, dims), [places.index(place) for place in range(len(groups))], "moved")
+    return ctx.reshape(moved, node.output.dims)
+
+
 @replaces(GELU)
 def gelu(ctx: Context, node: Node) -> Value | str:
     x = ctx.input(0)
@@ -145,6 +171,30 @@ def grouped_convolution(ctx: Context, node: Node) -> Value | str:
     biases = [None] * groups if bias is None or bias.data is None else [ctx.constant(part) for part in np.split(bias.data, groups)]
     results = [ctx.op(CONV_2D, *operands, options=node.options) for operands in zip(parts, weights, biases, strict=True)]
     return ctx.op(CONCATENATION, *results, options=ConcatenationOptions(axis=3))
+
+
+@replaces(ADD)
+def add_to_indices(ctx: Context, node: Node) -> Value | str:
+    """Negative indices of int64 made positive: computed in int32, which holds every index there can be."""
+    x, number, y = ctx.input(0), ctx.input(1), node.output
+    if x.dtype != np.int64 or number.data is None:
+        return f"int64 and a constant are required, found {x.dtype}"
+    chosen = [value for user in y.users if user.op is SELECT_V2 for value in user.outputs]
+    if y in ctx.graph.outputs or len(chosen) != len(y.users) or not all(_is_index(ctx.graph, value) for value in chosen):
+        return "a sum that only chooses elements is required"
+    wide, narrow = TensorType.INT64, TensorType.INT32
+    small = ctx.op(CAST, x, options=CastOptions(in_data_type=wide, out_data_type=narrow))
+    added = ctx.op(ADD, small, ctx.constant(number.data, np.int32))
+    return ctx.op(CAST, added, options=CastOptions(in_data_type=narrow, out_data_type=wide))
+
+
+def _is_index(graph: Graph, value: Value) -> bool:
+    """True where a value is nothing but the indices of GATHER, themselves or reshaped."""
+    if value in graph.outputs or not value.uses:
+        return False
+    return all(
+        _is_index(graph, user.output) if user.op is RESHAPE else user.op is GATHER and user.input(0) is not value for user in value.users
+    )
 
 
 @replaces(BATCH_MATMUL)
