@@ -15,6 +15,7 @@ from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.defs import OpSchema
 from onnx.helper import tensor_dtype_to_np_dtype
 
+from jitlite.converter.dictionaries import dictionaries_as_tensors
 from jitlite.converter.external import load_external_data
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
 from jitlite.converter.preconditions import check_model
@@ -39,7 +40,8 @@ ONNX_ERRORS = (
 
 
 def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
-    """The checked model with its external data inside and its local functions inlined; the source is left alone.
+    """The checked model with its external data inside, its local functions inlined and tensors for dictionaries among its outputs; the
+    source is left alone.
 
     Raises ConversionError for a file that is missing, broken, illegal, too large, or older than opset 7.
     """
@@ -66,6 +68,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
             opsets = opset_versions(model)
         if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
             onnx.checker.check_model(model)
+        dictionaries_as_tensors(model)
     except ONNX_ERRORS as error:
         raise ConversionError(f"{where}: the ONNX checker says: {first_line(error)}") from error
     return model

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.converter.agreement import IR_VERSION, check, floats, node
+from jitlite.tools.runners import OnnxModel
+from tests.converter.agreement import IR_VERSION, assert_close, check, converted, floats, node, run_onnx, run_tflite
 from tests.converter.test_learning import FLOAT, INT64, check_ml, forest
 
 X = floats(12, 4, seed=7)
@@ -94,3 +95,24 @@ def test_operators_behind_classifiers() -> None:
     model = helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION)
     model.graph.output[0].type.tensor_type.shape.SetInParent()
     check(model, {"x": X})
+
+
+def test_dictionaries_among_the_outputs_become_tensors() -> None:
+    """The columns stand in the order of ZipMap's classes, whatever these are; a comparison of the two models finds them equal."""
+    ml: dict[str, Any] = {"domain": "ai.onnx.ml"}
+    nodes = [
+        node("LinearClassifier", ["x"], ["label", "p"], coefficients=weights(12), intercepts=weights(3), classlabels_ints=[4, 6, 5], **ml),
+        node("ZipMap", ["p"], ["probabilities"], classlabels_int64s=[4, 6, 5], **ml),
+    ]
+    mapped = helper.make_map_type_proto(INT64, helper.make_tensor_type_proto(FLOAT, None))
+    outputs = [
+        helper.make_tensor_value_info("label", INT64, ["n"]),
+        helper.make_value_info("probabilities", helper.make_sequence_type_proto(mapped)),
+    ]
+    graph = helper.make_graph(nodes, "test", [helper.make_tensor_value_info("x", FLOAT, ["n", 4])], outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("ai.onnx.ml", 3)], ir_version=IR_VERSION)
+    label, dictionaries = run_onnx(model, {"x": X})
+    wanted = [label, np.array([[row[key] for key in (4, 6, 5)] for row in dictionaries], np.float32)]
+    assert_close(run_tflite(converted(model), {"x": X}), wanted)
+    found = OnnxModel(model).run({"x": X})
+    assert_close([found["label"], found["probabilities"]], wanted)
