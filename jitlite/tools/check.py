@@ -47,16 +47,23 @@ class CheckLimits:
     is_quantized: bool
 
     def is_beyond(self, found: Difference) -> bool:
+        """Of an output; whole numbers must be equal."""
         if self.is_quantized:
             return found.is_real and found.sqnr_db < self.min_sqnr
         return found.max_abs > 0 if not found.is_real else found.relative > self.tolerance and not _is_rounding(found)
 
+    def is_layer_beyond(self, found: Difference) -> bool:
+        """Of a tensor inside, where a few whole numbers and truth values may turn with the rounding of those they come from."""
+        return self.is_beyond(found) if found.is_real or self.is_quantized else self.error(found) > self.tolerance
+
     def error(self, found: Difference) -> float:
-        """A number that grows with the difference: the noise per signal in a quantized model, else the difference relative to the scale."""
+        """A number that grows with the difference: the noise per signal in a quantized model, else the difference relative to the scale,
+        or the share of whole numbers that differ.
+        """
         if self.is_quantized:
             return float(10 ** (-found.sqnr_db / 20))
         if not found.is_real:
-            return float(found.max_abs > 0)
+            return 0.0 if found.agreement is None else 1 - found.agreement
         return 0.0 if _is_rounding(found) else found.relative
 
 
@@ -226,5 +233,5 @@ def _judged(found: Sequence[LayerDifference], source: OnnxSource, limits: CheckL
     errors = {layer.name: limits.error(layer.difference) for layer in found}
     for layer in found:
         before = max((errors[name] for name in source.nearest(layer.name, errors)), default=0.0)
-        node, error, is_beyond = source.makers[layer.name], errors[layer.name], limits.is_beyond(layer.difference)
+        node, error, is_beyond = source.makers[layer.name], errors[layer.name], limits.is_layer_beyond(layer.difference)
         yield Layer(layer, node.op_type, node.name, error, before, is_beyond, is_beyond and error > GROWTH * before)

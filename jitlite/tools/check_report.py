@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
+from jitlite.schemas.model import printable
 from jitlite.tools.check import Check, CheckLimits, Layer
 from jitlite.tools.console import shape_text, table
 from jitlite.tools.difference import Difference
@@ -59,7 +60,7 @@ def print_check(console: Console, source: str, check: Check) -> None:
     title = f"against {source} in {check.engine}, {check.found.samples} {check.data} samples"
     console.print(table(title, ("output", "max abs", "of scale", "SQNR", "agreement"), rows))
     for line in _summary(check):
-        console.print(line)
+        console.print(printable(line))
     if check.failures() and check.layers.starts:
         console.print()
         console.print(_starts_table(check))
@@ -118,7 +119,8 @@ def where_it_starts(check: Check) -> str:
     if layers.starts:
         first = layers.starts[0]
         name = f" '{first.node}'" if first.node else ""
-        return f"the error starts at node{name} ({first.operator}), tensor '{first.found.name}': {_measure(first, check.limits)}"
+        where = printable(f"node{name} ({first.operator}), tensor '{first.found.name}'")
+        return f"the error starts at {where}: {_measure(first, check.limits)}"
     if layers.layers:
         return f"none of the {len(layers.layers)} layers compared inside is beyond the limits"
     return f"no layer could be compared{f': {layers.reason}' if layers.reason else ''}"
@@ -136,7 +138,7 @@ def _starts_table(check: Check) -> Any:
         last = place
         layer = layers[place]
         found = layer.found.difference
-        error = decibels(found) if check.limits.is_quantized else f"{found.relative:.2e}"
+        error = decibels(found) if check.limits.is_quantized else f"{layer.error:.2e}"
         marked = ">" if layer in starts else "x" if layer.is_beyond else ""
         shape = shape_text(layer.found.shape)
         rows.append((marked, layer.operator, layer.found.name, shape, f"{found.max_abs:.3g}", error, f"{layer.inputs_error:.2e}"))

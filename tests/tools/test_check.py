@@ -232,3 +232,24 @@ def test_models_of_halves_are_given_what_halves_lose(tmp_path: Path, monkeypatch
     assert 2e-3 < found["outputs"]["y"]["relative"] < 1e-2
     result = invoke("convert", paths[0], "-o", tmp_path / "n.tflite", "--tolerance", "2e-3")
     assert (result.exit_code, "a difference of at most 0.002" in result.stderr) == (1, True)
+
+
+def test_a_few_truth_values_that_turn_are_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values close to a threshold fall on its other side by rounding; the error starts where numbers are wrong."""
+    nodes = [
+        helper.make_node("Greater", ["x", "threshold"], ["mask"]),
+        helper.make_node("Where", ["mask", "x", "zero"], ["kept"]),
+        helper.make_node("Mul", ["kept", "factor"], ["y"]),
+    ]
+    shape = {"x": ([100, 100], F32)}
+    other = {"zero": np.array(0, F32)}
+    path = saved(tmp_path / "m.onnx", nodes, shape, "y", threshold=np.array(0, F32), factor=np.array(2, F32), **other)
+    off = saved(tmp_path / "off.onnx", nodes, shape, "y", threshold=np.array(1e-4, F32), factor=np.array(3, F32), **other)
+    monkeypatch.setattr("jitlite.converter.convert_onnx", lambda source, options, trace: convert_onnx(off, options))
+    result = invoke("convert", path, "-o", tmp_path / "m.tflite")
+    assert (result.exit_code, "(Mul), tensor 'y'" in result.stderr) == (1, True)
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["\x1b[31my"])], {"x": ([2], F32)}, "\x1b[31my")
+    assert "\x1b" not in succeed("convert", path, "-o", tmp_path / "m.tflite").stdout
