@@ -1,22 +1,23 @@
 """The public conversion: an ONNX model in, a `Model` out."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import onnx
 
-from jitlite.converter.batch import merge_batches
+from jitlite.converter.dynamic import merge_probes, probed
 from jitlite.converter.emit import emit
 from jitlite.converter.functions import expand_functions
 from jitlite.converter.graph import Graph, Shape, Value
 from jitlite.converter.importer import graph_inputs, load_model
 from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
-from jitlite.converter.passes.sizes import UnknownSizes, declared_outputs
+from jitlite.converter.passes.sizes import FOUND, FOUND_SIZES, UnknownSizes, declared_outputs
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Trace
-from jitlite.converter.symbols import PROBES, bind_inputs, check_channels_last, fix_inputs
+from jitlite.converter.symbols import InputShapes, Symbol, bind_inputs, check_channels_last, fix_inputs
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
@@ -55,34 +56,46 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions, trace: Trace) ->
     shapes = bind_inputs(model, options)
     check_channels_last(model, options.channels_last)
     inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
-    if not shapes.is_dynamic:
-        graph, signatures = _of_any_size(model, shapes.bound(0), options, trace)
-        return emit(graph, inputs, outputs, signatures)
     try:
-        graph = to_tflite_graph(model, shapes.bound(PROBES[0]), options, trace)
-        other = to_tflite_graph(model, shapes.bound(PROBES[1]), options)
-        problems = Problems()
-        signatures = merge_batches(graph, other, PROBES, problems)
-        problems.raise_any()
+        graph, signatures = _of_any_size(model, shapes, options, trace)
     except ConversionError as error:
-        raise ConversionError(
-            f"{error}\n  (the first dimension of {shapes.describe()} was left dynamic; {shapes.hint()} fixes it)",
-            error.inputs_to_fix,
-            error.nodes,
-        ) from error
+        if not shapes.unknown:
+            raise
+        raise ConversionError(f"{error}\n  ({shapes.describe()})", error.inputs_to_fix, error.nodes) from error
     return emit(graph, inputs, outputs, signatures)
 
 
-def _of_any_size(
-    model: onnx.ModelProto, shapes: dict[str, Shape], options: ConvertOptions, trace: Trace
+def _of_any_size(model: onnx.ModelProto, shapes: InputShapes, options: ConvertOptions, trace: Trace) -> tuple[Graph, dict[Value, Shape]]:
+    """The graph, and the shapes of its values with -1 in place of dynamic dimensions.
+
+    Sizes are tried in place of unknown ones, those of the inputs and one that depends on values where there is one.
+    """
+    failed: ConversionError | None = None
+    for attempt in range(shapes.attempts):
+        try:
+            return _merged(model, shapes, shapes.symbols(attempt), options, trace)
+        except ConversionError as error:
+            failed = error
+    assert failed is not None
+    raise failed
+
+
+def _merged(
+    model: onnx.ModelProto, shapes: InputShapes, symbols: list[Symbol], options: ConvertOptions, trace: Trace
 ) -> tuple[Graph, dict[Value, Shape]]:
-    """The graph, and the shapes of its values with -1 in place of a size that depends on values, where there is one."""
     declared = declared_outputs(model)
-    sizes = [UnknownSizes(declared, number) for number in PROBES]
-    graph = to_tflite_graph(model, shapes, options, trace, sizes[0])
-    if sizes[0].owner is None:
-        return graph, {}
+
+    def lowered(sizes: Mapping[str, int], trace: Trace | None = None) -> tuple[Graph, UnknownSizes]:
+        has_lengths = any(not symbol.is_batch for symbol in symbols)
+        unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), has_lengths)
+        return to_tflite_graph(model, shapes.bound(sizes), options, trace, unknown), unknown
+
+    first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, trace)
+    if unknown.owner is not None:
+        symbols = [*symbols, Symbol(FOUND, FOUND_SIZES, 1)]
+    if not symbols:
+        return first, {}
     problems = Problems()
-    signatures = merge_batches(graph, to_tflite_graph(model, shapes, options, sizes=sizes[1]), PROBES, problems)
+    signatures = merge_probes([first, *(lowered(sizes)[0] for sizes in probed(symbols)[1:])], symbols, problems)
     problems.raise_any()
-    return graph, signatures
+    return first, signatures

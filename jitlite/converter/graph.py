@@ -126,6 +126,8 @@ class Graph:
         self.name = name
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
+        self.has_any_length = False
+        """True where the sizes of dimensions beside the batch stand for others, on which nothing may depend."""
         self._nodes: dict[Node, None] = {}
         self._names: set[str] = set()
         self._counts: dict[str, int] = {}

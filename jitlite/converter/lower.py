@@ -36,6 +36,7 @@ def lower_graph(source: Graph, problems: Problems) -> Graph:
 def _lowered(source: Graph, problems: Problems) -> tuple[Graph, dict[Value, Value]]:
     """The nodes of a graph lowered, and the new value for each old one. Those without a TFLite form are added to `problems`."""
     target = Graph(source.name)
+    target.has_any_length = source.has_any_length
     known: dict[Value, Value] = {}
     for value in source.inputs:
         known[value] = target.add_input(target.value(value.name, value.shape, value.dtype))

@@ -1,6 +1,6 @@
 """The order of everything: what happens to a model between its file and the TFLite graph, and the rules tried on the way."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import onnx
@@ -23,6 +23,7 @@ from jitlite.converter.passes.fuse import (
     merge_reshapes,
     merge_scales,
     pad_to_same,
+    pad_to_same_at_any_size,
     reshape_after_elements,
     scale_into_weights,
     shift_into_bias,
@@ -77,6 +78,9 @@ TFLITE_RULES: tuple[Rule, ...] = (
 )
 """Rules on TFLite operators, after the layout pass."""
 
+ANY_SIZE_RULES = tuple(pad_to_same_at_any_size if rule is pad_to_same else rule for rule in TFLITE_RULES)
+"""The same where sizes stand for others."""
+
 
 def to_tflite_graph(
     model: onnx.ModelProto,
@@ -92,6 +96,7 @@ def to_tflite_graph(
     trace = Trace() if trace is None else trace
     problems = Problems()
     graph, names = import_graph(model, shapes)
+    graph.has_any_length = sizes is not None and sizes.are_lengths_tried
     expand_quantized(graph, problems)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)
     trace.folded.update(name for name, value in names.items() if value.producer is None and value not in graph.inputs)
@@ -101,7 +106,8 @@ def to_tflite_graph(
         rewrite(inner, ONNX_RULES, trace)
     lowered = lower_graph(graph, problems)
     lowered.verify()
-    finished = _simplified(lowered, trace, _channels_last(lowered, options))
+    rules = ANY_SIZE_RULES if lowered.has_any_length else TFLITE_RULES
+    finished = _simplified(lowered, rules, trace, _channels_last(lowered, options))
     if options.target_runtime is not None:
         for inner in finished.nested():
             rewrite(inner, rules_for(parse_runtime(options.target_runtime)), trace)
@@ -128,22 +134,22 @@ def _channels_last(graph: Graph, options: ConvertOptions) -> set[Value]:
     return {*asked, *(value for value in graph.inputs if options.nhwc_inputs and value.rank == 4)}
 
 
-def _simplified(graph: Graph, trace: Trace, channels_last: Collection[Value] = ()) -> Graph:
+def _simplified(graph: Graph, rules: Sequence[Rule], trace: Trace, channels_last: Collection[Value] = ()) -> Graph:
     """The graph and its bodies after layout and rules."""
     for node in graph.nodes:
-        node.bodies = tuple(_simplified(body, trace) for body in node.bodies)
+        node.bodies = tuple(_simplified(body, rules, trace) for body in node.bodies)
     laid_out = lay_out(graph, channels_last)
     laid_out.verify()
-    rewrite(laid_out, TFLITE_RULES, trace)
+    rewrite(laid_out, rules, trace)
     share(laid_out)
-    rewrite(laid_out, TFLITE_RULES, trace)
+    rewrite(laid_out, rules, trace)
     if any(node.kind == QUANTIZE.name for node in laid_out.nodes):
-        _work_on_integers(laid_out, trace)
+        _work_on_integers(laid_out, rules, trace)
     return laid_out
 
 
-def _work_on_integers(graph: Graph, trace: Trace) -> None:
+def _work_on_integers(graph: Graph, rules: Sequence[Rule], trace: Trace) -> None:
     rewrite(graph, INTEGER_RULES, trace)
     rewrite(graph, CLOSING_RULES, trace)
     share(graph)
-    rewrite(graph, TFLITE_RULES, trace)
+    rewrite(graph, rules, trace)

@@ -1,7 +1,6 @@
-"""Which dimensions of the inputs are fixed and which stay dynamic.
+"""Which dimensions of the inputs are fixed and which stay dynamic, and the sizes tried in the place of those.
 
-The first dimension of an input may stay dynamic (the batch); all inputs share it. Every other unknown dimension needs a number from the
-caller.
+Unknown first dimensions are the batch, which all inputs share; other unknown dimensions are those of the same name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,33 +20,74 @@ from jitlite.converter.options import ConvertOptions
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.ops.operands import INT32_MAX
 
-PROBES = (7, 13)
-"""Two sizes tried for the dynamic batch: primes that are no likely size of anything else."""
+BATCH = "batch size"
+"""The name of the first dimension that inputs share; no model can use it, as names of dimensions are single words."""
+BATCHES = (7, 13, 5)
+"""Sizes tried for the batch: primes that are no likely size of anything else."""
+LENGTHS = ((37, 53, 71), (64, 96, 160), (1600, 2400, 4000), (16000, 24000, 40000))
+EXTENTS = ((192, 256, 331), (192, 256, 352))
+"""Sizes tried one set after the other for lengths of sequences, and for heights and widths, which often must be multiples of 32."""
+APART = 32
+"""What the sizes of a dimension and of the next differ by, so that none is taken for another."""
+IMAGE_RANK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A dimension that is not known: the sizes tried in its place, and the one that tensors declare."""
+
+    name: str
+    sizes: tuple[int, int, int]
+    default: int
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class InputShapes:
-    """The inputs' dimensions by name; None stands for the dynamic batch."""
+    """The inputs' dimensions by name; text names those that stay dynamic, the same text the same size."""
 
-    dims: dict[str, tuple[int | None, ...]]
+    dims: dict[str, tuple[int | str, ...]]
 
     @property
-    def is_dynamic(self) -> bool:
-        return any(None in dims for dims in self.dims.values())
+    def unknown(self) -> list[str]:
+        """The names of dynamic dimensions, the batch first."""
+        found = dict.fromkeys(dim for dims in self.dims.values() for dim in dims if isinstance(dim, str))
+        return sorted(found, key=lambda name: name != BATCH)
 
-    def bound(self, batch: int) -> dict[str, Shape]:
-        return {name: tuple(batch if dim is None else dim for dim in dims) for name, dims in self.dims.items()}
+    @property
+    def attempts(self) -> int:
+        """How many sets of sizes there are to try."""
+        kinds = {self._is_extent(name) for name in self.unknown if name != BATCH}
+        return max((len(EXTENTS if is_extent else LENGTHS) for is_extent in kinds), default=1)
+
+    def symbols(self, attempt: int) -> list[Symbol]:
+        """The dynamic dimensions with the sizes of this attempt."""
+        found = []
+        for place, name in enumerate(name for name in self.unknown if name != BATCH):
+            sets = EXTENTS if self._is_extent(name) else LENGTHS
+            first, second, third = (size + APART * place for size in sets[min(attempt, len(sets) - 1)])
+            found.append(Symbol(name, (first, second, third), first))
+        return [Symbol(BATCH, BATCHES, 1, is_batch=True), *found] if BATCH in self.unknown else found
+
+    def _is_extent(self, name: str) -> bool:
+        return any(len(dims) >= IMAGE_RANK for dims in self.dims.values() if name in dims)
+
+    def bound(self, sizes: Mapping[str, int]) -> dict[str, Shape]:
+        return {name: tuple(sizes[dim] if isinstance(dim, str) else dim for dim in dims) for name, dims in self.dims.items()}
 
     def describe(self) -> str:
-        """The inputs whose batch is dynamic."""
-        return ", ".join(f"'{name}'" for name, dims in self.dims.items() if None in dims)
-
-    def hint(self) -> str:
-        """The option that fixes the batch at 1."""
+        """The dimensions that were left dynamic, and the option that fixes them."""
+        kept = [
+            f"the first dimension of {', '.join(f'{name!r}' for name, dims in self.dims.items() if BATCH in dims)}" if dim == BATCH else dim
+            for dim in self.unknown
+        ]
         fixed = ", ".join(
-            f"{name!r}: {_tuple([1 if dim is None else dim for dim in dims])}" for name, dims in self.dims.items() if None in dims
+            f"{name!r}: {_tuple([1 if dim == BATCH else '<size>' if isinstance(dim, str) else dim for dim in dims])}"
+            for name, dims in self.dims.items()
+            if any(isinstance(dim, str) for dim in dims)
         )
-        return f"ConvertOptions(shapes={{{fixed}}})"
+        were, fixes = ("was", "fixes it") if len(kept) == 1 else ("were", "fixes them")
+        return f"{' and '.join(kept)} {were} left dynamic; ConvertOptions(shapes={{{fixed}}}) {fixes}"
 
 
 def fix_inputs(model: onnx.ModelProto, values: Mapping[str, ArrayLike]) -> onnx.ModelProto:
@@ -70,7 +110,7 @@ def fix_inputs(model: onnx.ModelProto, values: Mapping[str, ArrayLike]) -> onnx.
 
 
 def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
-    """The shapes of the inputs under the caller's options. ConversionError lists each dimension that needs a number, and how to give it."""
+    """The shapes of the inputs under the caller's options. ConversionError for options that do not fit the model."""
     inputs = {info.name: _declared(info, options.shapes.get(info.name)) for info in graph_inputs(model)}
     unknown = sorted(set(options.shapes) - set(inputs))
     if unknown:
@@ -80,20 +120,11 @@ def bind_inputs(model: onnx.ModelProto, options: ConvertOptions) -> InputShapes:
         for dim, wanted in zip(inputs[name], map(_size, given), strict=True):
             if isinstance(dim, str) and wanted is not None and known.setdefault(dim, wanted) != wanted:
                 raise ConversionError(f"shapes: dimension '{dim}' must have one size, found {known[dim]} and {wanted}")
-    bound: dict[str, tuple[int | None, ...]] = {}
-    missing = []
-    for name, dims in inputs.items():
-        result = [known.get(dim) if isinstance(dim, str) else dim for dim in dims]
-        lacking = [(axis, dim) for axis, dim in enumerate(dims) if axis > 0 and result[axis] is None]
-        missing += [f"input '{name}' dimension {axis} ({dim})" for axis, dim in lacking]
-        bound[name] = tuple(result)
-    if missing:
-        example = ", ".join(f"{name!r}: {_example(dims)}" for name, dims in bound.items() if None in dims[1:])
-        raise ConversionError(
-            f"only the first dimension of an input can stay dynamic; these need a number: {'; '.join(missing)}. "
-            f"Give it with ConvertOptions(shapes={{{example}}})"
-        )
-    return InputShapes(bound)
+    batches = {dims[0] for dims in inputs.values() if dims and isinstance(dims[0], str) and dims[0] not in known}
+    names = dict.fromkeys(batches, BATCH)
+    return InputShapes(
+        {name: tuple(known.get(dim, names.get(dim, dim)) if isinstance(dim, str) else dim for dim in dims) for name, dims in inputs.items()}
+    )
 
 
 def check_channels_last(model: onnx.ModelProto, names: Sequence[str]) -> None:
@@ -146,10 +177,6 @@ def _dim(name: str, axis: int, dim: onnx.TensorShapeProto.Dimension) -> int | st
     if dim.HasField("dim_value") and dim.dim_value > 0:
         return int(dim.dim_value)
     return str(dim.dim_param) or f"{name}[{axis}]"
-
-
-def _example(dims: Sequence[int | None]) -> str:
-    return _tuple([str(dim) if dim is not None else "None" if axis == 0 else "<size>" for axis, dim in enumerate(dims)])
 
 
 def _tuple(items: Sequence[object]) -> str:

@@ -98,6 +98,7 @@ def _enclose_if(graph: Graph, node: Node, names: dict[str, Value], opsets: Mappi
     bodies = []
     for branch in branches:
         body, scope = _opened(branch, [], seen)
+        body.has_any_length = graph.has_any_length
         _fill(body, branch, scope, opsets, finish)
         bodies.append(body)
     for first, second in zip(bodies[0].outputs, bodies[1].outputs):
@@ -135,6 +136,7 @@ class _Loop:
         given = [self._single(0, np.int64), self._single(1, np.bool_), *changing]
         _require_shapes(given)
         body, scope = _opened(proto, given, seen)
+        body.has_any_length = self.graph.has_any_length
         is_checked = not self._always_goes_on()
         if not is_checked:
             scope[proto.input[1].name] = body.constant(np.ones(given[1].dims, np.bool_), f"{self.node.name};true")

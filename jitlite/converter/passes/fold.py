@@ -57,6 +57,10 @@ SLOW = frozenset(
     }
 )
 """Operators that the evaluator walks through in Python, element by element; `MAX_SLOW_ELEMENTS` at most are given to it."""
+MAX_DERIVED_ELEMENTS = 16
+"""Constants up to this size may follow from sizes which stand for others: shapes, places, numbers."""
+REPEATING = frozenset({"ConstantOfShape", "Expand", "Shape", "Identity"})
+"""Operators whose results are the same all along an axis, however long, if their operands are."""
 EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21}
 """Opsets whose definition the evaluator has of operators that it does not know in all earlier ones, which they include."""
 
@@ -71,6 +75,15 @@ class _Source:
     problems: Problems
     sizes: UnknownSizes
     budget: "_Budget"
+    derived: set[Value] = field(default_factory=set)
+    """Constants that follow from sizes which stand for others."""
+
+    def may_fold(self, node: Node) -> bool:
+        """False for a range or a large constant that follows from a size which stands for others: the operator that makes it is kept."""
+        if not self.sizes.are_tried or node.kind in REPEATING or self.derived.isdisjoint(value for value in node.inputs if value):
+            return True
+        is_small = all(value.shape is not None and value.size <= MAX_DERIVED_ELEMENTS for value in node.outputs)
+        return is_small and node.kind != "Range"
 
 
 @dataclass(slots=True)
@@ -138,7 +151,8 @@ def _without_subgraphs(graph: Graph, node: Node, source: _Source) -> list[Node]:
 def _fold_body(body: Graph, names: dict[str, Value], source: _Source) -> None:
     problems = Problems()
     expand_quantized(body, problems)
-    fold_constants(body, names, source.opsets, source.limit_bytes, problems, budget=source.budget)
+    sizes = UnknownSizes({}, None, source.sizes.are_tried, source.sizes.are_lengths_tried)
+    fold_constants(body, names, source.opsets, source.limit_bytes, problems, sizes, source.budget)
     if problems.lines:
         raise Unlowerable(f"a subgraph that can be converted is required, found in it {'; '.join(problems.lines)}")
 
@@ -237,12 +251,9 @@ def node_proto(node: Node) -> onnx.NodeProto:
 
 def _fold(graph: Graph, node: Node, source: _Source) -> None:
     assert isinstance(node.op, OnnxOp)
-    if (
-        node.op.domain
-        or node.kind in IMPURE | RECURRENT
-        or not _fits(node, min(source.limit_bytes, source.budget.left))
-        or not _is_quick(node)
-    ):
+    if node.op.domain or node.kind in IMPURE | RECURRENT or not source.may_fold(node):
+        return
+    if not _fits(node, min(source.limit_bytes, source.budget.left)) or not _is_quick(node):
         return
     version = max(node.op.opset, EVALUATED_SINCE.get(node.kind, 0))
     results = _evaluate(node, source.opsets | {node.op.domain: version})
@@ -256,6 +267,8 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
     for value, result in zip(node.outputs, results, strict=False):
         folded = graph.constant(result, f"{value.name};folded", grid_behind(node))
         source.scopes.replace(value, folded)
+        if node.kind in ("Shape", "Size") or not source.derived.isdisjoint(operand for operand in node.inputs if operand):
+            source.derived.add(folded)
         graph.replace_uses(value, folded)
         if value in graph.outputs:
             graph.outputs = [folded if output is value else output for output in graph.outputs]

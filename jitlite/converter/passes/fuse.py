@@ -338,6 +338,16 @@ def merge_pads(graph: Graph, node: Node) -> str | None:
     return None
 
 
+@rule("pad to SAME at any size", CONV_2D.name, DEPTHWISE_CONV_2D.name)
+def pad_to_same_at_any_size(graph: Graph, node: Node) -> str | None:
+    """As `pad_to_same` where the rows do not depend on how large the operand is."""
+    options = node.options
+    assert options is not None
+    if (options.stride_h, options.stride_w) != (1, 1):  # type: ignore[attr-defined]
+        return "strides of 1 are required"
+    return pad_to_same.apply(graph, node)
+
+
 @rule("pad to SAME", CONV_2D.name, DEPTHWISE_CONV_2D.name)
 def pad_to_same(graph: Graph, node: Node) -> str | None:
     """A PAD whose rows are those of SAME padding becomes the padding mode."""

@@ -1,6 +1,6 @@
 """Sizes that depend on values and are known only when a model runs: of what NonZero, Compress, Unique, NonMaxSuppression … find.
 
-A model with one such size is lowered for two numbers in its place, as it is for two batches where the batch is dynamic (see `batch`).
+A model with one such size is lowered for several numbers in its place, as it is where a dimension of an input is dynamic (see `dynamic`).
 A result that is nothing but an output of the model has the shape the model declares.
 """
 
@@ -58,12 +58,21 @@ SHAPES: dict[str, Callable[[Node, int], list[Shape]]] = {
 """The shapes of the results when the size is a number."""
 
 
+FOUND = "a size found at run time"
+FOUND_SIZES = (11, 17, 29)
+"""Numbers that stand for such a size: primes that are no likely size of anything else."""
+
+
 @dataclass(slots=True)
 class UnknownSizes:
     """The number that stands for an unknown size, None where there may be none; `declared` are shapes of the model's outputs by name."""
 
     declared: Mapping[str, Shape]
     number: int | None
+    are_tried: bool = False
+    """True where sizes of inputs stand for others too, so that nothing may depend on what they are."""
+    are_lengths_tried: bool = False
+    """True where sizes beside the batch are among these."""
     owner: Node | None = field(default=None)
     """The node whose result has that size."""
 
@@ -80,7 +89,7 @@ class UnknownSizes:
         if node.kind == "ConstantOfShape" and node.input(0).size != 1:
             return
         if self.number is None:
-            problems.add(node, "a batch given as a number is required, because the size of the result depends on values")
+            problems.add(node, "a result whose size does not depend on values is required inside a loop or a branch")
         elif self.owner is not None:
             problems.add(node, "one result at most whose size depends on values is supported, found another", node.inputs)
         else:
