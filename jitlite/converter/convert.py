@@ -68,34 +68,36 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions, trace: Trace) ->
 def _of_any_size(model: onnx.ModelProto, shapes: InputShapes, options: ConvertOptions, trace: Trace) -> tuple[Graph, dict[Value, Shape]]:
     """The graph, and the shapes of its values with -1 in place of dynamic dimensions.
 
-    Sizes are tried in place of unknown ones, those of the inputs and one that depends on values where there is one.
+    Sizes are tried in place of unknown ones, those of the inputs and one that depends on values where there is one. Other sizes are tried
+    where the model does not suit them, not where its graphs differ: what is emitted must hold for every size the model suits.
     """
     failed: ConversionError | None = None
     for attempt in range(shapes.attempts):
         try:
-            return _merged(model, shapes, shapes.symbols(attempt), options, trace)
+            graphs, symbols = _lowered(model, shapes, shapes.symbols(attempt), options, trace)
         except ConversionError as error:
             failed = error
+            continue
+        problems = Problems()
+        signatures = merge_probes(graphs, symbols, problems) if symbols else {}
+        problems.raise_any()
+        return graphs[0], signatures
     assert failed is not None
     raise failed
 
 
-def _merged(
+def _lowered(
     model: onnx.ModelProto, shapes: InputShapes, symbols: list[Symbol], options: ConvertOptions, trace: Trace
-) -> tuple[Graph, dict[Value, Shape]]:
+) -> tuple[list[Graph], list[Symbol]]:
+    """The graphs for all sizes tried in the place of the symbols, to which one is added for a size that depends on values."""
     declared = declared_outputs(model)
+    has_lengths = any(not symbol.is_batch for symbol in symbols)
 
     def lowered(sizes: Mapping[str, int], trace: Trace | None = None) -> tuple[Graph, UnknownSizes]:
-        has_lengths = any(not symbol.is_batch for symbol in symbols)
         unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), has_lengths)
         return to_tflite_graph(model, shapes.bound(sizes), options, trace, unknown), unknown
 
     first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, trace)
     if unknown.owner is not None:
         symbols = [*symbols, Symbol(FOUND, FOUND_SIZES, 1)]
-    if not symbols:
-        return first, {}
-    problems = Problems()
-    signatures = merge_probes([first, *(lowered(sizes)[0] for sizes in probed(symbols)[1:])], symbols, problems)
-    problems.raise_any()
-    return first, signatures
+    return [first, *(lowered(sizes)[0] for sizes in probed(symbols)[1:])] if symbols else [first], symbols

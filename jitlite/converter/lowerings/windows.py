@@ -20,7 +20,10 @@ MAX_WINDOW = 4096
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One axis of a window: `before` and `after` are ONNX's padding, `output` the number of positions."""
+    """One axis of a window: `before` and `after` are ONNX's padding, `output` the number of positions.
+
+    With `any_size` the input's size stands for others, and only what they share is made use of.
+    """
 
     size: int
     kernel: int
@@ -29,11 +32,13 @@ class Span:
     before: int
     after: int
     output: int
+    any_size: bool = False
 
     @property
     def needed_after(self) -> int:
         """Padding after the input that some position really reads; the rest of ONNX's padding is never looked at."""
-        return max(0, (self.output - 1) * self.stride + effective_size(self.kernel, self.dilation) - self.size - self.before)
+        needed = max(0, (self.output - 1) * self.stride + effective_size(self.kernel, self.dilation) - self.size - self.before)
+        return max(needed, self.after) if self.any_size else needed
 
     @property
     def is_valid(self) -> bool:
@@ -41,7 +46,7 @@ class Span:
 
     @property
     def is_same(self) -> bool:
-        fits = self.output == -(-self.size // self.stride)
+        fits = self.output == -(-self.size // self.stride) and (self.stride == 1 or not self.any_size)
         return fits and (self.before, self.needed_after) == same_padding(self.size, self.output, self.kernel, self.stride, self.dilation)
 
     @property
@@ -73,13 +78,15 @@ def spans(ctx: Context, node: Node, sizes: Sequence[int], kernel: Sequence[int],
     for axis in range(count):
         size, stride, window, output = sizes[axis], strides[axis], kernel[axis], outputs[axis]
         before, after = pads[axis], pads[axis + count]
-        if auto in ("SAME_UPPER", "SAME_LOWER"):
+        is_same = auto in ("SAME_UPPER", "SAME_LOWER")
+        if is_same:
             low, high = same_padding(size, output, window, stride, dilations[axis])
             before, after = (low, high) if auto == "SAME_UPPER" else (high, low)
         elif auto == "VALID":
             before, after = 0, 0
         ctx.require(before >= 0 and after >= 0, f"pads of 0 or more are required, found {pads}")
-        found.append(Span(size, window, stride, dilations[axis], before, after, output))
+        any_size = ctx.graph.has_any_length and not is_same
+        found.append(Span(size, window, stride, dilations[axis], before, after, output, any_size))
     return (UNIT, *found) if count == 1 else tuple(found)
 
 
