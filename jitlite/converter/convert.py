@@ -17,7 +17,7 @@ from jitlite.converter.passes.sizes import FOUND, FOUND_SIZES, UnknownSizes, dec
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Trace
-from jitlite.converter.symbols import InputShapes, Symbol, bind_inputs, check_channels_last, fix_inputs
+from jitlite.converter.symbols import BATCH, InputShapes, Symbol, bind_inputs, check_channels_last, fix_inputs
 from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
@@ -72,32 +72,42 @@ def _of_any_size(model: onnx.ModelProto, shapes: InputShapes, options: ConvertOp
     where the model does not suit them, not where its graphs differ: what is emitted must hold for every size the model suits.
     """
     failed: ConversionError | None = None
-    for attempt in range(shapes.attempts):
+    for symbols, any_length in _tries(shapes):
         try:
-            graphs, symbols = _lowered(model, shapes, shapes.symbols(attempt), options, trace)
+            graphs, tried = _lowered(model, shapes, symbols, any_length, (options, trace))
         except ConversionError as error:
             failed = error
             continue
         problems = Problems()
-        signatures = merge_probes(graphs, symbols, problems) if symbols else {}
-        problems.raise_any()
-        return graphs[0], signatures
+        signatures = merge_probes(graphs, tried, problems) if tried else {}
+        if any_length or not symbols:
+            problems.raise_any()
+        if not problems.lines:
+            return graphs[0], signatures
     assert failed is not None
     raise failed
 
 
+def _tries(shapes: InputShapes) -> list[tuple[list[Symbol], bool]]:
+    """The sizes to try, and whether sequences and images of any length follow; where the batch alone is unknown at first they do not."""
+    if shapes.unknown in ([], [BATCH]):
+        symbols = shapes.symbols(0)
+        return [(symbols, any_length) for any_length in ((False, True) if symbols else (False,))]
+    return [(shapes.symbols(attempt), True) for attempt in range(shapes.attempts)]
+
+
 def _lowered(
-    model: onnx.ModelProto, shapes: InputShapes, symbols: list[Symbol], options: ConvertOptions, trace: Trace
+    model: onnx.ModelProto, shapes: InputShapes, symbols: list[Symbol], any_length: bool, asked: tuple[ConvertOptions, Trace]
 ) -> tuple[list[Graph], list[Symbol]]:
     """The graphs for all sizes tried in the place of the symbols, to which one is added for a size that depends on values."""
     declared = declared_outputs(model)
-    has_lengths = any(not symbol.is_batch for symbol in symbols)
+    options, first_trace = asked
 
     def lowered(sizes: Mapping[str, int], trace: Trace | None = None) -> tuple[Graph, UnknownSizes]:
-        unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), has_lengths)
+        unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), any_length)
         return to_tflite_graph(model, shapes.bound(sizes), options, trace, unknown), unknown
 
-    first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, trace)
+    first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, first_trace)
     if unknown.owner is not None:
         symbols = [*symbols, Symbol(FOUND, FOUND_SIZES, 1)]
     return [first, *(lowered(sizes)[0] for sizes in probed(symbols)[1:])] if symbols else [first], symbols

@@ -8,6 +8,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.converter.agreement import Array, assert_close, check_node, converted, floats, run_onnx, run_tflite
 
+pytestmark = pytest.mark.usefixtures("form_of_steps")
+
 STEPS, BATCH, FEATURES, HIDDEN = 5, 3, 4, 6
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 FUNCTIONS = {"LSTM": 3, "GRU": 2, "RNN": 1}

@@ -1,11 +1,22 @@
-"""Unrolled recurrent layers against ONNX Runtime."""
+"""Recurrent layers, written out and as loops, against ONNX Runtime."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.converter.agreement import Array, assert_close, check_node, converted, floats, node, onnx_model, run_onnx, run_tflite
+from tests.converter.agreement import (
+    Array,
+    assert_close,
+    check_node,
+    converted,
+    floats,
+    node,
+    onnx_model,
+    run_jitlite,
+    run_onnx,
+    run_tflite,
+)
 
 STEPS, BATCH, FEATURES, HIDDEN = 4, 2, 3, 5
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -17,6 +28,7 @@ def weights(kind: str, directions: int = 1) -> list[Array]:
     return [floats(directions, rows, FEATURES, seed=1), floats(directions, rows, HIDDEN, seed=2), floats(directions, 2 * rows, seed=3)]
 
 
+@pytest.mark.usefixtures("form_of_steps")
 @pytest.mark.parametrize("kind", GATES)
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize("opset", [7, 14])
@@ -26,6 +38,7 @@ def test_directions(kind: str, direction: str, opset: int) -> None:
     check_node(kind, X, *operands, constant=(1, 2, 3), opset=opset, outputs=outputs, direction=direction, hidden_size=HIDDEN)
 
 
+@pytest.mark.usefixtures("form_of_steps")
 @pytest.mark.parametrize("kind", GATES)
 @pytest.mark.parametrize("stored", [False, True])
 def test_initial_state(kind: str, stored: bool) -> None:
@@ -36,11 +49,13 @@ def test_initial_state(kind: str, stored: bool) -> None:
     check_node(kind, *operands, constant=constant, direction="bidirectional", hidden_size=HIDDEN)
 
 
+@pytest.mark.usefixtures("form_of_steps")
 @pytest.mark.parametrize("attributes", [{"linear_before_reset": 1}, {"linear_before_reset": 0}])
 def test_gru_without_bias(attributes: dict[str, Any]) -> None:
     check_node("GRU", X, *weights("GRU")[:2], constant=(1, 2), hidden_size=HIDDEN, **attributes)
 
 
+@pytest.mark.usefixtures("form_of_steps")
 def test_late_reset_with_state() -> None:
     check_node(
         "GRU",
@@ -55,6 +70,7 @@ def test_late_reset_with_state() -> None:
     )
 
 
+@pytest.mark.usefixtures("form_of_steps")
 def test_dynamic_batch_with_zero_state() -> None:
     """The usual export: zeros expanded to the batch."""
     nodes = [
@@ -108,5 +124,42 @@ def test_scatter_to_constant_places(places: Array, updates: Array) -> None:
     check_node("ScatterND", floats(5, 3, 2), places, updates, constant=(1,))
 
 
-def test_a_long_sequence() -> None:
-    check_node("GRU", floats(600, 1, FEATURES), *weights("GRU"), constant=(1, 2, 3), outputs=2, hidden_size=HIDDEN)
+def test_a_long_sequence_is_a_loop() -> None:
+    found = check_node("GRU", floats(600, 1, FEATURES), *weights("GRU"), constant=(1, 2, 3), outputs=2, hidden_size=HIDDEN)
+    assert found["WHILE"] == 1
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_the_length_of_sequences_stays_dynamic(kind: str) -> None:
+    """Two layers, one of them in both directions, batch and length known at run time."""
+    constants = {
+        name: value
+        for layer, count in (("a", 2), ("b", 1))
+        for name, value in zip((f"{layer}w", f"{layer}r", f"{layer}b"), weights(kind, count))
+    }
+    constants["bw"] = floats(1, GATES[kind] * HIDDEN, 2 * HIDDEN, seed=6)
+    nodes = [
+        node(kind, ["x", "aw", "ar", "ab"], ["p"], hidden_size=HIDDEN, direction="bidirectional"),
+        node("Transpose", ["p"], ["q"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["q", "joined"], ["r"]),
+        node(kind, ["r", "bw", "br", "bb"], ["y", "last"], hidden_size=HIDDEN),
+    ]
+    source = onnx_model(nodes, {"x": (("length", "n", FEATURES), np.float32)}, ["y", "last"], {**constants, "joined": np.array([0, 0, -1])})
+    made = converted(source)
+    for steps, batch in ((5, 1), (12, 3), (1, 2)):
+        feeds = {"x": floats(steps, batch, FEATURES, seed=steps)}
+        assert_close(run_tflite(made, feeds), run_onnx(source, feeds))
+        assert_close(run_jitlite(made, feeds), run_onnx(source, feeds))
+
+
+def test_the_first_dimension_may_be_the_length() -> None:
+    source = onnx_model(
+        [node("GRU", ["x", "w", "r", "b"], ["y", "last"], hidden_size=HIDDEN)],
+        {"x": (("frames", 1, FEATURES), np.float32)},
+        ["y", "last"],
+        dict(zip("wrb", weights("GRU"), strict=True)),
+    )
+    made = converted(source)
+    for steps in (1, 9):
+        feeds = {"x": floats(steps, 1, FEATURES)}
+        assert_close(run_tflite(made, feeds), run_onnx(source, feeds))
