@@ -81,8 +81,9 @@ class InputShapes:
             f"the first dimension of {', '.join(f'{name!r}' for name, dims in self.dims.items() if BATCH in dims)}" if dim == BATCH else dim
             for dim in self.unknown
         ]
+        batch = 1 if self.unknown == [BATCH] else None
         fixed = ", ".join(
-            f"{name!r}: {_tuple([1 if dim == BATCH else '<size>' if isinstance(dim, str) else dim for dim in dims])}"
+            f"{name!r}: {_tuple([batch if dim == BATCH else '<size>' if isinstance(dim, str) else dim for dim in dims])}"
             for name, dims in self.dims.items()
             if any(isinstance(dim, str) for dim in dims)
         )

@@ -154,4 +154,4 @@ def test_what_cannot_follow_names_the_dimensions() -> None:
         convert_onnx(model(nodes, ROWS))
     message = str(caught.value)
     assert "so that batch size, length cannot stay dynamic" in message
-    assert "the first dimension of 'x' and length were left dynamic; ConvertOptions(shapes={'x': (1, <size>, 8)}) fixes them" in message
+    assert "the first dimension of 'x' and length were left dynamic; ConvertOptions(shapes={'x': (None, <size>, 8)}) fixes them" in message

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -156,8 +157,12 @@ def test_a_wrong_result_is_found(files: Files, tmp_path: Path, monkeypatch: pyte
 
 def test_says_how_to_give_a_shape(tmp_path: Path) -> None:
     """What the message advises works."""
+    names = ["x", "shape", "size", "square", "scale", "y"]
+    kinds: list[dict[str, Any]] = [{"op_type": "Shape", "start": 2, "end": 3}, {"op_type": "ReduceProd", "keepdims": 0}, {"op_type": "Mul"}]
+    kinds += [{"op_type": "Cast", "to": onnx.TensorProto.FLOAT}, {"op_type": "Mul"}]
+    operands = [["x"], ["shape"], ["size", "size"], ["square"], ["x", "scale"]]
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        [onnx.helper.make_node(inputs=given, outputs=[made], **kind) for kind, given, made in zip(kinds, operands, names[1:], strict=True)],
         "g",
         [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"])],
         [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"])],

@@ -77,10 +77,10 @@ def test_nodes_without_a_form(tmp_path: Path) -> None:
 
 
 def test_an_obstacle_that_is_no_node(tmp_path: Path) -> None:
-    onnx.save(onnx_model([make("Relu", "x", "y")], {"x": ([2, "width"], F32)}, ["y"]), tmp_path / "m.onnx")
-    found = reported(tmp_path / "m.onnx", tmp_path / "report.json", fails=True)
+    onnx.save(onnx_model([make("Relu", "x", "y")], {"x": ([2], F32)}, ["y"]), tmp_path / "m.onnx")
+    found = reported(tmp_path / "m.onnx", "--shape", "x=3", tmp_path / "report.json", fails=True)
     assert statuses(found) == {"Relu_y": "untried"}
-    assert "width" in found["error"]
+    assert "is declared (2), found (3)" in found["error"]
 
 
 def test_a_file_that_cannot_be_read_has_no_nodes(tmp_path: Path) -> None:
