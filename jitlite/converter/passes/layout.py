@@ -21,7 +21,7 @@ from jitlite.converter.passes.groups import order_before
 from jitlite.schemas.ops.concat import SPLIT, SPLIT_V
 from jitlite.schemas.ops.conv import CONV_2D
 from jitlite.schemas.ops.gather import GATHER
-from jitlite.schemas.ops.matmul import BATCH_MATMUL
+from jitlite.schemas.ops.matmul import BATCH_MATMUL, FULLY_CONNECTED
 from jitlite.schemas.ops.reshape import RESHAPE, TRANSPOSE, UNPACK
 from jitlite.schemas.ops.slice import SLICE, STRIDED_SLICE
 from jitlite.schemas.ops.spec import OpSpec
@@ -209,31 +209,38 @@ def lay_out(source: Graph, turned: Collection[Value] = ()) -> Graph:
             operands = [None if value is None else walk.logical(value) for value in node.inputs]
             walk.emit(node, operands, node.options, [identity(value.rank) for value in node.outputs])
         for value in node.outputs:
-            if _moves_in_parts(walk, value):
-                walk.views[value] = View(walk.logical(value), identity(value.rank))
+            shared = _order_of_parts(walk, value)
+            if shared is not None:
+                walk.views[value] = View(walk.physical(value, inverse(shared)), inverse(shared))
     for old in source.outputs:
         walk.target.outputs.append(_output(walk, old))
     walk.target.remove_dead()
     return walk.target
 
 
-def _moves_in_parts(walk: Relayout, old: Value) -> bool:
-    """True for a value that is taken to parts, each of which a TRANSPOSE would put in order: one for the whole is enough."""
+def _order_of_parts(walk: Relayout, old: Value) -> Permutation | None:
+    """The transpose wanted of every part that a value is taken to, where moving the whole moves no more; None where there is none."""
     view = walk.views[old]
-    if view.is_plain or not old.uses or any(node.kind not in PARTING or node.input(PARTING[node.kind]) is not old for node in old.uses):
-        return False
+    if not old.uses or any(node.kind not in PARTING or node.input(PARTING[node.kind]) is not old for node in old.uses):
+        return None
+    common: Wanted | None = None
     moved = 0
     for node in old.uses:
-        order = view.permutation
-        if node.outputs[0].rank == old.rank - 1 and node.options is not None:
-            order = without(order, [node.options.axis % old.rank])  # type: ignore[attr-defined]
+        held = view.permutation
+        is_lower = node.outputs[0].rank == old.rank - 1 and node.options is not None
+        if is_lower:
+            held = without(held, [node.options.axis % old.rank])  # type: ignore[union-attr]
         for part in (value for value in node.outputs if value.uses):
             wanted = walk.wanted.get(part, {None})
-            if part.rank != len(order) or None in wanted or identity(part.rank) not in wanted or not _is_read_alone(walk, part):
-                return False
-            still = inverse(order) in wanted or moves_nothing([part.dims[axis] for axis in inverse(order)], order)
+            if part.rank != len(held) or None in wanted or not _is_read_alone(walk, part):
+                return None
+            lain = [part.dims[axis] for axis in inverse(held)]
+            still = any(moves_nothing(lain, _between(held, inverse(order))) for order in wanted if order is not None)
             moved += 0 if still else part.size
-    return moved >= old.size
+            whole: Wanted = ({identity(old.rank)} if identity(part.rank) in wanted else set()) if is_lower else wanted
+            common = whole if common is None else common & whole
+    orders = sorted(order for order in common or () if order is not None)
+    return orders[0] if orders and moved >= old.size else None
 
 
 def _is_read_alone(walk: Relayout, old: Value) -> bool:
@@ -280,7 +287,8 @@ def _wanted_by(node: Node, index: int, behind: Wanted) -> Wanted:
         return {None if other is None else order_before(value.dims, node.output.dims, other) for other in behind}
     if node.kind == BATCH_MATMUL.name:
         return {identity(value.rank), swapped(value.rank)}
-    return {None} if node.kind in RULES and node.kind != CONV_2D.name else {identity(value.rank)}
+    others: Wanted = {None} if node.kind in RULES and node.kind != CONV_2D.name else set()
+    return others if others and node.kind != FULLY_CONNECTED.name else {*others, identity(value.rank)}
 
 
 def _order(node: Node) -> Permutation | None:

@@ -58,7 +58,7 @@ def unary(walk: Relayout, node: Node) -> bool:
 def broadcasting(walk: Relayout, node: Node) -> bool:
     values = [value for value in node.inputs if value is not None]
     rank = node.output.rank
-    order = _cheapest(walk, [value for value in values if value.rank == rank])
+    order = _cheapest(walk, [value for value in values if value.rank == rank], node.output)
     if order == identity(rank):
         return False
     strip = node.kind not in KEEPING
@@ -66,13 +66,20 @@ def broadcasting(walk: Relayout, node: Node) -> bool:
     return True
 
 
-def _cheapest(walk: Relayout, values: Sequence[Value]) -> Permutation:
-    """The order, among those the operands lie in, that moves the fewest elements; with equal cost one that is not plain."""
+def _cheapest(walk: Relayout, values: Sequence[Value], result: Value) -> Permutation:
+    """The order, among those the operands lie in, that moves the fewest elements; with equal cost the one wanted behind, else plain."""
     rank = values[0].rank if values else 0
     found = list(dict.fromkeys(walk.view(value).permutation for value in values if not value.is_constant))
     if not found:
         return identity(rank)
-    return min(found, key=lambda order: (sum(walk.cost(value, order) for value in values), order == identity(rank)))
+    wanted = walk.wanted.get(result, set())
+
+    def cost(order: Permutation) -> tuple[int, bool, bool]:
+        unwanted = inverse(order) not in wanted
+        moved = result.size if unwanted and len(wanted) == 1 and None not in wanted else 0
+        return moved + sum(walk.cost(value, order) for value in values), unwanted, order != identity(rank)
+
+    return min(found, key=cost)
 
 
 def _broadcast_operand(walk: Relayout, value: Value, order: Permutation, strip: bool) -> Value:
@@ -156,7 +163,7 @@ def along_last(walk: Relayout, node: Node) -> bool:
 @lays_out(CONCATENATION, flexible=True)
 def concatenation(walk: Relayout, node: Node) -> bool:
     values = [value for value in node.inputs if value is not None]
-    order = _cheapest(walk, values)
+    order = _cheapest(walk, values, node.output)
     if order == identity(len(order)):
         return False
     assert node.options is not None
@@ -183,7 +190,7 @@ def split(walk: Relayout, node: Node) -> bool:
 def pack(walk: Relayout, node: Node) -> bool:
     """The new axis lies behind the one in front of it."""
     values = [value for value in node.inputs if value is not None]
-    order = _cheapest(walk, values)
+    order = _cheapest(walk, values, node.output)
     if order == identity(len(order)):
         return False
     assert node.options is not None
@@ -306,19 +313,17 @@ def pointwise_convolution(walk: Relayout, node: Node) -> bool:
 
 @lays_out(BATCH_MATMUL)
 def batch_matmul(walk: Relayout, node: Node) -> bool:
-    """An operand whose last two axes lie swapped is read transposed."""
-    options = node.options
+    """An operand whose last two axes lie swapped is read transposed; a result that is wanted transposed is bᵀ · aᵀ."""
+    options, y = node.options, node.output
     assert options is not None
-    operands, changes = [], {}
+    operands, turned = [], []
     for index, name in enumerate(("adj_x", "adj_y")):
         value = node.input(index)
-        view = walk.view(value)
-        if view.permutation == swapped(value.rank) and not value.is_constant:
-            operands.append(view.physical)
-            changes[name] = not getattr(options, name)
-        else:
-            operands.append(walk.logical(value))
-    if not changes:
-        return False
-    walk.emit(node, operands, options.copy(**changes), [identity(node.output.rank)])
+        is_swapped = walk.view(value).permutation == swapped(value.rank) and not value.is_constant
+        operands.append(walk.view(value).physical if is_swapped else walk.logical(value))
+        turned.append(getattr(options, name) != is_swapped)
+    order = identity(y.rank)
+    if walk.wanted.get(y) == {swapped(y.rank)}:
+        order, operands, turned = swapped(y.rank), operands[::-1], [not turned[1], not turned[0]]
+    walk.emit(node, operands, options.copy(adj_x=turned[0], adj_y=turned[1]), [order])
     return True
