@@ -22,8 +22,7 @@ from jitlite.tools.ports import Array
 from jitlite.tools.runners import OnnxModel, TfliteModel
 
 CHECK_SAMPLES = 8
-"""The last random one has a first dimension of WIDE_BATCH where that is dynamic."""
-WIDE_BATCH = 2
+"""The last random one has other sizes than the others in dynamic dimensions."""
 
 LAYER_SAMPLES = 2
 LAYER_BYTES = 256 << 20
@@ -88,10 +87,10 @@ class CheckData:
         if self.calibration is not None:
             found = islice(load_samples(self.calibration, converted.inputs), CHECK_SAMPLES)
             return [feed_of_first(pairing, feed) for feed in found]
-        ranges, sizes, wide = sample_ranges(pairing), sample_sizes(pairing), sample_sizes(pairing, WIDE_BATCH)
-        count = CHECK_SAMPLES if sizes == wide else CHECK_SAMPLES - 1
+        ranges, sizes, others = sample_ranges(pairing), sample_sizes(pairing), sample_sizes(pairing, others=True)
+        count = CHECK_SAMPLES if sizes == others else CHECK_SAMPLES - 1
         feeds = list(random_samples(reference.inputs, count, self.seed, self.bounds, sizes, ranges))
-        return feeds + list(random_samples(reference.inputs, CHECK_SAMPLES - count, self.seed, self.bounds, wide, ranges))
+        return feeds + list(random_samples(reference.inputs, CHECK_SAMPLES - count, self.seed, self.bounds, others, ranges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,8 @@ def _that_run(reference: OnnxModel, samples: list[dict[str, Array]]) -> tuple[li
     try:
         reference.run(samples[-1])
     except ToolError as error:
-        return samples[:-1], f"not tried with a first dimension of {WIDE_BATCH}, as the ONNX model itself does not run so: {error}"
+        tried = ", ".join(f"'{name}' {list(shape)}" for name, shape in shapes[-1].items())
+        return samples[:-1], f"not tried with other sizes than the model's, as the ONNX model itself does not run with {tried}: {error}"
     return samples, ""
 
 

@@ -73,10 +73,15 @@ def _axes(a: Port, b: Port) -> tuple[int, ...] | None:
     raise ToolError(f"input {a.describe()} and {b.describe()}: shapes that fit each other are required")
 
 
-def sample_sizes(pairing: Pairing, batch: int | None = None) -> dict[str, tuple[int, ...]]:
+OTHER_BATCH = 2
+OTHER_STEP = 32
+"""What heights, widths and lengths grow by to be other ones that many networks still take."""
+
+
+def sample_sizes(pairing: Pairing, *, others: bool = False) -> dict[str, tuple[int, ...]]:
     """A size for every dimension of the first model's inputs: its own, else the second's, else 1.
 
-    With `batch`, first dimensions that neither model fixes have that size instead.
+    With `others`, dimensions that neither model fixes have other sizes than those.
     """
     found = {}
     for pair in pairing.inputs:
@@ -86,8 +91,9 @@ def sample_sizes(pairing: Pairing, batch: int | None = None) -> dict[str, tuple[
         sizes = list(pair.first.sizes)
         for place, axis in enumerate(pair.axes or range(len(sizes))):
             if pair.first.shape[axis] < 0 and place < len(pair.second.sizes):
-                is_batch = axis == 0 and pair.second.shape[place] < 0
-                sizes[axis] = batch if batch is not None and is_batch else pair.second.sizes[place]
+                sizes[axis] = pair.second.sizes[place]
+                if others and pair.second.shape[place] < 0:
+                    sizes[axis] = OTHER_BATCH if axis == 0 else sizes[axis] + OTHER_STEP
         found[pair.first.name] = tuple(sizes)
     return found
 

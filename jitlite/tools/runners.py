@@ -22,6 +22,10 @@ ONNX_START = b"\x08"
 """The first byte of ONNX files: the tag of the field that every model has and writers put first, ir_version."""
 
 
+NORMALIZES_FROM = 14
+"""The opset from which on onnx's evaluator takes BatchNormalization for what it is outside training."""
+
+
 def is_onnx(path: Path) -> bool:
     """True for an ONNX file and False for a .tflite one, by name or, where that says nothing, by content; ToolError for neither."""
     if path.suffix.lower() in (".onnx", ".tflite"):
@@ -235,12 +239,23 @@ class OnnxModel:
         if self.engine == "onnx.reference":
             from onnx.reference import ReferenceEvaluator
 
-            return ReferenceEvaluator(model)
+            return ReferenceEvaluator(model, new_ops=_corrected_operators(model))
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _corrected_operators(model: Any) -> list[Any]:
+    """Operators that onnx's evaluator computes another way than their definition says: before opset 14 it normalizes as in training."""
+    from jitlite.converter.importer import opset_versions
+
+    if opset_versions(model).get("", 0) >= NORMALIZES_FROM:
+        return []
+    from onnx.reference.ops.op_batch_normalization import BatchNormalization_14
+
+    return [type("BatchNormalization", (BatchNormalization_14,), {"op_domain": ""})]
 
 
 def _onnx_port(info: Any, limit: int | None = None) -> Port:

@@ -171,3 +171,11 @@ def test_equal_constants_share_a_buffer() -> None:
     )
     (constants,) = {tensor.buffer for tensor in model.subgraphs[0].tensors if tensor.buffer}
     assert bytes(model.buffers[constants].data) == floats(5).tobytes()
+
+
+def test_normalization_of_constants() -> None:
+    """Folded as outside training, which onnx's evaluator does from opset 14 on alone."""
+    constants = {"c": floats(1, 3, 2), **{name: floats(3, low=0.5) for name in "sbmv"}}
+    nodes = [node("BatchNormalization", "csbmv", "n"), node("Add", "xn", "y")]
+    feeds = {"x": floats(1, 3, 2)}
+    assert check(onnx_model(nodes, feeds, ["y"], constants, opset=11), feeds) == {"ADD": 1}

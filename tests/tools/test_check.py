@@ -9,8 +9,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from jitlite.converter import ConvertOptions, convert_onnx
 from jitlite.schemas import Model, write_model
-from jitlite.tools.check import WIDE_BATCH, CheckData, CheckLimits, check_conversion
+from jitlite.tools.check import CheckData, CheckLimits, check_conversion
 from jitlite.tools.comparison import pair_models
+from jitlite.tools.errors import ToolError
 from jitlite.tools.forms import align_layer, base_name, in_real_numbers
 from jitlite.tools.onnx_source import OnnxSource
 from jitlite.tools.ports import Port
@@ -136,10 +137,27 @@ def test_token_ids_reach_every_row_of_their_table(tmp_path: Path) -> None:
     assert (ids.min(), ids.max()) == (0, 39)
 
 
-def test_a_dynamic_batch_is_checked_at_another_size(files: Files) -> None:
-    reference, converted = OnnxModel(files.onnx), TfliteModel(files.float32)
-    feeds = CheckData().samples(reference, converted, pair_models(reference, converted))
-    assert [feed["image"].shape[0] for feed in feeds] == [1] * 7 + [WIDE_BATCH]
+def test_dynamic_dimensions_are_checked_at_another_size(tmp_path: Path) -> None:
+    path = saved(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": (["n", 3, "width"], F32)}, "y")
+    reference, converted = OnnxModel(path), TfliteModel(write_model(convert_onnx(path)))
+    shapes = [feed["x"].shape for feed in CheckData().samples(reference, converted, pair_models(reference, converted))]
+    width = converted.inputs[0].sizes[2]
+    assert shapes == [(1, 3, width)] * 7 + [(2, 3, width + 32)]
+    assert parsed("convert", path, "-o", tmp_path / "m.tflite")["check"]["samples"] == 8
+
+
+def test_sizes_that_the_source_itself_does_not_run_with_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], {"x": (["n", 3], F32)}, "y")
+    run = OnnxModel.run_layers
+
+    def run_one(self: OnnxModel, feed: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        if feed["x"].shape[0] != 1:
+            raise ToolError("a reshape to 3 elements")
+        return run(self, feed, names)
+
+    monkeypatch.setattr(OnnxModel, "run_layers", run_one)
+    found = parsed("convert", path, "-o", tmp_path / "m.tflite")["check"]
+    assert (found["samples"], "does not run with 'x' [2, 3]: a reshape" in found["note"]) == (7, True)
 
 
 def test_what_cannot_keep_its_tensors_is_compared_by_its_outputs(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,3 +271,12 @@ def test_a_few_truth_values_that_turn_are_no_error(tmp_path: Path, monkeypatch: 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["\x1b[31my"])], {"x": ([2], F32)}, "\x1b[31my")
     assert "\x1b" not in succeed("convert", path, "-o", tmp_path / "m.tflite").stdout
+
+
+def test_the_evaluator_normalizes_as_outside_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    constants = {name: np.linspace(0.5, 2, 3, dtype=F32) for name in "sbmv"}
+    nodes = [helper.make_node("BatchNormalization", ["x", *"sbmv"], ["y"])]
+    onnx.save(onnx_model(nodes, {"x": ([2, 3, 4], F32)}, ["y"], constants, opset=11), tmp_path / "m.onnx")
+    monkeypatch.setattr("jitlite.tools.runners.find_spec", lambda name: None if name == "onnxruntime" else object())
+    found = parsed("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite")["check"]
+    assert (found["against"], found["failures"]) == ("onnx.reference", [])

@@ -61,7 +61,7 @@ MAX_DERIVED_ELEMENTS = 16
 """Constants up to this size may follow from sizes which stand for others: shapes, places, numbers."""
 REPEATING = frozenset({"ConstantOfShape", "Expand", "Shape", "Identity"})
 """Operators whose results are the same all along an axis, however long, if their operands are."""
-EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21}
+EVALUATED_SINCE = {"QuantizeLinear": 21, "DequantizeLinear": 21, "BatchNormalization": 14}
 """Opsets whose definition the evaluator has of operators that it does not know in all earlier ones, which they include."""
 
 
