@@ -1,5 +1,6 @@
 """Trained Keras 3 models of all three kinds."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,79 @@ def test_recurrent_models(kind: str) -> None:
     model = trained(keras.Sequential([keras.Input((12, 5), name="wave"), first, second, layers.Dense(data.CLASSES)]), WAVES, SPEEDS, 2)
     waves, _ = data.waves(6, seed=5)
     agree(jitlite.convert(model), {"wave": waves}, {"output_0": model.predict(waves, verbose=0)})
+
+
+LAYERS: dict[str, tuple[tuple[int, ...], Callable[[Any], list[Any]]]] = {
+    "grouped": ((8, 8, 4), lambda layers: [layers.Conv2D(8, 3, groups=2, padding="same")]),
+    "causal": ((6, 5), lambda layers: [layers.Conv1D(4, 3, padding="causal"), layers.BatchNormalization(), layers.MaxPooling1D(2)]),
+    "volume": ((4, 6, 6, 2), lambda layers: [layers.Conv3D(4, 3, padding="same"), layers.MaxPooling3D(2)]),
+    "resized": (
+        (8, 8, 4),
+        lambda layers: [layers.Resizing(5, 11), layers.UpSampling2D(2), layers.UpSampling2D(2, interpolation="bilinear")],
+    ),
+    "prepared": (
+        (8, 8, 3),
+        lambda layers: [layers.Rescaling(1 / 127.5, -1), layers.CenterCrop(6, 6), layers.Normalization(mean=[1, 2, 3], variance=[1, 4, 9])],
+    ),
+    "every step": (
+        (3, 8, 8, 2),
+        lambda layers: [layers.TimeDistributed(layers.Conv2D(3, 3)), layers.TimeDistributed(layers.Flatten()), layers.LSTM(4)],
+    ),
+    "convolutional recurrence": ((3, 6, 6, 2), lambda layers: [layers.ConvLSTM2D(3, 3, padding="same")]),
+    "activations": ((5,), lambda layers: [layers.Activation(name) for name in ("celu", "mish", "hard_swish", "log_sigmoid", "softsign")]),
+    "norms": ((8, 8, 4), lambda layers: [layers.GroupNormalization(2), layers.LayerNormalization(), layers.UnitNormalization()]),
+    "products": ((6, 5), lambda layers: [layers.EinsumDense("abc,cd->abd", output_shape=(None, 7), bias_axes="d"), layers.Softmax(axis=1)]),
+    "transposed": ((8, 8, 4), lambda layers: [layers.Conv2DTranspose(3, 3, strides=2), layers.PReLU()]),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str) -> None:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(5)
+    shape, make = LAYERS[name]
+    model = keras.Sequential([keras.Input(shape, name="x"), *make(layers)])
+    for weights in model.weights:
+        if "moving" in weights.path:
+            weights.assign(np.linspace(0.5, 1.5, weights.shape[0]))
+    x = np.random.default_rng(6).normal(size=(2, *shape)).astype(np.float32)
+    agree(jitlite.convert(model), {"x": x}, {"output_0": model.predict(x, verbose=0)})
+
+
+def test_masked_words_and_causal_attention() -> None:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(7)
+    words = keras.Input((7,), dtype="int32", name="words")
+    x = layers.LSTM(8, return_sequences=True)(layers.Embedding(20, 8, mask_zero=True)(words))
+    x = x + layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True)
+    model = keras.Model(words, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+    tokens = np.random.default_rng(8).integers(0, 20, (4, 7)).astype(np.int32)
+    tokens[:, 5:] = 0
+    agree(jitlite.convert(model), {"words": tokens}, {"output_0": model.predict(tokens, verbose=0)})
+
+
+def test_what_is_left_of_an_export_is_named() -> None:
+    import keras
+    from keras import layers
+
+    model = keras.Sequential([keras.Input((5,), name="x"), layers.Discretization([-0.5, 0, 0.5], output_mode="one_hot")])
+    with pytest.raises(ConversionError, match="no lowering for operator Bucketize"):
+        jitlite.convert(model)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
+def test_backbones_keep_no_transpose(name: str) -> None:
+    import keras
+
+    keras.utils.set_random_seed(9)
+    model = getattr(keras.applications, name)((64, 64, 3), weights=None, alpha=0.35 if name == "MobileNetV2" else 1.0)
+    pictures = np.random.default_rng(10).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
+    found = agree(jitlite.convert(model), {model.inputs[0].name: pictures}, {"output_0": model.predict(pictures, verbose=0)})
+    assert found["TRANSPOSE"] == 0
 
 
 @pytest.mark.parametrize("io_type", [np.float32, np.int8, np.uint8])

@@ -4,15 +4,12 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 import jitlite
 from jitlite.schemas import ConversionError
 from jitlite.tools.sources import engines, keras_model, onnx_models
 from jitlite.tools.sources.engines import exporting
-from jitlite.tools.sources.names import rename_values, used_names
 from tests.tools.network import Files, fail, network, succeed
 
 
@@ -121,48 +118,6 @@ def test_failures_of_exporters_are_one_line() -> None:
     with pytest.raises(ConversionError) as caught, exporting("'model'", "an engine"):
         raise RuntimeError("\n first reason\nsecond")
     assert str(caught.value) == "'model': an engine cannot export the model: first reason"
-
-
-def looping() -> onnx.ModelProto:
-    """A loop whose body reads `x` from around it."""
-    tensor = helper.make_tensor_value_info
-    body = helper.make_graph(
-        [helper.make_node("Add", ["state", "x"], ["next"]), helper.make_node("Identity", ["goes_on"], ["still"])],
-        "body",
-        [tensor("turn", TensorProto.INT64, []), tensor("goes_on", TensorProto.BOOL, []), tensor("state", TensorProto.FLOAT, [2])],
-        [tensor("still", TensorProto.BOOL, []), tensor("next", TensorProto.FLOAT, [2])],
-    )
-    return helper.make_model(
-        helper.make_graph(
-            [helper.make_node("Neg", ["x"], ["inner"]), helper.make_node("Loop", ["turns", "", "inner"], ["y"], body=body)],
-            "g",
-            [tensor("x", TensorProto.FLOAT, [2]), tensor("unused", TensorProto.FLOAT, [2])],
-            [tensor("y", TensorProto.FLOAT, [2])],
-            [helper.make_tensor("turns", TensorProto.INT64, [], [3])],
-        ),
-        opset_imports=[helper.make_opsetid("", 17)],
-        ir_version=10,
-    )
-
-
-def test_values_are_renamed_everywhere() -> None:
-    from onnx.reference import ReferenceEvaluator
-
-    model = looping()
-    assert {"x", "turns", "state", "y"} <= used_names(model.graph)
-    assert "unused" not in used_names(model.graph)
-    x = np.array([1, 2], np.float32)
-    before = ReferenceEvaluator(model).run(None, {"x": x, "unused": x})[0]
-    rename_values(model, {"x": "inner", "y": "output_0"})
-    onnx.checker.check_model(model)
-    assert [info.name for info in (*model.graph.input, *model.graph.output)] == ["inner", "unused", "output_0"]
-    after = ReferenceEvaluator(model).run(None, {"inner": x, "unused": x})[0]
-    np.testing.assert_array_equal(after, before)
-
-
-def test_two_values_need_two_names() -> None:
-    with pytest.raises(ValueError, match="different new names are required, found a, a"):
-        rename_values(looping(), {"x": "a", "y": "a"})
 
 
 def test_help_names_the_sources() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 from jitlite.schemas.errors import ConversionError
 from jitlite.tools.sources.engines import exporting, require_engines
-from jitlite.tools.sources.names import rename_values, used_names
+from jitlite.tools.sources.tensorflow_operators import HANDLERS
 
 ENGINES = ("tensorflow", "tf2onnx")
 KERAS_ENDPOINT, DEFAULT_ENDPOINT = "serve", "serving_default"
+KEPT_APART = ("_XlaMustCompile", "_noinline")
+"""Attributes of functions and calls that keep a function from being inlined."""
 
 
 def export_folder(path: Path, signature_keys: Sequence[str] | None = None, tags: Collection[str] | None = None) -> dict[str, Any]:
@@ -55,24 +57,31 @@ def export_function(function: Any, where: str = "concrete function") -> Any:
 def _export_signature(function: Any, where: str) -> Any:
     with exporting(where, "tf2onnx"):
         import tf2onnx
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-        model, _ = tf2onnx.convert.from_function(_Traced(function), input_signature=(), custom_op_handlers={"Erfc": (_erfc, [])})
-    _drop_captures(model, where, _input_names(function))
-    found, wanted = [info.name for info in model.graph.output], _output_names(function)
-    if len(found) != len(wanted):
-        raise ConversionError(f"{where}: {len(wanted)} outputs ({', '.join(wanted)}) are required, found {', '.join(found)}")
-    rename_values(model, dict(zip(found, wanted)))
+        frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
+        inputs, outputs = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
+        wanted = [*_input_names(function), *_output_names(function)]
+        if len(wanted) != len(inputs) + len(outputs):
+            raise ConversionError(f"{where}: the inputs and outputs {', '.join(wanted)} are required, found {', '.join(inputs + outputs)}")
+        model, _ = tf2onnx.convert.from_graph_def(
+            _inlinable(frozen.graph.as_graph_def(add_shapes=True)),
+            name=function.name,
+            input_names=inputs,
+            output_names=outputs,
+            tensors_to_rename=dict(zip(inputs + outputs, wanted)),
+            custom_op_handlers=dict(HANDLERS),
+        )
     return model
 
 
-class _Traced:
-    """A concrete function in the form of the function that tf2onnx traces."""
-
-    def __init__(self, function: Any) -> None:
-        self._function = function
-
-    def get_concrete_function(self, *signature: Any) -> Any:
-        return self._function
+def _inlinable(graph_def: Any) -> Any:
+    """The graph, changed in place so that every function can be inlined, those too that Keras has compiled (grouped convolutions)."""
+    nodes = [*graph_def.node, *(node for function in graph_def.library.function for node in function.node_def)]
+    for place in (*graph_def.library.function, *nodes):
+        for name in KEPT_APART:
+            place.attr.pop(name, None)
+    return graph_def
 
 
 def _input_names(function: Any) -> list[str]:
@@ -81,30 +90,7 @@ def _input_names(function: Any) -> list[str]:
     return [spec.name for spec in tf.nest.flatten(function.structured_input_signature) if isinstance(spec, tf.TensorSpec)]
 
 
-def _drop_captures(model: Any, where: str, names: Collection[str]) -> None:
-    """Removes the inputs that tf2onnx leaves for captured constants, whose values it has stored already."""
-    captured = [info for info in model.graph.input if info.name not in names]
-    used = sorted(used_names(model.graph) & {info.name for info in captured})
-    if used:
-        raise ConversionError(f"{where}: inputs {', '.join(names)} are required, found others for captured values: {', '.join(used)}")
-    for info in captured:
-        model.graph.input.remove(info)
-
-
 def _output_names(function: Any) -> list[str]:
     """The keys of a dict of outputs, in the order TensorFlow flattens it, else output_0, output_1 and so on."""
     outputs = function.structured_outputs
     return sorted(outputs) if isinstance(outputs, dict) else [f"output_{index}" for index in range(len(function.outputs))]
-
-
-def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:
-    """erfc(x) = 1 + erf(-x), which tf2onnx does not know; Keras writes its exact GELU so."""
-    import numpy as np
-
-    operand, result, dtype = node.input[0], node.output[0], context.get_dtype(node.output[0])
-    shape = context.get_shape(result)
-    context.remove_node(node.name)
-    one = context.make_const(f"{name}_one", np.ones((), {1: np.float32, 10: np.float16, 11: np.float64}[dtype])).output[0]
-    turned = context.make_node("Neg", [operand], shapes=[shape], dtypes=[dtype]).output[0]
-    error = context.make_node("Erf", [turned], shapes=[shape], dtypes=[dtype]).output[0]
-    context.make_node("Add", [error, one], name=name, outputs=[result], shapes=[shape], dtypes=[dtype])
