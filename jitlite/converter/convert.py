@@ -1,6 +1,7 @@
 """The public conversion: an ONNX model in, a `Model` out."""
 
 import os
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -18,7 +19,7 @@ from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.problems import Problems
 from jitlite.converter.rewrite import Trace
 from jitlite.converter.symbols import BATCH, InputShapes, Symbol, bind_inputs, check_channels_last, fix_inputs
-from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.errors import ConversionError, ConversionWarning
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
 
@@ -35,6 +36,8 @@ def convert_onnx(
     Tensors keep the names of the ONNX values they hold. A suffix marks one that holds the same numbers in another order or shape:
     ";nhwc", ";nwc" and ";perm…" (see `passes.layout`), ";flat" and ";reshaped"; ";int8" marks numbers of uint8 less 128; other suffixes
     mark steps within an ONNX node. The one signature, "serving_default", has the ONNX names of inputs and outputs.
+
+    A batch that the model leaves open and that cannot stay so is 1 in the result, and a ConversionWarning says why.
 
     Raises ConversionError for a file that cannot be read, a dimension that needs a number, for the nodes that have no TFLite form, all of
     them in one message, and where memory does not suffice; likewise for the operators that the target runtime lacks. ValueError for a
@@ -61,7 +64,14 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions, trace: Trace) ->
     except ConversionError as error:
         if not shapes.unknown:
             raise
-        raise ConversionError(f"{error}\n  ({shapes.describe()})", error.inputs_to_fix, error.nodes) from error
+        told = ConversionError(f"{error}\n  ({shapes.describe()})", error.inputs_to_fix, error.nodes)
+        if BATCH not in shapes.unknown:
+            raise told from error
+        try:
+            graph, signatures = _of_any_size(model, shapes.of_one(), options, trace)
+        except ConversionError:
+            raise told from error
+        warnings.warn(f"the batch is fixed at 1, for it cannot stay dynamic: {error}", ConversionWarning, stacklevel=4)
     return emit(graph, inputs, outputs, signatures)
 
 

@@ -54,6 +54,10 @@ class InputShapes:
         found = dict.fromkeys(dim for dims in self.dims.values() for dim in dims if isinstance(dim, str))
         return sorted(found, key=lambda name: name != BATCH)
 
+    def of_one(self) -> "InputShapes":
+        """The shapes where the batch is 1."""
+        return InputShapes({name: tuple(1 if dim == BATCH else dim for dim in dims) for name, dims in self.dims.items()})
+
     @property
     def attempts(self) -> int:
         """How many sets of sizes there are to try."""

@@ -2,7 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from jitlite.schemas.errors import CalibrationError, ConversionError, ExecutionError, InvalidModelError, JitliteError, UnsupportedError
+from jitlite.schemas.errors import (
+    CalibrationError,
+    ConversionError,
+    ConversionWarning,
+    ExecutionError,
+    InvalidModelError,
+    JitliteError,
+    UnsupportedError,
+)
 from jitlite.schemas.read import read_model
 from jitlite.schemas.tables import (
     Buffer,
@@ -36,6 +44,7 @@ __all__ = [
     "BuiltinOperator",
     "CalibrationError",
     "ConversionError",
+    "ConversionWarning",
     "ExecutionError",
     "InvalidModelError",
     "JitliteError",

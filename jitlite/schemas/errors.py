@@ -53,6 +53,10 @@ class ConversionError(JitliteError):
         self.nodes = tuple(nodes)
 
 
+class ConversionWarning(UserWarning):
+    """A model was converted, but not all that it says could be kept; the message says what and why."""
+
+
 class CalibrationError(JitliteError):
     """Calibration data do not fit the model; the message says what is required and what was found."""
 

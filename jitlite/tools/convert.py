@@ -2,8 +2,9 @@
 
 import json
 import re
+import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import click
 
 from jitlite.quantization import Recipe
 from jitlite.quantization.recipe import IO_TYPES
-from jitlite.schemas import ConversionError, Model, write_model
+from jitlite.schemas import ConversionError, ConversionWarning, Model, write_model
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
 from jitlite.tools.check_report import check_dict, print_check, where_it_starts
-from jitlite.tools.console import byte_text, plain, print_json, progress, results
+from jitlite.tools.console import byte_text, notes, plain, print_json, progress, results
 from jitlite.tools.coverage import Coverage, SignatureCoverage
 from jitlite.tools.errors import ToolError
 from jitlite.tools.files import check_output, write_file
@@ -209,7 +210,7 @@ def convert(model: Path, **options: Any) -> None:
     failed = {key: check for key, check in checks.items() if check.failures()}
     if not failed:
         write_file(request.output, content, request.force)
-    _report(model, request, converted, len(content), checks)
+    _report(model, request, converted, len(content), checks, coverage.notes)
     if failed:
         lines = [f"{model}: the converted model is not written, it differs from the original (--no-check writes it)"]
         for key, check in failed.items():
@@ -242,20 +243,31 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
         return model
 
     try:
-        with progress("converting"):
-            return convert_signatures(sources, request.options(), finish, begin)
+        with progress("converting"), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConversionWarning)
+            converted = convert_signatures(sources, request.options(), finish, begin)
     except ConversionError as error:
         coverage.error = error
         raise ToolError(_in_options(error)) from error
+    for warning in caught:
+        if issubclass(warning.category, ConversionWarning):
+            coverage.notes.append(_as_options(str(warning.message)))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return converted
 
 
 def _in_options(error: ConversionError) -> str:
     """The converter's message, its advice in terms of this command."""
-    text = SHAPES_IN_PYTHON.sub(_as_option, str(error))
+    text = _as_options(str(error))
     if not error.inputs_to_fix:
         return text
     options = " ".join(f"--value '{name}=…'" for name in error.inputs_to_fix)
     return f"{text}\n  (of inputs that are always the same, {options} fixes the value, which may be what is missing)"
+
+
+def _as_options(text: str) -> str:
+    return SHAPES_IN_PYTHON.sub(_as_option, text)
 
 
 def _as_option(found: re.Match[str]) -> str:
@@ -267,7 +279,7 @@ def _as_option(found: re.Match[str]) -> str:
     return " ".join(shapes)
 
 
-def _report(path: Path, request: ConvertRequest, converted: Model, size: int, checks: Mapping[str, Check]) -> None:
+def _report(path: Path, request: ConvertRequest, converted: Model, size: int, checks: Mapping[str, Check], told: Sequence[str]) -> None:
     found = {key: check_dict(check) for key, check in checks.items()}
     left = transposes_dict(left_transposes(converted))
     counts = Counter(operator_name(converted, op) for graph in converted.subgraphs for op in graph.operators)
@@ -280,10 +292,13 @@ def _report(path: Path, request: ConvertRequest, converted: Model, size: int, ch
                 "quantization": request.scheme,
                 "operators": dict(counts.most_common()),
                 "transposes": left,
+                "notes": list(told),
                 **({"checks": found} if len(found) > 1 else {"check": next(iter(found.values()), None)}),
             }
         )
         return
+    for note in told:
+        notes().print(f"Note: {note}")
     console = results()
     listed = ", ".join(f"{count} {op}" for op, count in counts.most_common())
     console.print(f"{request.output}: {byte_text(size)}, {sum(counts.values())} operators ({listed})")

@@ -6,6 +6,7 @@ The report is JSON:
     model       the file the command was given
     converted   whether every node has a form in .tflite (the check of the result is no part of this)
     error       the message, null where `converted`
+    notes       what could not be kept of what the model says, and why
     signatures  by the signature's key ("serving_default" where there is one alone):
         counts      how many nodes have each status
         operators   how many operators of each kind the result has
@@ -64,6 +65,8 @@ class Coverage:
     model: str
     signatures: dict[str, SignatureCoverage] = field(default_factory=dict)
     error: ConversionError | None = None
+    notes: list[str] = field(default_factory=list)
+    """What could not be kept of what the model says, and why."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -71,6 +74,7 @@ class Coverage:
             "model": self.model,
             "converted": self.error is None,
             "error": None if self.error is None else str(self.error),
+            "notes": self.notes,
             "signatures": {key: signature_dict(found, self.error) for key, found in self.signatures.items()},
         }
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from jitlite.converter import ConvertOptions, convert_onnx
-from jitlite.schemas.errors import ConversionError
+from jitlite.schemas.errors import ConversionWarning
 from tests.converter.agreement import TOLERANCE, Array, assert_close, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
 
 I64 = np.int64
@@ -138,7 +138,7 @@ def test_a_given_batch_is_fixed() -> None:
     assert made.subgraphs[0].tensors[made.subgraphs[0].inputs[0]].shape == [4, 3, 8, 8]
 
 
-def test_what_cannot_follow_the_batch_says_so_and_how_to_fix_it() -> None:
+def test_a_batch_that_cannot_stay_dynamic_is_one() -> None:
     source = model(
         [
             node("Shape", "x", "s"),
@@ -150,11 +150,13 @@ def test_what_cannot_follow_the_batch_says_so_and_how_to_fix_it() -> None:
         ],
         constants={"z": ints(0), "o": ints(1)},
     )
-    with pytest.raises(ConversionError) as caught:
-        convert_onnx(source)
-    message = str(caught.value)
+    with pytest.warns(ConversionWarning) as caught:
+        made = convert_onnx(source)
+    message = str(caught[0].message)
+    assert "the batch is fixed at 1" in message
     assert "node 'y;mul' (MUL, TFLite): a number is 49, 169, 25 for sizes that are tried, and follows no dimension" in message
-    assert "so that the batch cannot stay dynamic" in message
-    assert "ConvertOptions(shapes={'x': (1, 3, 8, 8)}) fixes it" in message
+    assert made.subgraphs[0].tensors[made.subgraphs[0].inputs[0]].shape == [1, 3, 8, 8]
+    one = {"x": floats(1, 3, 8, 8)}
+    assert_close(run_tflite(made, one), run_onnx(source, one))
     feeds = {"x": floats(2, 3, 8, 8)}
     assert_close(run_tflite(converted(source, ConvertOptions(shapes={"x": (2, 3, 8, 8)})), feeds), run_onnx(source, feeds))

@@ -182,3 +182,16 @@ def test_rounding_of_tiny_outputs_passes(files: Files, tmp_path: Path, monkeypat
         succeed(*arguments)
     monkeypatch.setattr("jitlite.tools.check.ROUNDING", 1e-3)
     succeed(*arguments)
+
+
+def test_says_what_could_not_be_kept(tmp_path: Path) -> None:
+    nodes = [
+        node("Shape", "x", "s", end=1),
+        node("Squeeze", "s", "n"),
+        node("Mul", "nn", "m"),
+        node("Cast", "m", "f", to=onnx.TensorProto.FLOAT),
+        node("Mul", "xf", "y"),
+    ]
+    onnx.save(onnx_model(nodes, {"x": (("n", 4), np.float32)}, ["y"]), tmp_path / "m.onnx")
+    (note,) = parsed("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite")["notes"]
+    assert note.startswith("the batch is fixed at 1, for it cannot stay dynamic")
