@@ -21,8 +21,9 @@ The report is JSON:
                         untried      the conversion failed before, or because of a node this one depends on (`reason`)
                         supported    the conversion failed, but not because of this node
             reason      a text or null
-            operators   of each operator the `operator`'s name, the `tensor` that is its first result, whether it is `quantized`, and the
-                        `reason` why it computes on real numbers in a quantized model, or null
+            operators   of each operator the `operator`'s name, the `tensors` that are its results, whether it is `quantized`, and the
+                        `reason` why it computes on real numbers in a quantized model, or null; one with results of several nodes is
+                        listed under each
         others      operators no node stands behind: transposes of inputs, sizes that follow the batch
 
 Tensors keep the names of ONNX values, with suffixes, see `jitlite.converter.convert_onnx`.
@@ -94,10 +95,11 @@ def signature_dict(found: SignatureCoverage, error: ConversionError | None) -> d
     operators = list(_operators(found.model, found.trace, found.plan))
     by_owner: dict[int | None, list[dict[str, Any]]] = {}
     for each in operators:
-        by_owner.setdefault(owner(source, each["tensor"]), []).append(each)
+        for place in dict.fromkeys(owner(source, name) for name in each["tensors"]):
+            by_owner.setdefault(place, []).append(each)
     nodes = [_entry(source, place, *_became(source, place, by_owner, found.trace)) for place in range(len(source.graph.node))]
     counts = Counter(each["operator"] for each in operators)
-    return {"counts": _counts(nodes), "operators": dict(counts.most_common()), "nodes": nodes, "others": by_owner.get(None, [])}
+    return {"counts": _counts(nodes), "operators": dict(counts.most_common()), "nodes": nodes, "others": _of_no_node(source, operators)}
 
 
 def owner(source: OnnxSource, name: str) -> int | None:
@@ -107,6 +109,10 @@ def owner(source: OnnxSource, name: str) -> int | None:
             return source.owners[name]
         name = name.rpartition(";")[0]
     return None
+
+
+def _of_no_node(source: OnnxSource, operators: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in operators if all(owner(source, name) is None for name in each["tensors"])]
 
 
 def _counts(nodes: list[dict[str, Any]]) -> dict[str, int]:
@@ -133,14 +139,14 @@ def _became(
     """The status of a node of a model that was converted, and the operators that compute it."""
     node = source.graph.node[place]
     own = by_owner.get(place, [])
-    if any(base_name(each["tensor"]).removesuffix(";flat") in node.output for each in own):
+    if any(base_name(name).removesuffix(";flat") in node.output for each in own for name in each["tensors"]):
         return "converted", own
     if place not in source.useful:
         return "unused", []
     if not own and node.op_type not in HOLDING_GRAPHS and all(name in trace.folded for name in node.output if name):
         return "constant", []
-    found = own + list(_behind(source, place, by_owner))
-    return ("merged", found) if found else ("constant", [])
+    found = {id(each): each for each in (*own, *_behind(source, place, by_owner))}
+    return ("merged", list(found.values())) if found else ("constant", [])
 
 
 def _behind(source: OnnxSource, place: int, by_owner: Mapping[int | None, list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -162,11 +168,11 @@ def _operators(model: Model, trace: "Trace", plan: QuantPlan | None) -> Iterator
     for number, graph in enumerate(model.subgraphs):
         planned = {} if plan is None or number else {op.index: op for op in plan.operators}
         for index, op in enumerate(graph.operators):
-            tensor = graph.tensors[op.outputs[0]].name if op.outputs else ""
-            is_quantized, reason = _is_quantized(graph, op.outputs), trace.float_reasons.get(tensor)
+            tensors = [graph.tensors[place].name for place in op.outputs]
+            is_quantized, reason = _is_quantized(graph, op.outputs), trace.float_reasons.get(tensors[0]) if tensors else None
             if index in planned:
                 is_quantized, reason = planned[index].is_quantized, planned[index].reason or None
-            yield {"operator": operator_name(model, op), "tensor": tensor, "quantized": is_quantized, "reason": reason}
+            yield {"operator": operator_name(model, op), "tensors": tensors, "quantized": is_quantized, "reason": reason}
 
 
 def _is_quantized(graph: SubGraph, outputs: list[int]) -> bool:

@@ -35,11 +35,11 @@ def test_what_every_node_became(files: Files, tmp_path: Path) -> None:
     found = reported(files.onnx, tmp_path / "report.json")
     assert statuses(found) == {"conv": "merged", "relu": "converted", "flatten": "converted", "dense": "converted"}
     assert found["counts"] == {"converted": 3, "merged": 1}
-    convolution = {"operator": "CONV_2D", "tensor": "positive;nhwc", "quantized": False, "reason": None}
+    convolution = {"operator": "CONV_2D", "tensors": ["positive;nhwc"], "quantized": False, "reason": None}
     assert found["nodes"]["relu"]["operators"] == [convolution]
     assert [each["operator"] for each in found["nodes"]["conv"]["operators"]] == ["PAD", "CONV_2D"]
-    assert [each["tensor"] for each in found["nodes"]["dense"]["operators"]][-1] == "scores"
-    listed = {each["tensor"] for node in found["nodes"].values() for each in node["operators"]}
+    assert found["nodes"]["dense"]["operators"][-1]["tensors"] == ["scores"]
+    listed = {each["tensors"][0] for node in found["nodes"].values() for each in node["operators"]}
     assert len(listed) + len(found["others"]) == sum(found["operators"].values())
     assert [each["operator"] for each in found["others"]] == ["TRANSPOSE"]
 
@@ -142,6 +142,14 @@ def test_an_existing_report_is_left_alone(files: Files, tmp_path: Path) -> None:
     assert "--force" in fail("convert", files.onnx, "-o", tmp_path / "out.tflite", "--report", report)
     assert report.read_text() == "precious"
     assert not (tmp_path / "out.tflite").exists()
+
+
+def test_every_result_of_an_operator_counts(tmp_path: Path) -> None:
+    nodes = [make("Split", "x", "ab", axis=1), make("Relu", "b", "r"), make("Relu", "a", "y")]
+    onnx.save(onnx_model(nodes, {"x": ([2, 4], F32)}, ["r", "y"], opset=13), tmp_path / "m.onnx")
+    found = reported(tmp_path / "m.onnx", tmp_path / "report.json")
+    assert set(statuses(found).values()) == {"converted"}
+    assert [each["tensors"] for each in found["nodes"]["Split_a"]["operators"]] == [["a", "b"]]
 
 
 @pytest.mark.parametrize("suffix", ["", ";nhwc", ";add", ";add;perm021", "_2"])
