@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from jitlite.converter import lowerings
 from jitlite.converter.builder import Builder
 from jitlite.converter.graph import Graph, Node, OnnxOp, Value
@@ -102,6 +104,8 @@ def _lower(target: Graph, node: Node, known: dict[Value, Value], problems: Probl
             if value not in known:
                 known[value] = _copied(target, value)
     _check_sizes(node)
+    if all(value.shape is not None and 0 in value.shape and value.dtype is not None and value.dtype.kind != "O" for value in node.outputs):
+        return [target.constant(np.zeros(value.dims, value.dtype), value.name) for value in node.outputs]
     if not _lower_bodies(node, problems):
         problems.tainted.update(node.outputs)
         return ()

@@ -280,3 +280,10 @@ def test_non_max_suppression_and_what_it_selects() -> None:
     constants = {"most": ints(20), "overlap": np.array([0.4], np.float32), "column": ints(2), "one": ints(1), "zero": ints(0)}
     feeds = {"boxes": boxes, "scores": scores}
     check(onnx_model(nodes, feeds, ["y"], constants), feeds)
+
+
+@pytest.mark.parametrize("span", [(5, -4, 3), (1, 9, 3), (9, 1, -2), (1, 9, -2), (1, 1, 1)])
+def test_range_of_a_run_may_be_empty(span: tuple[int, ...]) -> None:
+    given = {name: np.array(number, np.int32) for name, number in zip("abc", span, strict=True)}
+    nodes = [node("Range", [*given], ["r"]), node("Concat", ["r", "k"], ["y"], axis=0)]
+    check(onnx_model(nodes, given, ["y"], {"k": np.array([7], np.int32)}), given)

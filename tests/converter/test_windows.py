@@ -71,6 +71,7 @@ def transposed(x: tuple[int, ...], w: tuple[int, ...], bias: bool = True, **attr
         transposed((1, 6, 4, 5), (6, 2, 3, 3), group=3, strides=[2, 2]),
         transposed((1, 6, 4, 5), (6, 1, 3, 3), group=6, strides=[2, 2], pads=[1, 1, 1, 1]),
         transposed((1, 3, 4, 5), (3, 4, 3, 3), strides=[2, 2], auto_pad="SAME_UPPER"),
+        transposed((1, 3, 4, 5), (3, 4, 1, 2), strides=[3, 2], auto_pad="SAME_LOWER", output_padding=[0, 1]),
         transposed((1, 3, 4, 5), (3, 4, 3, 3), strides=[2, 2], output_shape=[8, 10]),
         transposed((1, 3, 7), (3, 4, 4), strides=[2], pads=[1, 1]),
         transposed((2, 8, 4, 5), (8, 1, 4, 3), group=8, strides=[2, 1], pads=[1, 1, 1, 0]),

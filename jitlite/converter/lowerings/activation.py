@@ -123,10 +123,8 @@ def _exponential_unit(ctx: Context, x: Value, alpha: float, scale: float) -> Val
 
 @lowers("ThresholdedRelu", since=10)
 def thresholded_relu(ctx: Context, node: Node) -> Value:
-    """X · (x > alpha), the condition as (sign(x - alpha) clamped to [0, 1])."""
     x = ctx.input(0)
-    above = ctx.op(RELU, ctx.op(SIGN, ctx.binary(SUB, x, attribute(node, "alpha", 1.0))))
-    return ctx.op(MUL, x, above)
+    return ctx.op(SELECT_V2, ctx.binary(GREATER, x, attribute(node, "alpha", 1.0)), x, ctx.like(x, 0.0))
 
 
 @lowers("HardSigmoid", since=6)

@@ -9,7 +9,7 @@ from jitlite.converter.lowerings.conversion import cast_to, same_bits
 from jitlite.converter.lowerings.ordering import ordered
 from jitlite.converter.lowerings.registry import lowers
 from jitlite.converter.lowerings.reshape import output_shape
-from jitlite.schemas.ops.comparison import EQUAL, GREATER, LESS, LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR, NOT_EQUAL
+from jitlite.schemas.ops.comparison import EQUAL, GREATER, LESS, LOGICAL_AND, LOGICAL_NOT, LOGICAL_OR, NOT_EQUAL, SELECT_V2
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.elementwise import ADD, MAXIMUM, MINIMUM, MUL, SUB
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND
@@ -37,8 +37,14 @@ def non_zero(ctx: Context, node: Node) -> Value:
 
 @lowers("Range", since=11)
 def range_(ctx: Context, node: Node) -> Value:
+    """RANGE wants limits ahead of the start; where they are behind it there is nothing."""
     start, limit, delta = (ctx.reshape(ctx.input(index), ()) for index in range(3))
     assert start.dtype is not None
+    upwards, downwards = ctx.op(MAXIMUM, limit, start), ctx.op(MINIMUM, limit, start)
+    if delta.data is not None:
+        limit = upwards if delta.data > 0 else downwards
+    else:
+        limit = ctx.op(SELECT_V2, ctx.binary(GREATER, delta, 0), upwards, downwards)
     return ctx.ops(RANGE, start, limit, delta, declared=[(output_shape(node), start.dtype)])[0]
 
 

@@ -75,10 +75,26 @@ def _compared(node: Node) -> None:
         node.outputs[0].shape = np.broadcast_shapes(a, b)
 
 
+def _transposed_to_same(node: Node) -> None:
+    """Padding SAME makes each size the stride's multiple, or what there is without padding; output_padding counts in the latter alone."""
+    x, weight, y = node.input(0), node.input(1), node.outputs[0]
+    if attribute(node, "auto_pad", "NOTSET") not in ("SAME_UPPER", "SAME_LOWER") or attribute(node, "output_shape") is not None:
+        return
+    if x.shape is None or weight.shape is None or y.shape is None or len(x.shape) != len(weight.shape):
+        return
+    count = len(x.shape) - 2
+    strides, dilations, extra = (
+        attribute(node, name, [usual] * count) for name, usual in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    )
+    spans = zip(x.shape[2:], weight.shape[2:], strides, dilations, extra)
+    sizes = [min(size * step, (size - 1) * step + (taps - 1) * gap + 1 + more) for size, taps, step, gap, more in spans]
+    y.shape = (*y.shape[:2], *sizes)
+
+
 def _squeezed(node: Node) -> None:
-    """Axes counted from the back too, which inference overlooks where they are an attribute."""
+    """Axes in any order and counted from the back too, which inference overlooks where they are an attribute."""
     shape, axes = node.input(0).shape, attribute(node, "axes")
-    if shape is None or axes is None:
+    if not shape or axes is None:
         return
     dropped = {axis % len(shape) for axis in axes}
     node.outputs[0].shape = tuple(dim for axis, dim in enumerate(shape) if axis not in dropped)
@@ -86,6 +102,7 @@ def _squeezed(node: Node) -> None:
 
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Compress": _compressed,
+    "ConvTranspose": _transposed_to_same,
     "GreaterOrEqual": _compared,
     "GroupNormalization": _like_first_operand,
     "LessOrEqual": _compared,
