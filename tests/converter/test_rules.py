@@ -60,6 +60,17 @@ def test_almost_hard_swish_is_not() -> None:
     assert "HARD_SWISH" not in agree(chain("Add x one a; Clip a zero six c; Mul x c m; Div m six y"))
 
 
+@pytest.mark.parametrize("text", ["Mul x one a", "Mul one x a", "Div x one a", "Add x zero a", "Add zero x a", "Sub x zero a"])
+def test_neutral_operands_are_dropped(text: str) -> None:
+    assert agree(chain(f"{text}; Tanh a y")) == {"TANH": 1}
+
+
+@pytest.mark.parametrize("text", ["Sub zero x a", "Div one x a", "Mul x zero a", "Add x one a"])
+def test_others_are_not(text: str) -> None:
+    assert agree(chain(f"{text}; Tanh a y")).get("TANH", 0) == 1
+    assert sum(agree(chain(f"{text}; Tanh a y")).values()) == 2
+
+
 GELUS = {
     "exact": "Div x root a; Erf a e; Add e one b; Mul x b m; Mul m half y",
     "exact, half first": "Mul x inverse a; Erf a e; Add one e b; Mul half x h; Mul h b y",

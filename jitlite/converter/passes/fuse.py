@@ -25,6 +25,8 @@ CLAMPS = {
     RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1,
 }
 FUSING = frozenset(spec.name for spec in (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, DIV, AVERAGE_POOL_2D, MAX_POOL_2D))
+NEUTRAL = {MUL.name: (1, (0, 1)), DIV.name: (1, (1,)), ADD.name: (0, (0, 1)), SUB.name: (0, (1,))}
+"""The number that changes nothing, and the operands that may be it."""
 MAX_BROADCAST_RANK = 4
 """Of what all runtimes' kernels of two operands repeat."""
 WEIGHTED: dict[str, tuple[int, int, int]] = {
@@ -314,6 +316,21 @@ def drop_broadcast(graph: Graph, node: Node) -> str | None:
             graph.set_inputs(node, operands)
             return None
     return "an operand made by BROADCAST_TO beside one of the result's shape is required"
+
+
+@rule("drop neutral operand", *NEUTRAL)
+def drop_neutral_operand(graph: Graph, node: Node) -> str | None:
+    """Times or by 1, plus or minus 0."""
+    number, places = NEUTRAL[node.kind]
+    found = [place for place in places if node.input(place).data is not None and np.all(node.input(place).data == number)]
+    if len(found) != 1 or _fused(node) != NONE:
+        return f"a constant operand of {number} alone and no activation are required"
+    x = node.input(1 - found[0])
+    if x.dims != node.output.dims or x.grid != node.output.grid or x.is_constant or not graph.can_redirect(node.output, x):
+        return "another operand of the result's shape and grid, which can take its name, is required"
+    graph.redirect(node.output, x)
+    graph.remove(node)
+    return None
 
 
 @rule("drop reshape", RESHAPE.name)
