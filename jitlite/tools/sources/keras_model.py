@@ -25,7 +25,7 @@ def export_model(model: Any, where: str = "Keras model") -> Any:
     """The ONNX model of a Sequential, functional or subclassed model; the last must have been built or called.
 
     On TensorFlow it goes through a SavedModel, so that inputs and outputs have the names TensorFlow gives to them; on other backends
-    through Keras's own export to ONNX.
+    through Keras's own export to ONNX, with outputs named output_0, output_1 and so on.
     """
     with exporting(where, "Keras"):
         import keras
@@ -42,8 +42,13 @@ def export_model(model: Any, where: str = "Keras model") -> Any:
 
         exported = Path(folder) / "model.onnx"
         with exporting(where, "Keras"):
-            inputs = [keras.ops.zeros([1 if dim is None else dim for dim in found.shape], found.dtype) for found in model.inputs or ()]
-            if inputs:
-                model(inputs if len(inputs) > 1 else inputs[0])  # Keras exports models that have been called
+            declared = getattr(model, "inputs", None) or ()
+            zeros = [keras.ops.zeros([1 if dim is None else dim for dim in found.shape], found.dtype) for found in declared]
+            if zeros:
+                model(zeros if len(zeros) > 1 else zeros[0])  # Keras exports models that have been called
             model.export(exported, format="onnx", verbose=False)
-        return onnx.load(exported)
+        found = onnx.load(exported)
+        for place, info in enumerate(found.graph.output):
+            found.graph.node.append(onnx.helper.make_node("Identity", [info.name], [f"output_{place}"]))
+            info.name = f"output_{place}"
+        return found
