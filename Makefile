@@ -32,7 +32,8 @@ check: $(READY)
 
 test: check
 
-# Models that Keras, TensorFlow and PyTorch train, converted; in an environment of its own, which takes about 3 GB.
+# Models that Keras, TensorFlow and PyTorch train, converted; in an environment of its own, which takes about 3 GB without CUDA:
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu has a PyTorch that leaves it out.
 test-engines: build/engines/.ready
 	build/engines/bin/python -m pytest tests/engines
 

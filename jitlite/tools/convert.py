@@ -5,7 +5,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,15 @@ class ConvertRequest:
     def data(self) -> CheckData:
         return CheckData(self.calibration, self.bounds, self.seed)
 
+    def for_signature(self, key: str, count: int) -> "ConvertRequest":
+        """The request for one of `count` signatures: where there are several, each has calibration data of its name in a folder."""
+        if count == 1 or self.calibration is None:
+            return self
+        own = self.calibration / f"{key}.npz"
+        if not own.is_file():
+            raise ToolError(f"{self.calibration}: a folder with a .npz for each signature is required, found no {own.name}")
+        return replace(self, calibration=own)
+
     def turned(self, reference: OnnxModel) -> set[str]:
         """The inputs and outputs that are channels-last in the result."""
         return {*self.channels_last, *(port.name for port in reference.inputs if self.nhwc_inputs and len(port.shape) == 4)}
@@ -115,7 +124,12 @@ class ConvertRequest:
 @click.option(
     "--quantize", "scheme", metavar="int8|dynamic|float16", callback=parse_scheme, help="Quantize the result; see `jitlite quantize`."
 )
-@click.option("--calibration", type=FilePath(), metavar="DATA", help="A .npz (arrays by input name), a .npy, or a folder of them.")
+@click.option(
+    "--calibration",
+    type=FilePath(),
+    metavar="DATA",
+    help="A .npz (arrays by input name), a .npy, or a folder of them; for several signatures a folder with KEY.npz for each.",
+)
 @click.option(
     "--io", "io_type", type=click.Choice(IO_TYPES), default="float32", show_default=True, help="For int8: the type of inputs and outputs."
 )
@@ -229,8 +243,9 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
     def finish(signature: Signature, model: Model) -> Model:
         covered = coverage.signatures[signature.key]
         covered.model = model
+        own = request.for_signature(signature.key, len(sources))
         if request.scheme is not None:
-            quantized = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), request.calibration)
+            quantized = calibrate_and_quantize(model, Recipe(scheme=request.scheme, io_type=request.io_type), own.calibration)
             model, covered.plan = quantized.model, quantized.plan
             if request.target_runtime is not None:
                 require_runtime(model, parse_runtime(request.target_runtime))
@@ -239,7 +254,7 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
             reference = OnnxModel(signature.source, values)
             limits = request.limits(reference)
             turned = request.turned(reference)
-            checks[signature.key] = check_conversion(reference, write_model(model), request.data, limits, channels_last=turned)
+            checks[signature.key] = check_conversion(reference, write_model(model), own.data, limits, channels_last=turned)
         return model
 
     try:

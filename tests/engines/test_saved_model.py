@@ -80,6 +80,18 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert "signatures among 'encode', 'decode' are required, found 'missing'" in text or "'decode', 'encode'" in text
 
 
+def test_calibration_data_by_signature(folder: Path, tmp_path: Path) -> None:
+    out, samples = tmp_path / "int8.tflite", tmp_path / "samples"
+    samples.mkdir()
+    np.savez(samples / "encode.npz", sample=CODES)
+    arguments = ("convert", folder, "-o", out, "--quantize", "int8", "--calibration", samples)
+    assert "a folder with a .npz for each signature is required, found no decode.npz" in fail(*arguments)
+    np.savez(samples / "decode.npz", code=CODES, added=np.zeros((len(CODES), 8), np.float32))
+    found = parsed(*arguments)
+    assert {check["data"] for check in found["checks"].values()} == {"calibration"}
+    assert found["checks"]["encode"]["outputs"]["code"]["sqnr_db"] > 25
+
+
 def test_integers_by_signature(autoencoder: Any, folder: Path) -> None:
     converter = lite.TFLiteConverter.from_saved_model(str(folder))
     converter.optimizations = [lite.Optimize.DEFAULT]
