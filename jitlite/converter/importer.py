@@ -19,6 +19,7 @@ from jitlite.converter.dictionaries import dictionaries_as_tensors
 from jitlite.converter.external import load_external_data
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
 from jitlite.converter.preconditions import check_model
+from jitlite.converter.tidying import tidy
 from jitlite.schemas.errors import ConversionError
 
 OLDEST_OPSET = 7
@@ -51,6 +52,7 @@ def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelPr
         raise ConversionError(f"{where}: an ONNX model with a graph is required, found none")
     check_model(model, where)
     load_external_data(model, folder)
+    tidy(model)
     model.graph.name = model.graph.name or "main"
     try:
         if model.ByteSize() > MAX_MODEL_BYTES:

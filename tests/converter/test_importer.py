@@ -100,3 +100,29 @@ def test_initializers_listed_as_inputs_are_no_inputs() -> None:
     model = onnx_model([node("Add", "xc", "y")], {"x": ((2, 3), np.float32)}, ["y"], {"c": floats(3)})
     model.graph.input.append(helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, [3]))
     assert [entry.name for entry in convert_onnx(model).signature_defs[0].inputs] == ["x"]
+
+
+def test_nodes_in_any_order() -> None:
+    """Of a branch that takes a value from around it, too, and with notes on values that say nothing."""
+    result = helper.make_tensor_value_info("inner", onnx.TensorProto.FLOAT, [2, 3])
+    branches = [
+        helper.make_graph(
+            [helper.make_node("Neg", ["b"], [f"{kind}_a"]), helper.make_node(kind, [f"{kind}_a", "c"], ["inner"])], kind, [], [result]
+        )
+        for kind in ("Add", "Mul")
+    ]
+    nodes = [
+        helper.make_node("Abs", ["x"], ["b"]),
+        helper.make_node("Exp", ["b"], ["c"]),
+        helper.make_node("If", ["go"], ["y"], then_branch=branches[0], else_branch=branches[1]),
+    ]
+    model = onnx_model(nodes, {"x": floats(2, 3)}, ["y"], {"go": np.array(True)})
+    model.graph.node.reverse()
+    model.graph.value_info.add().name = "c"
+    assert check(model, {"x": floats(2, 3)}) == {"ABS": 1, "EXP": 1, "NEG": 1, "ADD": 1}
+
+
+def test_stored_tensors_that_are_no_inputs_in_old_files() -> None:
+    model = onnx_model([node("Add", "xc", "y")], {"x": floats(2, 3)}, ["y"], {"c": floats(3)}, opset=8)
+    model.ir_version = 3
+    assert check(model, {"x": floats(2, 3)}) == {"ADD": 1}
