@@ -30,6 +30,7 @@ W, WEIGHTS = weighted("w", 8, 8, 3, 3)
 CONV = [*W, node("Conv", ["d", "w"], ["c"], pads=[1, 1, 1, 1]), *rounded("c")]
 TURNED, TURNED_WEIGHTS = weighted("w", 8, 6, 4, 4, axis=1)
 ROWS, ROW_WEIGHTS = weighted("w", 5, 16)
+FLAT, FLAT_WEIGHTS = weighted("f", 5, 960)
 COLUMNS, COLUMN_WEIGHTS = weighted("w", 16, 5, axis=1)
 PRODUCT = [node("Transpose", ["d"], ["a"], perm=[0, 1, 3, 2]), node("MatMul", ["d", "a"], ["e"])]
 
@@ -52,6 +53,11 @@ PATTERNS: dict[str, Case] = {
         [*ROWS, node("Gemm", ["d", "w", "k"], ["n"], transB=1, alpha=0.5, beta=2.0)],
         ROW_WEIGHTS | {"k": floats(5)},
         (3, 16),
+    ),
+    "flattened image": (
+        [*CONV, node("Flatten", ["cd"], ["e"]), *rounded("e"), *FLAT, node("Gemm", ["ed", "f", "k"], ["n"], transB=1)],
+        WEIGHTS | FLAT_WEIGHTS | {"k": floats(5)},
+        IMAGE,
     ),
     "columns of weights": (
         [*COLUMNS, node("MatMul", ["d", "w"], ["e"]), node("Add", ["e", "k"], ["n"])],

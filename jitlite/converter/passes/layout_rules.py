@@ -287,9 +287,11 @@ def fully_connected(walk: Relayout, node: Node) -> bool:
     rest = [None if value is None else walk.logical(value) for value in node.inputs[2:]]
     if x in walk.columns:
         assert weight.data is not None
-        moved = np.empty_like(weight.data)
-        moved[:, walk.columns[x]] = weight.data
-        walk.emit(node, [view.physical, walk.target.constant(moved, weight.name), *rest], options, [identity(node.output.rank)])
+        places = walk.columns[x]
+        data = np.empty_like(weight.data)
+        data[:, places] = weight.data
+        grid = moved(weight.grid, lambda grid: grid.picked(np.argsort(places), 1))
+        walk.emit(node, [view.physical, walk.target.constant(data, weight.name, grid), *rest], options, [identity(node.output.rank)])
         return True
     assert options is not None
     if view.is_plain or view.permutation[-1] != x.rank - 1 or not options.keep_num_dims:  # type: ignore[attr-defined]
