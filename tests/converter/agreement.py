@@ -53,11 +53,14 @@ def onnx_model(
 
 
 def run_onnx(model: onnx.ModelProto | str, feeds: Mapping[str, Array], as_written: bool = False) -> list[Array]:
-    """ONNX Runtime's results; `as_written` computes on real numbers between QuantizeLinear and DequantizeLinear, as the graph says.
+    """ONNX Runtime's results; `as_written` fuses nothing and computes on real numbers between QuantizeLinear and DequantizeLinear.
 
-    Fusing them fails where scales are vectors of one element, as PyTorch's are.
+    Fusing these fails where scales are vectors of one element, as PyTorch's are; a Pad's zeros in front of a MaxPool are taken for the
+    pool's own padding.
     """
     options = onnxruntime.SessionOptions()
+    if as_written:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.disable_quant_qdq", str(int(as_written)))

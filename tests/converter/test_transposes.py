@@ -53,6 +53,7 @@ def regrouped(
 
 
 SHUFFLE, SHUFFLED = regrouped("a", (2, 2, 4, 6, 10), [0, 2, 1, 3, 4], (2, 8, 6, 10), "s")
+INTERLEAVE, INTERLEAVED = regrouped("c", (2, 2, 8, 6, 10), [0, 2, 1, 3, 4], (2, 16, 6, 10), "s")
 TO_DEPTH, DEEP = regrouped("a", (2, 8, 3, 2, 5, 2), [0, 1, 3, 5, 2, 4], (2, 32, 3, 5), "s")
 TO_DEPTH_BLOCKS_FIRST, DEEP_BLOCKS_FIRST = regrouped("a", (2, 8, 3, 2, 5, 2), [0, 5, 3, 1, 2, 4], (2, 32, 3, 5), "s")
 FROM_DEPTH, WIDE = regrouped("u", (2, 8, 2, 2, 6, 10), [0, 1, 4, 2, 5, 3], (2, 8, 12, 20), "s")
@@ -75,6 +76,11 @@ CASES: dict[str, tuple[list[onnx.NodeProto], dict[str, Array], dict[str, int]]] 
         [first(), *SHUFFLE, node("Add", ["s", "a"], ["b"]), last("b")],
         SHUFFLED,
         {"TRANSPOSE": 2, "GATHER": 1},
+    ),
+    "parts interleaved": (
+        [first(), node("Relu", ["a"], ["b"]), node("Concat", ["a", "b"], ["c"], axis=1), *INTERLEAVE, node("Relu", ["s"], ["y"])],
+        INTERLEAVED,
+        {"TRANSPOSE": 2, "GATHER": 0, "PACK": 1, "CONCATENATION": 0},
     ),
     "space to depth": ([first(), *TO_DEPTH, node("Conv", ["s", "deep"], ["y"])], DEEP, {"TRANSPOSE": 2, "SPACE_TO_DEPTH": 1, "GATHER": 0}),
     "space to depth, blocks first": (

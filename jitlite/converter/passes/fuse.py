@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from jitlite.converter.builder import Builder
 from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.grids import moved
 from jitlite.converter.passes.layout_rules import BROADCASTING, UNARY
 from jitlite.converter.rewrite import rule
 from jitlite.schemas.ops.activation import PRELU, RELU, RELU6, RELU_N1_TO_1
+from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
 from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
@@ -14,9 +16,9 @@ from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
 from jitlite.schemas.ops.pad import BROADCAST_TO, PAD
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
-from jitlite.schemas.ops.reshape import RESHAPE
+from jitlite.schemas.ops.reshape import PACK, RESHAPE
 from jitlite.schemas.ops.shapes import same_padding
-from jitlite.schemas.tables import ActivationFunctionType, MulOptions, Padding
+from jitlite.schemas.tables import ActivationFunctionType, MulOptions, PackOptions, Padding
 
 NONE = ActivationFunctionType.NONE
 CLAMPS = {
@@ -256,6 +258,24 @@ def channel_order_into_next_weights(graph: Graph, node: Node) -> str | None:
     turned = np.empty_like(weight.data)
     turned[..., positions] = weight.data
     graph.set_inputs(node, [x, graph.constant(turned, weight.name, weight.grid), *node.inputs[2:]])
+    return None
+
+
+@rule("interleave by packing", GATHER.name)
+def interleave_by_packing(graph: Graph, node: Node) -> str | None:
+    """The first channels of all parts of a CONCATENATION, the second ones, and so on: what PACK along a new last axis makes."""
+    join, positions, options = sole_producer(graph, node.input(0)), node.input(1).data, node.options
+    if join is None or join.kind != CONCATENATION.name or join.options is None or options is None or _fused(join) != NONE:
+        return "an operand made by CONCATENATION, and read by nothing else, is required"
+    x, parts = node.input(0), [value for value in join.inputs if value is not None]
+    axes = {options.axis % x.rank, join.options.axis % x.rank}  # type: ignore[attr-defined]
+    if axes != {x.rank - 1} or positions is None or len({value.dims for value in parts}) != 1 or x.grid is not None:
+        return "parts of one size along the last axis are required"
+    if not np.array_equal(positions, np.arange(x.dims[-1]).reshape(len(parts), -1).T.reshape(-1)):
+        return "positions that take turns between the parts are required"
+    builder = Builder(graph, node.output.name)
+    packed = builder.op(PACK, *parts, options=PackOptions(values_count=len(parts), axis=x.rank))
+    graph.become(node, RESHAPE, [packed, builder.indices(node.output.dims)])
     return None
 
 
