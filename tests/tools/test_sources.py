@@ -116,7 +116,7 @@ def test_signatures_are_for_folders(files: Files, tmp_path: Path) -> None:
 
 def test_failures_of_exporters_are_one_line() -> None:
     with pytest.raises(ConversionError) as caught, exporting("'model'", "an engine"):
-        raise RuntimeError("\n first reason\nsecond")
+        raise RuntimeError("in step 3") from ValueError("\n \x1b[96mfirst\x1b[0m reason\nsecond")
     assert str(caught.value) == "'model': an engine cannot export the model: first reason"
 
 

@@ -1,11 +1,14 @@
 """Engines that are not dependencies: said what to install where one is missing, and their failures as one line."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from jitlite.schemas.errors import ConversionError, JitliteError
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 PACKAGES = {"keras": "'keras>=3'", "tensorflow": "tensorflow-cpu", "tf2onnx": "'tf2onnx>=1.17'"}
 """What to install for a module where it is not the package of its name: tf2onnx before 1.17 allows no current protobuf."""
@@ -29,5 +32,12 @@ def exporting(where: str, engine: str) -> Iterator[None]:
     except JitliteError:
         raise
     except Exception as error:  # exporters raise whatever their translations of operators do
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ConversionError(f"{where}: {engine} cannot export the model: {lines[0] if lines else type(error).__name__}") from error
+        raise ConversionError(f"{where}: {engine} cannot export the model: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what an error was caused by in the first place, for a terminal or not."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
