@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jitlite.converter import convert_onnx
+from jitlite.schemas import ConversionError
 from tests.converter.agreement import (
     Array,
     assert_close,
@@ -163,3 +165,16 @@ def test_the_first_dimension_may_be_the_length() -> None:
     for steps in (1, 9):
         feeds = {"x": floats(steps, 1, FEATURES)}
         assert_close(run_tflite(made, feeds), run_onnx(source, feeds))
+
+
+def test_initial_states_of_another_size_are_refused() -> None:
+    operands = ["x", "w", "r", "", "", "", "c"]
+    w, r, *_ = weights("LSTM")
+    model = onnx_model(
+        [node("LSTM", operands, ["y"], hidden_size=r.shape[-1])],
+        {"x": floats(4, 2, w.shape[-1])},
+        ["y"],
+        {"w": w, "r": r, "c": floats(1, 2, 9)},
+    )
+    with pytest.raises(ConversionError, match=r"initial states of shape \(1, 2, \d\) are required, found \(1, 2, 9\)"):
+        convert_onnx(model)

@@ -160,6 +160,9 @@ def _recurrent(ctx: Context, node: Node, kind: Kind, weight_steps: Sequence[tupl
     steps, batch = x.dims[:2]
     ctx.require(steps >= 1, f"sequences of one step or more are required, found {steps}")
     lengths = _lengths(ctx, steps, batch)
+    for given in (ctx.optional(5), ctx.optional(6) if kind is LSTM else None):
+        wanted = (batch, len(layers), layers[0].hidden) if batch_first else (len(layers), batch, layers[0].hidden)
+        ctx.require(given is None or given.dims == wanted, f"initial states of shape {wanted} are required, found {given and given.dims}")
     hiddens: list[Value] = []
     finals: list[State] = []
     for index, layer in enumerate(layers):
