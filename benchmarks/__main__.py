@@ -16,6 +16,7 @@ PARTS = {
     "calls": [],
     "layers": [],
     "starts": [],
+    "conversion": [],
     "models": ["--plot", str(PICTURE), "--work", str(ROOT / "build" / "benchmarks")],
     "arm": [],
 }

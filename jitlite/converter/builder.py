@@ -47,12 +47,12 @@ class Builder:
     def constant(self, data: Array | Sequence[Any], dtype: DTypeLike | None = None, grid: Grid | None = None) -> Value:
         """A constant; UnsupportedError for whole numbers that `dtype` cannot hold."""
         given = np.asarray(data)
-        made = given.astype(given.dtype if dtype is None else dtype)
-        if given.dtype.kind in "iuO" and not np.array_equal(made, given):
+        made = given.astype(given.dtype if dtype is None else dtype, copy=False)
+        if given.dtype.kind in "iuO" and made is not given and not np.array_equal(made, given):
             raise UnsupportedError(
                 f"constant of '{self.prefix}': numbers that fit {made.dtype} are required, found {given.min()} to {given.max()}"
             )
-        return self.graph.constant(np.asarray(made, order="C"), f"{self.prefix};constant", grid)
+        return self.graph.constant(made, f"{self.prefix};constant", grid)
 
     def indices(self, numbers: Sequence[int] | int) -> Value:
         """An INT32 constant, as every axis, size and shape operand is."""

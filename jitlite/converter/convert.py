@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -10,7 +11,7 @@ import onnx
 from jitlite.converter.dynamic import merge_probes, probed
 from jitlite.converter.emit import emit
 from jitlite.converter.functions import expand_functions
-from jitlite.converter.graph import Graph, Shape, Value
+from jitlite.converter.graph import Array, Graph, Shape, Value
 from jitlite.converter.importer import graph_inputs, load_model
 from jitlite.converter.lowerings.registry import LOWERINGS
 from jitlite.converter.options import ConvertOptions
@@ -22,6 +23,14 @@ from jitlite.converter.symbols import BATCH, InputShapes, Symbol, bind_inputs, c
 from jitlite.schemas.errors import ConversionError, ConversionWarning
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.schemas.tables import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A model and the data of those of its initialisers that are not in it."""
+
+    model: onnx.ModelProto
+    weights: Mapping[str, Array]
 
 
 def convert_onnx(
@@ -46,8 +55,9 @@ def convert_onnx(
     target = None if options.target_runtime is None else parse_runtime(options.target_runtime)
     try:
         with np.errstate(all="ignore"):
-            loaded = fix_inputs(load_model(model), options.values)
-            converted = _converted(expand_functions(loaded, LOWERINGS), options, Trace() if trace is None else trace)
+            weights: dict[str, Array] = {}
+            loaded = fix_inputs(load_model(model, weights), options.values)
+            converted = _converted(Source(expand_functions(loaded, LOWERINGS), weights), options, Trace() if trace is None else trace)
     except MemoryError as error:
         raise ConversionError(f"ONNX model: more memory than there is would be required: {error}") from error
     if target is not None:
@@ -55,12 +65,13 @@ def convert_onnx(
     return converted
 
 
-def _converted(model: onnx.ModelProto, options: ConvertOptions, trace: Trace) -> Model:
+def _converted(source: Source, options: ConvertOptions, trace: Trace) -> Model:
+    model = source.model
     shapes = bind_inputs(model, options)
     check_channels_last(model, options.channels_last)
     inputs, outputs = [info.name for info in graph_inputs(model)], [info.name for info in model.graph.output]
     try:
-        graph, signatures = _of_any_size(model, shapes, options, trace)
+        graph, signatures = _of_any_size(source, shapes, options, trace)
     except ConversionError as error:
         if not shapes.unknown:
             raise
@@ -68,14 +79,14 @@ def _converted(model: onnx.ModelProto, options: ConvertOptions, trace: Trace) ->
         if BATCH not in shapes.unknown:
             raise told from error
         try:
-            graph, signatures = _of_any_size(model, shapes.of_one(), options, trace)
+            graph, signatures = _of_any_size(source, shapes.of_one(), options, trace)
         except ConversionError:
             raise told from error
         warnings.warn(f"the batch is fixed at 1, for it cannot stay dynamic: {error}", ConversionWarning, stacklevel=4)
     return emit(graph, inputs, outputs, signatures)
 
 
-def _of_any_size(model: onnx.ModelProto, shapes: InputShapes, options: ConvertOptions, trace: Trace) -> tuple[Graph, dict[Value, Shape]]:
+def _of_any_size(source: Source, shapes: InputShapes, options: ConvertOptions, trace: Trace) -> tuple[Graph, dict[Value, Shape]]:
     """The graph, and the shapes of its values with -1 in place of dynamic dimensions.
 
     Sizes are tried in place of unknown ones, those of the inputs and one that depends on values where there is one. Other sizes are tried
@@ -84,7 +95,7 @@ def _of_any_size(model: onnx.ModelProto, shapes: InputShapes, options: ConvertOp
     failed: ConversionError | None = None
     for symbols, any_length in _tries(shapes):
         try:
-            graphs, tried = _lowered(model, shapes, symbols, any_length, (options, trace))
+            graphs, tried = _lowered(source, shapes, symbols, any_length, (options, trace))
         except ConversionError as error:
             failed = error
             continue
@@ -107,15 +118,15 @@ def _tries(shapes: InputShapes) -> list[tuple[list[Symbol], bool]]:
 
 
 def _lowered(
-    model: onnx.ModelProto, shapes: InputShapes, symbols: list[Symbol], any_length: bool, asked: tuple[ConvertOptions, Trace]
+    source: Source, shapes: InputShapes, symbols: list[Symbol], any_length: bool, asked: tuple[ConvertOptions, Trace]
 ) -> tuple[list[Graph], list[Symbol]]:
     """The graphs for all sizes tried in the place of the symbols, to which one is added for a size that depends on values."""
-    declared = declared_outputs(model)
+    declared = declared_outputs(source.model)
     options, first_trace = asked
 
     def lowered(sizes: Mapping[str, int], trace: Trace | None = None) -> tuple[Graph, UnknownSizes]:
         unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), any_length)
-        return to_tflite_graph(model, shapes.bound(sizes), options, trace, unknown), unknown
+        return to_tflite_graph(source.model, shapes.bound(sizes), options, trace, unknown, source.weights), unknown
 
     first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, first_trace)
     if unknown.owner is not None:

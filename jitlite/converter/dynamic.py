@@ -12,7 +12,7 @@ import numpy as np
 
 from jitlite.converter.builder import Builder, call_of
 from jitlite.converter.element_types import type_of
-from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.converter.graph import Array, Graph, Node, Shape, Value, data_bytes
 from jitlite.converter.passes.layout_rules import BROADCASTING
 from jitlite.converter.problems import Problems
 from jitlite.converter.symbols import Symbol
@@ -313,4 +313,8 @@ def _fit(entry: Sizes, sizes: Sizes, value: Value, axis: int) -> Linear | None:
 
 
 def _equal(a: Array, b: Array) -> bool:
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and (_is_same_memory(a, b) or data_bytes(a) == data_bytes(b)))
+
+
+def _is_same_memory(a: Array, b: Array) -> bool:
+    return a.ctypes.data == b.ctypes.data and a.strides == b.strides

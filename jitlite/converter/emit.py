@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.element_types import stored
-from jitlite.converter.graph import Array, Graph, Node, Shape, Value
+from jitlite.converter.graph import Array, Graph, Node, Shape, Value, data_bytes, digest
 from jitlite.schemas.model import new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
 from jitlite.schemas.runtime_version import record_minimum_runtime
@@ -49,11 +49,12 @@ class Contents:
     def buffer(self, value: Value) -> int:
         if value.data is None:
             return 0
-        data = _little_endian(stored(value.data)).tobytes()
-        if data not in self.stored:
-            self.stored[data] = len(self.buffers)
-            self.buffers.append(Buffer(data=data))
-        return self.stored[data]
+        data = _little_endian(stored(value.data))
+        content = digest(data)
+        if content not in self.stored:
+            self.stored[content] = len(self.buffers)
+            self.buffers.append(Buffer(data=data_bytes(data)))
+        return self.stored[content]
 
     def subgraph(self, graph: Graph) -> int:
         """Adds a graph, in front of the bodies inside it; its number."""

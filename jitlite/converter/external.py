@@ -9,25 +9,37 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import onnx
 from onnx import TensorProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
+from jitlite.converter.weights import LEAST_BYTES, Array, file_bytes, put
 from jitlite.schemas.errors import ConversionError
+
+Files: TypeAlias = dict[tuple[int, int, int], Array]
+"""The bytes of files by device, number and size."""
 
 KEYS = frozenset({"location", "offset", "length", "checksum"})
 
 
-def load_external_data(model: onnx.ModelProto, folder: Path | None) -> None:
-    """Moves the bytes of every external tensor into the model. Raises ConversionError naming the tensor and the broken rule."""
+def load_external_data(model: onnx.ModelProto, folder: Path | None, weights: dict[str, Array]) -> None:
+    """Moves the bytes of every external tensor into the model, those of large initialisers as views of the files into `weights`.
+
+    Raises ConversionError naming the tensor and the broken rule.
+    """
+    files: Files = {}
+    for tensor in model.graph.initializer:
+        if tensor.data_location == TensorProto.EXTERNAL:
+            data = _read(tensor, folder, files)
+            if data.nbytes < LEAST_BYTES:
+                tensor.raw_data = data.tobytes()
+            else:
+                put(tensor, data, weights)
     for tensor in stored_tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL:
-            if folder is None:
-                raise _refused(tensor, "external data need a model read from a path, found a ModelProto")
-            tensor.raw_data = _read(tensor, folder)
-            tensor.data_location = TensorProto.DEFAULT
-            del tensor.external_data[:]
+            tensor.raw_data = _read(tensor, folder, files).tobytes()
 
 
 def stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
@@ -57,7 +69,10 @@ def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[TensorProto]:
                 yield from _graph_tensors(graph)
 
 
-def _read(tensor: TensorProto, folder: Path) -> bytes:
+def _read(tensor: TensorProto, folder: Path | None, files: Files) -> Array:
+    """The bytes of an external tensor, which is none from now on."""
+    if folder is None:
+        raise _refused(tensor, "external data need a model read from a path, found a ModelProto")
     entries = {entry.key: entry.value for entry in tensor.external_data}
     unknown = sorted(set(entries) - KEYS)
     if unknown or len(entries) != len(tensor.external_data):
@@ -79,12 +94,16 @@ def _read(tensor: TensorProto, folder: Path) -> bytes:
                 raise _refused(tensor, f"a regular file with one link is required, '{path.name}' is not")
             if offset > opened.st_size or length > opened.st_size - offset:
                 raise _refused(tensor, f"{length} bytes at offset {offset} are required, '{path.name}' has {opened.st_size} bytes")
-            file.seek(offset)
-            found = file.read(length)
+            key = opened.st_dev, opened.st_ino, opened.st_size
+            if key not in files:
+                files[key] = file_bytes(file)
     except OSError as error:
         raise _refused(tensor, f"cannot read '{path.name}': {error.strerror}") from error
+    found = files[key][offset : offset + length]
     if len(found) != length:
         raise _refused(tensor, f"{length} bytes are required, '{path.name}' gave {len(found)}")
+    tensor.data_location = TensorProto.DEFAULT
+    del tensor.external_data[:]
     return found
 
 

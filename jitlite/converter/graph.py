@@ -6,6 +6,7 @@ the mutators of `Graph` keep them equal and `Graph.verify` checks it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -106,9 +107,10 @@ class Node:
         return self.outputs[0]
 
     def input(self, index: int) -> Value:
-        """An operand that must be there."""
-        value = self.inputs[index]
-        assert value is not None, f"{self.kind} '{self.name}' has no operand {index}"
+        """An operand that must be there; LookupError where it is not."""
+        value = self.optional(index)
+        if value is None:
+            raise LookupError(f"operand {index} is required, found none")
         return value
 
     def optional(self, index: int) -> Value | None:
@@ -341,3 +343,13 @@ def _unlink(value: Value | None, node: Node) -> None:
 def constants(values: Iterable[Value | None]) -> bool:
     """True when every value that is there is constant."""
     return all(value is None or value.is_constant for value in values)
+
+
+def data_bytes(data: Array) -> memoryview:
+    """The elements in row order, as they lie in memory where they lie in that order."""
+    return np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
+
+
+def digest(data: Array) -> bytes:
+    """What stands for the elements in row order where equal constants are looked for: 32 bytes, however large they are."""
+    return blake2b(data_bytes(data), digest_size=32).digest()

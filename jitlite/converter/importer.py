@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from jitlite.converter.external import load_external_data
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
 from jitlite.converter.preconditions import check_model
 from jitlite.converter.tidying import tidy
+from jitlite.converter.weights import Array, check_without_weights, copy_without_weights, file_bytes, parse_without_weights, put_back
 from jitlite.schemas.errors import ConversionError
 
 OLDEST_OPSET = 7
@@ -40,55 +42,71 @@ ONNX_ERRORS = (
 """What onnx's own tools raise for models they refuse."""
 
 
-def load_model(source: str | os.PathLike[str] | onnx.ModelProto) -> onnx.ModelProto:
+def load_model(source: str | os.PathLike[str] | onnx.ModelProto, weights: dict[str, Array] | None = None) -> onnx.ModelProto:
     """The checked model with its external data inside, its local functions inlined and tensors for dictionaries among its outputs; the
     source is left alone.
 
-    Raises ConversionError for a file that is missing, broken, illegal, too large, or older than opset 7.
+    Where `weights` is given the data of large initialisers go there, by name, in place of the model (see `weights`): they may have more
+    bytes than a protobuf holds. Raises ConversionError for a file that is missing, broken, illegal, too large, or older than opset 7.
     """
-    model, folder = _parse(source)
+    held: dict[str, Array] = {}
+    model, folder = _parse(source, held)
     where = f"'{os.fspath(source)}'" if not isinstance(source, onnx.ModelProto) else "ONNX model"
     if not model.HasField("graph"):
         raise ConversionError(f"{where}: an ONNX model with a graph is required, found none")
     check_model(model, where)
-    load_external_data(model, folder)
+    load_external_data(model, folder, held)
     tidy(model)
     model.graph.name = model.graph.name or "main"
+    if weights is None:
+        size = sum(data.nbytes for data in held.values())
+        if size > MAX_MODEL_BYTES:
+            raise ConversionError(f"{where}: at most {MAX_MODEL_BYTES} bytes are supported, found {size}")
+        put_back(model, held)
     try:
         if model.ByteSize() > MAX_MODEL_BYTES:
             raise ConversionError(f"{where}: at most {MAX_MODEL_BYTES} bytes are supported, found {model.ByteSize()}")
-        if model.functions:
-            model = onnx.inliner.inline_local_functions(model)
-        opsets = opset_versions(model)
-        newest = onnx.defs.onnx_opset_version()
-        version = opsets.get("", 0)
-        is_foreign = "" not in opsets and not any(node.domain in DEFAULT_DOMAINS for node in model.graph.node)
-        if not is_foreign and not 1 <= version <= newest:
-            raise ConversionError(f"{where}: opset 1 to {newest} is supported (onnx {onnx.__version__}), found {version}")
-        if version < OLDEST_OPSET and not is_foreign:
-            model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
-            opsets = opset_versions(model)
-        if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
-            onnx.checker.check_model(model)
+        model = _brought_up(model, where, held)
         dictionaries_as_tensors(model)
     except ONNX_ERRORS as error:
         raise ConversionError(f"{where}: the ONNX checker says: {first_line(error)}") from error
+    if weights is not None:
+        weights.update(held)
     return model
 
 
-def _parse(source: str | os.PathLike[str] | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
+def _brought_up(model: onnx.ModelProto, where: str, held: dict[str, Array]) -> onnx.ModelProto:
+    """The model without functions, of an opset the converter knows, checked."""
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    opsets = opset_versions(model)
+    newest = onnx.defs.onnx_opset_version()
+    version = opsets.get("", 0)
+    is_foreign = "" not in opsets and not any(node.domain in DEFAULT_DOMAINS for node in model.graph.node)
+    if not is_foreign and not 1 <= version <= newest:
+        raise ConversionError(f"{where}: opset 1 to {newest} is supported (onnx {onnx.__version__}), found {version}")
+    if version < OLDEST_OPSET and not is_foreign:
+        put_back(model, held)
+        model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
+        opsets = opset_versions(model)
+    if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):
+        check_without_weights(model, held)
+    return model
+
+
+def _parse(source: str | os.PathLike[str] | onnx.ModelProto, weights: dict[str, Array]) -> tuple[onnx.ModelProto, Path | None]:
     if isinstance(source, onnx.ModelProto):
-        copy = onnx.ModelProto()
         try:
-            copy.CopyFrom(source)
+            return copy_without_weights(source, weights), None
         except DecodeError as error:
             raise ConversionError(f"ONNX model: messages that protobuf can copy are required: {first_line(error)}") from error
-        return copy, None
     path = Path(source)
     try:
         if path.stat().st_size > MAX_MODEL_BYTES:
             raise ConversionError(f"'{path}': at most {MAX_MODEL_BYTES} bytes are supported, found {path.stat().st_size}")
-        return onnx.ModelProto.FromString(path.read_bytes()), path.parent
+        with open(path, "rb") as file:
+            content = file_bytes(file)
+        return parse_without_weights(content, weights), path.parent
     except (OSError, ValueError) as error:
         raise ConversionError(f"'{path}': cannot read the file: {getattr(error, 'strerror', None) or error}") from error
     except DecodeError as error:
@@ -119,15 +137,19 @@ def graph_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [value for value in model.graph.input if value.name not in stored]
 
 
-def import_graph(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> tuple[Graph, dict[str, Value]]:
+def import_graph(
+    model: onnx.ModelProto, shapes: Mapping[str, Shape], weights: Mapping[str, Array] = MappingProxyType({})
+) -> tuple[Graph, dict[str, Value]]:
     """The model's nodes over values whose input shapes are the given ones, and its values by name; other shapes are not known yet.
 
-    Raises ConversionError for tensors that cannot be decoded and for values no node makes.
+    `weights` has the data of initialisers that are not in the model. Raises ConversionError for tensors that cannot be decoded and for
+    values no node makes.
     """
     graph = Graph(model.graph.name)
     known: dict[str, Value] = {}
     for tensor in model.graph.initializer:
-        known[tensor.name] = graph.constant(decode_tensor(tensor), tensor.name)
+        data = weights[tensor.name] if tensor.name in weights else decode_tensor(tensor)
+        known[tensor.name] = graph.constant(data, tensor.name)
     for sparse in model.graph.sparse_initializer:
         known[sparse.values.name] = graph.constant(_densify(sparse), sparse.values.name)
     for info in graph_inputs(model):

@@ -1,11 +1,12 @@
 """The order of everything: what happens to a model between its file and the TFLite graph, and the rules tried on the way."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import onnx
 
-from jitlite.converter.graph import Graph, Shape, Value
+from jitlite.converter.graph import Array, Graph, Shape, Value
 from jitlite.converter.importer import import_graph, opset_versions
 from jitlite.converter.lower import lower_graph
 from jitlite.converter.options import ConvertOptions
@@ -92,14 +93,15 @@ def to_tflite_graph(
     options: ConvertOptions,
     trace: Trace | None = None,
     sizes: UnknownSizes | None = None,
+    weights: Mapping[str, Array] = MappingProxyType({}),
 ) -> Graph:
     """The model as a graph of TFLite operators for inputs of these shapes. ConversionError lists every node that has no TFLite form.
 
-    `sizes` says what stands for a size that only the run tells.
+    `sizes` says what stands for a size that only the run tells, `weights` has the data of initialisers that are not in the model.
     """
     trace = Trace() if trace is None else trace
     problems = Problems()
-    graph, names = import_graph(model, shapes)
+    graph, names = import_graph(model, shapes, weights)
     graph.has_any_length = sizes is not None and sizes.are_lengths_tried
     expand_quantized(graph, problems)
     fold_constants(graph, names, opset_versions(model), options.fold_limit_bytes, problems, sizes)

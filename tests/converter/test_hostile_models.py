@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,10 +112,10 @@ def nested(depth: int) -> onnx.ModelProto:
     return model
 
 
-def produced(kind: str, operands: list[str], add: bool = True, **rest: Any) -> onnx.ModelProto:
+def produced(kind: str, operands: Sequence[str], **rest: Any) -> onnx.ModelProto:
     """A value made of constants, and read."""
-    attributes = {name: rest.pop(name) for name in list(rest) if not isinstance(rest[name], np.ndarray)}
-    nodes = [helper.make_node(kind, operands, ["v"], **attributes), helper.make_node("Add", ["x", "v"], ["y"])]
+    attributes = {name: rest.pop(name) for name in list(rest) if not isinstance(rest[name], (np.ndarray, np.generic))}
+    nodes = [helper.make_node(kind, list(operands), ["v"], **attributes), helper.make_node("Add", ["x", "v"], ["y"])]
     return plain(*nodes, x=[1], **rest)
 
 
@@ -177,7 +177,7 @@ HOSTILE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "a branch that makes nothing": (lambda: branches([]), "o"),
     "a branch that reads nothing known": (lambda: branches([node("Neg", "q", "o")]), "q"),
     "a branch without the other": (lambda: nested(1), "else_branch"),
-    "branches 200 deep": (lambda: nested(200), "deep"),
+    "branches 200 deep": (lambda: nested(200), "that protobuf can copy"),
     "ConstantOfShape of 2^62": (lambda: produced("ConstantOfShape", ["s"], s=np.array([2**31, 2**31], I64)), "required"),
     "ConstantOfShape below 0": (lambda: produced("ConstantOfShape", ["s"], s=np.array([-5], I64)), "non-negative"),
     "Expand to 2^40": (lambda: produced("Expand", ["c", "s"], c=np.ones(1, np.float32), s=np.array([2**20, 2**20], I64)), "elements"),
@@ -186,7 +186,7 @@ HOSTILE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: produced("Range", ["a", "b", "c"], a=np.array(0, I64), b=np.array(2**62, I64), c=np.array(1, I64)),
         "required",
     ),
-    "Range without step": (lambda: produced("Range", ["a", "b", "c"], a=np.array(0, I64), b=np.array(5, I64), c=np.array(0, I64)), "Range"),
+    "Range without step": (lambda: produced("Range", "abc", a=np.float32(0), b=np.float32(5), c=np.float32(0)), "Range"),
     "OneHot of 2^40": (
         lambda: produced("OneHot", ["i", "d", "o"], i=np.zeros(2, I64), d=np.array(2**40, I64), o=np.ones(2, np.float32)),
         "required",

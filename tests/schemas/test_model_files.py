@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from jitlite.schemas import Buffer, InvalidModelError, Model, UnsupportedError, read_model, save_model, verify, write_model
 from jitlite.schemas import write as writing
+from jitlite.schemas.decode import Decoder
 from jitlite.schemas.table import Kind, Slot, Table, is_default
 from jitlite.schemas.tables import BUILTIN_OPTIONS, BUILTIN_OPTIONS_2, Conv2DOptions, Operator, SubGraph
 from tests.schemas.schema_samples import PLACEHOLDERS, TABLES, add_model, corpus, every_option_model, filled
@@ -222,10 +224,29 @@ def test_vectors_that_do_not_fit_are_refused() -> None:
         write_model(Model(subgraphs=[SubGraph(name="\ud800")]))
 
 
-def test_models_above_two_gibibytes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_out_of_reach_lie_behind_the_flatbuffer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = [np.arange(size, dtype=np.float32).tobytes() for size in (3000, 5, 0, 7)]
+    model = Model(version=3, buffers=[Buffer(data=item) for item in data])
+    inside = write_model(model)
     monkeypatch.setattr(writing, "MAX_FILE_BYTES", 5000)
-    with pytest.raises(UnsupportedError, match="files up to 5000 bytes are supported"):
-        write_model(Model(buffers=[Buffer(data=bytes(5000))]))
+    content = write_model(model)
+    assert read_model(content) == read_model(inside) == model
+    assert content != inside
+    table = Decoder(memoryview(content), b"TFL3").root(Model)
+    places = [(buffer.offset, buffer.size) for buffer in table.buffers]
+    assert [size for _, size in places] == [12000, 20, 0, 28]
+    assert all(offset % 16 == 0 for offset, _ in places)
+    save_model(model, tmp_path / "model.tflite")
+    assert (tmp_path / "model.tflite").read_bytes() == content
+
+
+def test_a_flatbuffer_out_of_reach_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise flatbuffers.builder.BuilderSizeError
+
+    monkeypatch.setattr(flatbuffers.Builder, "Finish", full)
+    with pytest.raises(UnsupportedError, match="files up to 2147483647 bytes besides the data of buffers are supported"):
+        write_model(Model(version=3))
 
 
 def test_saving_replaces_a_file_or_leaves_it_alone(tmp_path: Path) -> None:

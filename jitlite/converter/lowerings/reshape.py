@@ -116,6 +116,8 @@ def depth_to_space(ctx: Context, node: Node) -> Value:
     """The builtin has ONNX's DCR order; for CRD the channels are put in that order first."""
     x, block = ctx.input(0), attribute(node, "blocksize")
     ctx.require(x.rank == 4, f"an input of rank 4 is required, found shape {x.dims}")
+    fits = block > 0 and x.dims[1] % (block * block) == 0
+    ctx.require(fits, f"channels that are a multiple of {block}x{block} are required, found shape {x.dims}")
 
     def apply(image: Value) -> Value:
         if attribute(node, "mode", "DCR") == "CRD":
@@ -132,6 +134,9 @@ def space_to_depth(ctx: Context, node: Node) -> Value:
     """The builtin has ONNX's DCR order; for CRD the channels are put in that order last."""
     x, block = ctx.input(0), attribute(node, "blocksize")
     ctx.require(x.rank == 4, f"an input of rank 4 is required, found shape {x.dims}")
+    ctx.require(
+        block > 0 and x.dims[2] % block == x.dims[3] % block == 0, f"sides that are multiples of {block} are required, found {x.dims}"
+    )
 
     def apply(image: Value) -> Value:
         depth = image.dims[3]

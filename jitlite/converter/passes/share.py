@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 
-from jitlite.converter.graph import Graph, Value
+from jitlite.converter.graph import Graph, Value, digest
 
 
 def share(graph: Graph) -> None:
@@ -31,4 +31,4 @@ def share(graph: Graph) -> None:
 def _shared(known: dict[Hashable, Value], value: Value | None) -> Value | None:
     if value is None or value.data is None:
         return value
-    return known.setdefault((value.data.dtype, value.data.shape, value.grid, value.data.tobytes()), value)
+    return known.setdefault((value.data.dtype, value.data.shape, value.grid, digest(value.data)), value)
