@@ -186,7 +186,7 @@ HOSTILE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
         lambda: produced("Range", ["a", "b", "c"], a=np.array(0, I64), b=np.array(2**62, I64), c=np.array(1, I64)),
         "required",
     ),
-    "Range without step": (lambda: produced("Range", "abc", a=np.float32(0), b=np.float32(5), c=np.float32(0)), "Range"),
+    "Range without step": (lambda: produced("Range", "abc", a=np.float32(0), b=np.float32(5), c=np.float32(0)), ""),
     "OneHot of 2^40": (
         lambda: produced("OneHot", ["i", "d", "o"], i=np.zeros(2, I64), d=np.array(2**40, I64), o=np.ones(2, np.float32)),
         "required",
