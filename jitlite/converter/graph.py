@@ -166,7 +166,8 @@ class Graph:
         return Value(self.fresh_name(name), shape, dtype, grid=grid)
 
     def constant(self, data: Array, name: str = "constant", grid: Grid | None = None) -> Value:
-        return Value(self.fresh_name(name), tuple(data.shape), data.dtype, data, grid=grid)
+        held = np.asarray(data)
+        return Value(self.fresh_name(name), tuple(held.shape), held.dtype, held, grid=grid)
 
     def add_input(self, value: Value) -> Value:
         self.inputs.append(value)
