@@ -27,8 +27,8 @@ from jitlite.schemas.errors import ConversionError
 OLDEST_OPSET = 7
 MAX_MODEL_BYTES = (1 << 31) - 1
 DEFAULT_DOMAINS = ("", "ai.onnx")
-UNBOUNDED = frozenset({"Constant", "Clip", "Pad"})
-"""Operators whose attributes may be infinite."""
+UNBOUNDED = frozenset({"Constant", "Clip", "Pad", "Imputer"})
+"""Operators whose attributes may be infinite or no numbers."""
 MOST_QUOTED = 300
 """Characters of other tools' messages that an error repeats."""
 ONNX_ERRORS = (
