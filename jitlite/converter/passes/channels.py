@@ -26,7 +26,7 @@ NONE = ActivationFunctionType.NONE
 LARGEST = 127
 FINER = 128
 """How many steps of int16 are one of int8, whose numbers differ from their zero point by 255 at most."""
-MOST_MOVED = 0.25
+MOST_MOVED = 0.3
 SCALABLE = frozenset({ADD.name, SUB.name, MUL.name, BATCH_MATMUL.name})
 """Operators whose integer forms take any scale of the result, and whose results are not weighted."""
 
@@ -37,7 +37,7 @@ def average_by_weights(graph: Graph, node: Node) -> str | None:
     x, grid, old = whole_numbers(node.input(0)), result_grid(graph, node), node.options
     assert isinstance(old, Pool2DOptions)
     if x is None or x.grid is None or isinstance(grid, str) or x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
-        return f"an operand with steps from {WIDEST_STEP:.0f} times the result's on is required"
+        return f"an operand with steps from {WIDEST_STEP:g} times the result's on is required"
     spans = zip(x.dims[1:3], node.output.dims[1:3], (old.stride_h, old.stride_w), (old.filter_height, old.filter_width), strict=True)
     if old.padding != Padding.VALID and any(sum(same_padding(size, out, window, step)) for size, out, step, window in spans):
         return "windows inside the operand are required"
@@ -60,7 +60,7 @@ def average_at_16_bits(graph: Graph, node: Node) -> str | None:
     if x is None or x.grid is None or x.grid.dtype != "int8" or grid.dtype not in ("int8", "uint8"):
         return "an operand and a result on one grid of 8 bits each are required"
     if x.grid.scales[0] < WIDEST_STEP * grid.scales[0]:
-        return f"an operand with steps from {WIDEST_STEP:.0f} times the result's on is required"
+        return f"an operand with steps from {WIDEST_STEP:g} times the result's on is required"
     wide = Grid("int16", (x.grid.scales[0] / FINER,), (0,))
     builder = Builder(graph, node.output.name)
     assert isinstance(node.op, OpSpec)
@@ -122,23 +122,37 @@ def _affine(graph: Graph, node: Node) -> tuple[Value | None, Array | None, Array
     return *_affine(graph, inner)[:2], shifts
 
 
-@rule("round slopes", PRELU.name)
-def round_slopes(graph: Graph, node: Node) -> str | None:
-    """Slopes of 8 bits, where that moves no result by more than a part of a step."""
-    grid, numbers, slopes = result_grid(graph, node), whole_numbers(node.input(0)), node.input(1)
+@rule("round constants", PRELU.name, ADD.name, SUB.name, MUL.name)
+def round_constants(graph: Graph, node: Node) -> str | None:
+    """Slopes, summands and factors of 8 bits, where that moves no result by more than a part of a step."""
+    grid, place = result_grid(graph, node), 0 if node.input(0).data is not None else 1
+    numbers, constant = whole_numbers(node.input(1 - place)), node.input(place)
     if isinstance(grid, str):
         return grid
-    if numbers is None or numbers.grid is None or slopes.data is None or slopes.grid is not None:
-        return "an operand on one grid, and constant slopes on none, are required"
-    size = float(np.abs(slopes.data).max(initial=0.0))
-    steps = Grid("int8", (float(np.float32(size / LARGEST)) if size else 1.0,), (0,))
-    least = (numbers.grid.bounds[0] - numbers.grid.zero_points[0]) * numbers.grid.scales[0]
-    moved = abs(least) * steps.scales[0] / 2 / grid.scales[0]
-    if not moved <= MOST_MOVED:
-        return f"slopes that 8 bits round to {MOST_MOVED} of a step of the result are required, found {moved:.2f}"
-    rounded = steps.quantized(slopes.data).astype(np.float32) * np.float32(steps.scales[0])
-    graph.set_input(node, 1, graph.constant(rounded, slopes.name, steps))
+    if (
+        numbers is None
+        or numbers.grid is None
+        or constant.data is None
+        or constant.grid is not None
+        or not np.all(np.isfinite(constant.data))
+    ):
+        return "an operand on one grid, and a finite constant on none, are required"
+    steps = _covering(constant.data)
+    ends = [abs(end - numbers.grid.zero_points[0]) * numbers.grid.scales[0] for end in numbers.grid.bounds]
+    factor = 1.0 if node.op in (ADD, SUB) else ends[0] if node.op is PRELU else max(ends)
+    off = factor * steps.scales[0] / 2 / grid.scales[0]
+    if not off <= MOST_MOVED:
+        return f"a constant that 8 bits round to {MOST_MOVED} of a step of the result is required, found {off:.2f}"
+    reals = (steps.quantized(constant.data).astype(np.float32) - steps.zero_points[0]) * np.float32(steps.scales[0])
+    graph.set_input(node, place, graph.constant(reals, constant.name, steps))
     return None
+
+
+def _covering(reals: Array) -> Grid:
+    """The grid of int8 whose ends are those of the numbers and zero."""
+    low, high = min(0.0, float(reals.min(initial=0.0))), max(0.0, float(reals.max(initial=0.0)))
+    scale = float(np.float32((high - low) / 255)) or 1.0
+    return Grid("int8", (scale,), (int(np.clip(round(-low / scale) - 128, -128, 127)),))
 
 
 @rule("factor into grid", MUL.name)

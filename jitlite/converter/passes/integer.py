@@ -16,7 +16,7 @@ from jitlite.converter.passes.channels import (
     average_at_16_bits,
     average_by_weights,
     factor_into_grid,
-    round_slopes,
+    round_constants,
     scale_channels_by_weights,
 )
 from jitlite.converter.passes.neighbours import WIDEST_STEP, result_grid, whole_numbers
@@ -229,7 +229,7 @@ def move_whole_numbers(graph: Graph, node: Node) -> str | None:
     if node.kind in AVERAGING:
         wanted = result_grid(graph, node)
         if isinstance(wanted, str) or grid.scales[0] >= WIDEST_STEP * wanted.scales[0]:
-            return wanted if isinstance(wanted, str) else f"results with steps above 1/{WIDEST_STEP:.0f} of the operand's are required"
+            return wanted if isinstance(wanted, str) else f"results with steps above the operand's divided by {WIDEST_STEP:g} are required"
     constants = [node.input(place) for place in places if place not in found]
     if not all(value.data is not None and grid.contains(value.data) for value in constants):
         return "constants on the operands' grid are required"
@@ -277,7 +277,7 @@ def compute_on_whole_numbers(graph: Graph, node: Node) -> str | None:
             operands = [_widened(builder, value) for value in operands]
     if result is None or _is_too_fine(node.op, operands, result):
         graph.remove_dead()
-        return f"an integer form with steps below {WIDEST_STEP:.0f} times {grid.scales[0]} is required"
+        return f"an integer form with steps below {WIDEST_STEP:g} times {grid.scales[0]} is required"
     made = _replace(graph, node, operands, result)
     if isinstance(made, str):
         graph.remove_dead()
@@ -426,10 +426,10 @@ INTEGER_RULES = (
     move_whole_numbers,
     average_by_weights,
     average_at_16_bits,
-    round_slopes,
     factor_into_grid,
     compute_on_whole_numbers,
     scale_channels_by_weights,
+    round_constants,
     place_among_whole_numbers,
     read_a_function_from_a_table,
     find_an_integer_form,

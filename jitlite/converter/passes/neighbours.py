@@ -6,7 +6,7 @@ from jitlite.converter.graph import Graph, Node, Value
 from jitlite.converter.grids import Grid
 from jitlite.schemas.ops.conversion import DEQUANTIZE, QUANTIZE
 
-WIDEST_STEP = 2.0
+WIDEST_STEP = 1.75
 """How many steps of the result one step of what it is rounded from may be, so that both roundings together are off by one at most."""
 
 
