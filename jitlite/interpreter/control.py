@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jitlite.interpreter.binding.registry import PLANS, HostStep, Nested, Run, Step, kernels
+from jitlite.interpreter.homes import tensors_of
 from jitlite.interpreter.plan import ControlPlanner, PlannedStep, Planner, Stage
 from jitlite.interpreter.state import pending_info
 from jitlite.schemas.dtypes import byte_size, stored_dtype, tensor_type
@@ -129,12 +130,15 @@ def _plan_while(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
     arguments = [call.input(i) for i in range(len(call.inputs))]
     _require_condition(planner, call)
     state = tuple(result_like(info, argument) for info, argument in zip(call.outputs, arguments))
-    test, body = (Inlined(planner, index, call, arguments, False) for index in _subgraphs(call))
+    first, second = _subgraphs(call)
+    test, body = Inlined(planner, first, call, state, True), Inlined(planner, second, call, state, True)
+    if _crosses(body.outputs, state):
+        body = Inlined(planner, second, call, state, False)
     if not (test.is_native and body.is_native and _same(body.outputs, state)):
         return None
     call.require(test.outputs[0].size == 1, f"a condition with one element is required, found shape {test.outputs[0].shape}")
     _require_same_handles(call, arguments, body.outputs)
-    test_steps, body_steps = test.steps(state, ()), body.steps(state, state)
+    test_steps, body_steps = test.steps(state, ()), _changing_in_place(body.steps(state, state), state)
     step = K.step(
         "run_loop",
         condition=test.outputs[0],
@@ -147,6 +151,35 @@ def _plan_while(planner: Planner, call: Call) -> tuple[Call, list[Step]] | None:
         body_work=body.stage.work,
     )
     return replace(call, outputs=state), [*_copies(arguments, state), step]
+
+
+def _crosses(outputs: Sequence[TensorInfo], state: Sequence[TensorInfo]) -> bool:
+    """True where a turn gives a part of the state in the place of another, which copies one after the other would overwrite."""
+    places = {info.index: place for place, info in enumerate(state)}
+    return any(places.get(info.index, place) != place for place, info in enumerate(outputs))
+
+
+def _changing_in_place(steps: Sequence[Step], state: Sequence[TensorInfo]) -> tuple[Step, ...]:
+    """The steps of a turn where slices are written into tensors of the state that nothing else looks at, not into copies of them."""
+    from jitlite.interpreter.binding.scatter import in_place
+
+    users: dict[int, list[Step]] = {}
+    for step in steps:
+        for info in tensors_of(step.arguments.values()):
+            users.setdefault(info.index, []).append(step)
+    changed: dict[int, Step | None] = {}
+    for info in state:
+        if len(users.get(info.index, ())) != 2:
+            continue
+        update, copy = users[info.index]
+        written, x, y = in_place(update), update.arguments.get("x"), update.arguments.get("y")
+        if written is None or not (isinstance(x, TensorInfo) and isinstance(y, TensorInfo)) or x.index != info.index:
+            continue
+        is_back = (copy.family, copy.kernel) == (K.family, "copy_bytes") and copy.arguments["target"] is info
+        if is_back and len(users[y.index]) == 2 and users[y.index][0] is update and users[y.index][1] is copy:
+            changed |= {id(update): written, id(copy): None}
+    kept = (changed.get(id(step), step) for step in steps)
+    return tuple(step for step in kept if step is not None)
 
 
 def result_like(info: TensorInfo, found: TensorInfo) -> TensorInfo:

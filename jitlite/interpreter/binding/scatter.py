@@ -150,7 +150,7 @@ def dynamic_update_slice(call: Call) -> Step:
             n_bytes=byte_size(y.type, y.shape),
             count=update.size,
         )
-    item_bytes, depth = element_bytes(call, x), partial[-1] + 1
+    depth = partial[-1] + 1
     return kernels("update").step(
         f"update_slice_{suffix}",
         x=x,
@@ -161,5 +161,17 @@ def dynamic_update_slice(call: Call) -> Step:
         dims=np.array(x.shape[:depth], np.int64),
         parts=np.array(update.shape[:depth], np.int64),
         rows=prod(x.shape[: depth - 1]) if y.size else 0,
-        unit=prod(x.shape[depth:]) * item_bytes,
+        unit=prod(x.shape[depth:]) * element_bytes(call, x),
     )
+
+
+def in_place(step: Step) -> Step | None:
+    """The step of a DYNAMIC_UPDATE_SLICE as one that leaves its operand's memory changed instead; None for other steps."""
+    if step.family != "update" or not step.kernel.startswith("update_slice_"):
+        return None
+    kept = {name: step.arguments[name] for name in ("update", "starts", "depth", "dims", "parts", "unit")}
+    parts = kept["parts"]
+    assert isinstance(parts, np.ndarray)
+    rows = prod(parts[:-1].tolist()) if step.arguments["rows"] else 0
+    kernel = step.kernel.replace("update_slice", "write_slice")
+    return kernels("update").step(kernel, y=step.arguments["x"], rows=rows, **kept)

@@ -37,6 +37,25 @@ def _update_slice(
             copy_bytes(advance(x, at), advance(y, at), row_bytes)
 
 
+def _write_slice(
+    update: u8p, starts: ip, y: u8p, depth: i64, dims: i64p, parts: i64p, rows: i64, unit: i64, thread: i64, threads: i64
+) -> None:
+    """The same where y is x already: `rows` of the update are put where they belong."""
+    first, stop = span(rows, thread, threads)
+    inner = depth - 1
+    part_bytes = parts[inner] * unit
+    left = min(max(starts[inner], 0), dims[inner] - parts[inner])
+    for row in range(first, stop):
+        rest, target, size = row, left, dims[inner]
+        for back in range(inner):
+            d = inner - 1 - back
+            outer = rest // parts[d]
+            target += (rest - outer * parts[d] + min(max(starts[d], 0), dims[d] - parts[d])) * size
+            size *= dims[d]
+            rest = outer
+        copy_bytes(advance(update, row * part_bytes), advance(y, target * unit), part_bytes)
+
+
 def _update_nibbles(
     x: u8p, update: u8p, starts: ip, y: u8p, rank: i64, dims: i64p, parts: i64p, n_bytes: i64, count: i64, thread: i64, threads: i64
 ) -> None:
@@ -60,3 +79,4 @@ def _update_nibbles(
 for _suffix, _pointer in INDICES.items():
     specialise(_update_nibbles, f"update_nibbles_{_suffix}", {ip: _pointer})
     specialise(_update_slice, f"update_slice_{_suffix}", {ip: _pointer})
+    specialise(_write_slice, f"write_slice_{_suffix}", {ip: _pointer})
