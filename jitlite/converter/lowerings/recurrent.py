@@ -18,7 +18,7 @@ from jitlite.schemas.ops.comparison import LESS, SELECT_V2
 from jitlite.schemas.ops.reshape import PACK, UNPACK
 from jitlite.schemas.tables import PackOptions, UnpackOptions
 
-MOST_UNROLLED = 32
+MOST_UNROLLED = 16
 """Longest sequence whose steps are written out, a dozen operators each."""
 
 
