@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from jitlite.converter.builder import call_of, tensor_info
 from jitlite.converter.element_types import stored
 from jitlite.converter.graph import Array, Graph, Node, Shape, Value, data_bytes, digest
-from jitlite.schemas.model import new_operator_code
+from jitlite.schemas.model import SUBGRAPH_FIELDS, new_operator_code
 from jitlite.schemas.ops.spec import Call, OpSpec
 from jitlite.schemas.runtime_version import record_minimum_runtime
 from jitlite.schemas.table import Table
@@ -14,22 +14,15 @@ from jitlite.schemas.tables import (
     BUILTIN_OPTIONS_2,
     Buffer,
     BuiltinOperator,
-    IfOptions,
     Model,
     Operator,
     SignatureDef,
     SubGraph,
     Tensor,
     TensorMap,
-    WhileOptions,
 )
 
 SIGNATURE = "serving_default"
-SUBGRAPH_FIELDS: dict[type[Table], tuple[str, str]] = {
-    IfOptions: ("then_subgraph_index", "else_subgraph_index"),
-    WhileOptions: ("cond_subgraph_index", "body_subgraph_index"),
-}
-"""The options that number subgraphs; in the converter's graph they number a node's bodies, from 1."""
 
 
 def _little_endian(data: Array) -> Array:
@@ -108,10 +101,10 @@ class Emitter:
         )
 
     def _options(self, node: Node) -> Table | None:
-        """The node's options; the numbers of its bodies become those of subgraphs."""
+        """The node's options; the numbers of its bodies, from 1, become those of subgraphs."""
         if not node.bodies:
             return node.options
-        assert isinstance(node.options, (IfOptions, WhileOptions))
+        assert node.options is not None
         options = node.options.copy()
         numbers = [self.contents.subgraph(body) for body in node.bodies]
         for name in SUBGRAPH_FIELDS[type(options)]:
