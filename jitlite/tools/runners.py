@@ -22,6 +22,9 @@ ONNX_START = b"\x08"
 """The first byte of ONNX files: the tag of the field that every model has and writers put first, ir_version."""
 
 
+LEAST_WEIGHT_BYTES = 4096
+WEIGHT_TYPES = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13})
+"""The element types of ONNX that NumPy has itself."""
 NORMALIZES_FROM = 14
 """The opset from which on onnx's evaluator takes BatchNormalization for what it is outside training."""
 
@@ -191,6 +194,7 @@ class OnnxModel:
 
         self.label = str(source) if isinstance(source, (str, os.PathLike)) else "model"
         self.proto = fix_inputs(load_model(source), values)
+        self._weights = _taken_out(self.proto)
         self.source = OnnxSource(self.proto)
         self.engine = "onnxruntime" if find_spec("onnxruntime") is not None else "onnx.reference"
         limits = self.source.index_limits
@@ -239,12 +243,41 @@ class OnnxModel:
         if self.engine == "onnx.reference":
             from onnx.reference import ReferenceEvaluator
 
-            return ReferenceEvaluator(model, new_ops=_corrected_operators(model))
+            return ReferenceEvaluator(_put_back(model, self._weights), new_ops=_corrected_operators(model))
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(data) for data in self._weights.values()]
+        options.add_external_initializers(list(self._weights), values)
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _taken_out(model: Any) -> dict[str, Array]:
+    """The data of large initialisers, which from now on count as data outside of the model: an engine gets them without a copy of all."""
+    import onnx
+
+    found = {}
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) < LEAST_WEIGHT_BYTES or tensor.data_type not in WEIGHT_TYPES or tensor.name in found:
+            continue
+        found[tensor.name] = onnx.numpy_helper.to_array(tensor)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="weights")
+    return found
+
+
+def _put_back(model: Any, weights: Mapping[str, Array]) -> Any:
+    """A copy of the model with the data of all initialisers inside."""
+    import onnx
+
+    whole = onnx.ModelProto()
+    whole.CopyFrom(model)
+    for tensor in whole.graph.initializer:
+        if tensor.name in weights:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(weights[tensor.name], tensor.name))
+    return whole
 
 
 def _corrected_operators(model: Any) -> list[Any]:
