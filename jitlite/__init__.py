@@ -9,12 +9,14 @@ if TYPE_CHECKING:
     from jitlite.quantization import Recipe
     from jitlite.schemas.errors import JitliteError
     from jitlite.tools.api import benchmark, compare, convert, load, quantize, save
+    from jitlite.tools.metadata import MetadataOptions
 
 __version__ = "0.1.0"
 
 _ON_DEMAND = {
     "Interpreter": "jitlite.interpreter",
     "JitliteError": "jitlite.schemas.errors",
+    "MetadataOptions": "jitlite.tools.metadata",
     "Recipe": "jitlite.quantization",
     "benchmark": "jitlite.tools.api",
     "compare": "jitlite.tools.api",
@@ -30,6 +32,7 @@ _ON_DEMAND = {
 __all__ = [
     "Interpreter",
     "JitliteError",
+    "MetadataOptions",
     "Recipe",
     "benchmark",
     "compare",

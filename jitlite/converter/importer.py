@@ -100,6 +100,8 @@ def _parse(source: str | os.PathLike[str] | onnx.ModelProto, weights: dict[str, 
             return copy_without_weights(source, weights), None
         except DecodeError as error:
             raise ConversionError(f"ONNX model: messages that protobuf can copy are required: {first_line(error)}") from error
+        except UnicodeDecodeError as error:
+            raise ConversionError(f"ONNX model: texts in UTF-8 are required, found {error.object[:20]!r}") from error
     path = Path(source)
     try:
         if path.stat().st_size > MAX_MODEL_BYTES:

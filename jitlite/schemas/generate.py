@@ -1,4 +1,6 @@
-"""Writes tables.py from tflite.fbs: `python -m jitlite.schemas.generate`. Needs `flatc`; only who changes the schema runs this.
+"""Writes tables.py from tflite.fbs and metadata_tables.py from metadata.fbs: `python -m jitlite.schemas.generate`.
+
+Needs `flatc`; only who changes a schema runs this.
 
 Classes that are reached through a union are made when they are first asked for. Type checkers do not see that; they read tables.pyi, where
 every class is a plain statement.
@@ -16,8 +18,14 @@ from jitlite.schemas.decode import Decoder
 from jitlite.schemas.table import Table, number, table, tables, text
 
 FOLDER = Path(__file__).parent
+MODULES = {
+    "tflite.fbs": ("tables", "The tables and enums of the .tflite file format."),
+    "metadata.fbs": ("metadata_tables", "The tables and enums of the metadata in .tflite files."),
+}
+"""By schema the module made of it, and what its docstring says."""
 WIDTH = 140
 FORMATS = {2: "?", 3: "b", 4: "B", 5: "h", 6: "H", 7: "i", 8: "I", 9: "q", 10: "Q", 11: "f", 12: "d"}
+FIELDS = ("choice", "choices", "number", "numbers", "raw", "table", "tables", "text", "union")
 UNION_TYPE, BOOL, UBYTE, FLOAT, DOUBLE, TEXT, VECTOR, TABLE, UNION = 1, 2, 4, 11, 12, 13, 14, 15, 16
 
 
@@ -68,22 +76,24 @@ class Schema(Table):
 
 
 def main() -> int:
-    for name, content in generate(FOLDER / "tflite.fbs").items():
-        (FOLDER / name).write_text(content, encoding="utf-8")
+    for source, (stem, _) in MODULES.items():
+        for name, content in generate(FOLDER / source, stem).items():
+            (FOLDER / name).write_text(content, encoding="utf-8")
     return 0
 
 
-def generate(source: Path) -> dict[str, str]:
-    """The texts of tables.py and tables.pyi for a schema."""
+def generate(source: Path, stem: str = "tables") -> dict[str, str]:
+    """The texts of the module `stem` and its stub for a schema."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["flatc", "-b", "--schema", "--bfbs-builtins", "-o", folder, str(source)], check=True)
         data = (Path(folder) / source.with_suffix(".bfbs").name).read_bytes()
     schema = Decoder(memoryview(data), b"BFBS").root(Schema)
-    return {"tables.py": _Writer(schema, is_stub=False).module(), "tables.pyi": _Writer(schema, is_stub=True).module()}
+    return {f"{stem}.py{'i' * is_stub}": _Writer(schema, source.name, is_stub=bool(is_stub)).module() for is_stub in (0, 1)}
 
 
 class _Writer:
-    def __init__(self, schema: Schema, is_stub: bool) -> None:
+    def __init__(self, schema: Schema, source: str, is_stub: bool) -> None:
+        self.source = source
         self.objects = schema.objects
         self.enums = schema.enums
         self.is_stub = is_stub
@@ -96,23 +106,24 @@ class _Writer:
         self.written: set[str] = set()
 
     def module(self) -> str:
-        head = [
-            "# generated from tflite.fbs by `python -m jitlite.schemas.generate`; do not edit",
-            '"""The tables and enums of the .tflite file format."""',
-            "",
-            "from __future__ import annotations",
-            "",
-            *(["from collections.abc import Mapping", ""] if self.is_stub else []),
-            "from jitlite.schemas.choice import Choice",
-            f"from jitlite.schemas.table import {'' if self.is_stub else 'LazyTables, '}Table, choice, choices, "
-            f"{'' if self.is_stub else 'made, '}number, numbers, raw, table, tables, text, union",
-            *([] if self.is_stub else _LAZY_LOOKUP),
-        ]
         for kind in self.enums:
             if not kind.is_union:
                 self._enum(kind)
         for table_kind in self.objects:
             self._object(table_kind)
+        names = ["Table"] if self.is_stub else ["LazyTables", "Table"]
+        fields = {field for field in FIELDS if any(f" = {field}(" in line for line in self.lines)} | (set() if self.is_stub else {"made"})
+        head = [
+            f"# generated from {self.source} by `python -m jitlite.schemas.generate`; do not edit",
+            f'"""{MODULES[self.source][1]}"""',
+            "",
+            "from __future__ import annotations",
+            "",
+            *(["from collections.abc import Mapping", ""] if self.is_stub else []),
+            "from jitlite.schemas.choice import Choice",
+            f"from jitlite.schemas.table import {', '.join([*names, *sorted(fields)])}",
+            *([] if self.is_stub else _LAZY_LOOKUP),
+        ]
         return "\n".join(head + self.lines) + "\n"
 
     def _enum(self, kind: Enum) -> None:

@@ -82,11 +82,11 @@ def file_parts(model: Model) -> Iterator[bytes | memoryview]:
     """
     held = [memoryview(buffer.data).cast("B") for buffer in model.buffers]
     writer = _Writer(is_outside=False)
-    front = writer.front(model)
+    front = writer.front(model, b"TFL3")
     starts, size = _places(held, len(front))
     if size > MAX_FILE_BYTES:
         writer = _Writer(is_outside=True)
-        front = writer.front(model)
+        front = writer.front(model, b"TFL3")
         starts, size = _places(held, len(front))
     writer.set_places(front, starts, [len(data) for data in held])
     yield memoryview(front)
@@ -96,6 +96,11 @@ def file_parts(model: Model) -> Iterator[bytes | memoryview]:
             yield bytes(start - LENGTH_BYTES - place) + struct.pack("<I", 0 if writer.is_outside else len(data))
             yield data
             place = start + len(data)
+
+
+def write_table(root: Table, identifier: bytes) -> bytes:
+    """A flatbuffer of any root."""
+    return bytes(_Writer(is_outside=False).front(root, identifier))
 
 
 def _places(held: Sequence[memoryview], place: int) -> tuple[list[int], int]:
@@ -118,10 +123,10 @@ class _Writer:
         self.buffers: list[tuple[int, Buffer]] = []
         """The offsets of the tables of buffers, in their order."""
 
-    def front(self, model: Model) -> bytearray:
+    def front(self, root: Table, identifier: bytes) -> bytearray:
         """The flatbuffer without the data of buffers."""
         try:
-            self.builder.Finish(self.table(model), b"TFL3")
+            self.builder.Finish(self.table(root), identifier)
         except flatbuffers.builder.BuilderSizeError:
             raise UnsupportedError(
                 f"write_model: files up to {MAX_FILE_BYTES} bytes besides the data of buffers are supported, this model needs more"

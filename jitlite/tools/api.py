@@ -16,8 +16,10 @@ from jitlite.tools.benchmark import Measurement, measure_models
 from jitlite.tools.comparison import Comparison, pair_models, sample_ranges, sample_sizes
 from jitlite.tools.comparison import compare as compare_runs
 from jitlite.tools.feeds import load_samples, random_samples
+from jitlite.tools.files import write_file
 from jitlite.tools.forms import pair_layers
 from jitlite.tools.latency import RunOptions
+from jitlite.tools.metadata import MetadataOptions, model_file
 from jitlite.tools.ports import RunnableModel
 from jitlite.tools.probe import Setup
 from jitlite.tools.quantize import quantize_model
@@ -33,9 +35,12 @@ def load(path: PathLike) -> Model:
     return verify(read_model(path))
 
 
-def save(model: Model, path: PathLike) -> None:
-    """Writes a .tflite file, which appears complete or not at all; an existing one is replaced."""
-    save_model(model, path)
+def save(model: Model, path: PathLike, metadata: MetadataOptions | None = None) -> None:
+    """Writes a .tflite file, which appears complete or not at all; an existing one is replaced. `metadata` are recorded in it."""
+    if metadata is None:
+        save_model(model, path)
+    else:
+        write_file(Path(path), model_file(model, metadata), force=True)
 
 
 def convert(

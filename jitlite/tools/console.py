@@ -38,8 +38,9 @@ def note(message: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Prints `value` as JSON; numbers that are not finite become null, NumPy values plain ones."""
-    sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Prints `value` as JSON; numbers that are not finite become null, NumPy values plain ones, bytes that are no text question marks."""
+    text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") + "\n")
 
 
 def plain(value: Any) -> Any:

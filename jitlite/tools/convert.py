@@ -22,6 +22,7 @@ from jitlite.tools.console import byte_text, notes, plain, print_json, progress,
 from jitlite.tools.coverage import Coverage, SignatureCoverage
 from jitlite.tools.errors import ToolError
 from jitlite.tools.files import check_output, write_file
+from jitlite.tools.metadata import MetadataOptions, metadata_options, model_file, take_metadata
 from jitlite.tools.options import (
     ExampleCommand,
     FilePath,
@@ -65,6 +66,7 @@ class ConvertRequest:
     values: dict[str, Array]
     signature_keys: tuple[str, ...]
     target_runtime: str | None
+    metadata: MetadataOptions
     report: Path | None
     tolerance: float | None
     min_sqnr: float | None
@@ -191,6 +193,7 @@ class ConvertRequest:
     metavar="OUT.json",
     help="Write what each node became or why it could not be converted, whatever the outcome.",
 )
+@metadata_options
 @click.option("--check/--no-check", default=True, show_default=True, help="Run the result against the ONNX model before writing it.")
 @range_option
 @seed_option
@@ -204,7 +207,7 @@ def convert(model: Path, **options: Any) -> None:
     calibration samples or random ones, and compared layer by layer; beyond the limits nothing is written, a table shows where the error
     starts, and the exit code is 1. A model with operators that have no .tflite form is refused with a list of all of them.
     """
-    request = ConvertRequest(**options)
+    request = ConvertRequest(metadata=take_metadata(options), **options)
     check_calibration(request.scheme, request.calibration)
     for path in (request.output, request.report):
         if path is not None:
@@ -220,7 +223,7 @@ def convert(model: Path, **options: Any) -> None:
     finally:
         if request.report is not None:
             write_file(request.report, (json.dumps(plain(coverage.as_dict()), indent=2) + "\n").encode(), request.force)
-    content = write_model(converted)
+    content = model_file(converted, request.metadata)
     failed = {key: check for key, check in checks.items() if check.failures()}
     if not failed:
         write_file(request.output, content, request.force)

@@ -11,6 +11,7 @@ from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.model import builtin_code, constant_indices, operator_name
 from jitlite.schemas.runtime_version import METADATA, minimum_runtime
 from jitlite.schemas.tables import SubGraph, Tensor, TensorType
+from jitlite.tools.metadata import describe_metadata
 from jitlite.tools.ports import Port
 from jitlite.tools.runners import OnnxModel
 from jitlite.tools.support import unsupported_operators
@@ -42,6 +43,7 @@ def describe_tflite(path: Path) -> dict[str, Any]:
         "constants": _constants(model),
         "quantization": quantization_summary(model),
         "metadata": {entry.name: len(model.buffers[entry.buffer].data) for entry in model.metadata},
+        "notes": describe_metadata(model, path),
         "min_runtime": needed_runtime(model),
         "stated_min_runtime": stated_runtime(model),
         "unsupported": [asdict(item) for item in unsupported_operators(model)],

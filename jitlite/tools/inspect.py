@@ -13,6 +13,7 @@ from jitlite.tools.console import byte_text, print_json, progress, results, shap
 from jitlite.tools.delegates import delegate_options, describe_delegate, open_delegate, print_delegate
 from jitlite.tools.description import describe_onnx, describe_tflite
 from jitlite.tools.errors import ToolError
+from jitlite.tools.metadata import metadata_lines
 from jitlite.tools.operators import operators_option
 from jitlite.tools.options import ExampleCommand, FilePath, json_option
 from jitlite.tools.runners import is_onnx
@@ -108,6 +109,7 @@ def _tflite_lines(found: dict[str, Any]) -> list[str]:
     constants = ", ".join(f"{byte_text(item['bytes'])} {kind} in {item['tensors']} tensors" for kind, item in found["constants"].items())
     summary = found["quantization"]
     lines = [
+        *(metadata_lines(found["notes"]) if found["notes"] is not None else []),
         transposes_text(found["transposes"]),
         f"constants: {constants or 'none'}",
         f"quantization: {summary['scheme']} ({summary['quantized_results']} quantized and {summary['float_results']} float results, "

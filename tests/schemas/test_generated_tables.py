@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from jitlite.schemas import tables
-from jitlite.schemas.generate import generate
+from jitlite.schemas.generate import MODULES, generate
 
 FOLDER = Path(tables.__file__).parent
 
 
 @pytest.mark.skipif(shutil.which("flatc") is None, reason="flatc is not installed")
-def test_tables_are_generated_from_the_schema() -> None:
-    for name, content in generate(FOLDER / "tflite.fbs").items():
+@pytest.mark.parametrize(("source", "stem"), [(source, stem) for source, (stem, _) in MODULES.items()])
+def test_tables_are_generated_from_the_schema(source: str, stem: str) -> None:
+    for name, content in generate(FOLDER / source, stem).items():
         assert (FOLDER / name).read_text() == content, "run python -m jitlite.schemas.generate"
 
 
