@@ -20,6 +20,7 @@ from jitlite.converter.importer import ONNX_ERRORS, element_dtype
 from jitlite.converter.passes.enclose import enclose
 from jitlite.converter.passes.grids import grid_behind
 from jitlite.converter.passes.quantized import expand_quantized
+from jitlite.converter.passes.sequences import Sequences, concerns_sequences, resolve
 from jitlite.converter.passes.shapes import FOREIGN, correct_shapes
 from jitlite.converter.passes.sizes import UnknownSizes
 from jitlite.converter.passes.subgraphs import IMPURE, SUBGRAPH_OPS, Scopes
@@ -75,6 +76,7 @@ class _Source:
     problems: Problems
     sizes: UnknownSizes
     budget: "_Budget"
+    sequences: Sequences = field(default_factory=dict)
     derived: set[Value] = field(default_factory=set)
     """Constants that follow from sizes which stand for others."""
 
@@ -165,6 +167,8 @@ def _settled(graph: Graph, node: Node, source: _Source) -> list[Node]:
         _infer_foreign(node, problems)
     elif problems.is_tainted(node.inputs) or not node.op.since:
         problems.tainted.update(node.outputs)
+    elif concerns_sequences(node, source.sequences):
+        return resolve(graph, node, source.scopes, source.sequences)
     elif node.kind in SUBGRAPH_OPS:
         made = _without_subgraphs(graph, node, source)
         if node in graph:

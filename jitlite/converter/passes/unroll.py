@@ -49,7 +49,7 @@ def _results(node: Node, body: Any, scope: dict[str, Value]) -> list[Value]:
     return [scope[info.name] for info in body.output]
 
 
-def _become(graph: Graph, node: Node, results: Sequence[Value], scopes: Scopes) -> list[Node]:
+def put_results(graph: Graph, node: Node, results: Sequence[Value], scopes: Scopes) -> list[Node]:
     """Puts results in the place of a node's outputs and removes it; returns nodes that this took."""
     copies: list[Node] = []
     for value, found in zip(node.outputs, results, strict=True):
@@ -71,7 +71,7 @@ def _take_branch(graph: Graph, node: Node, scopes: Scopes) -> list[Node]:
     if len(body.output) != len(node.outputs):
         raise ConversionError(f"node '{node.name}' (If): a branch with {len(node.outputs)} outputs is required")
     added = scopes.add(graph, body.node, scope)
-    return [*added, *_become(graph, node, _results(node, body, scope), scopes)]
+    return [*added, *put_results(graph, node, _results(node, body, scope), scopes)]
 
 
 class _Turns:
@@ -114,7 +114,7 @@ class _Turns:
         return raised[0] if len(raised) == 1 else self.emit("Concat", raised, axis=axis)
 
     def become(self, results: Sequence[Value]) -> list[Node]:
-        return [*self.added, *_become(self.graph, self.node, results, self.scopes)]
+        return [*self.added, *put_results(self.graph, self.node, results, self.scopes)]
 
 
 def _unroll_scan(graph: Graph, node: Node, scopes: Scopes, most_nodes: int) -> list[Node]:
