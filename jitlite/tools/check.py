@@ -124,7 +124,7 @@ class LayerCheck:
 
     @property
     def worst(self) -> Layer | None:
-        return max(self.layers, key=lambda layer: layer.error, default=None)
+        return max(self.layers, key=lambda layer: (layer.error, layer.found.difference.relative), default=None)
 
     @property
     def starts(self) -> tuple[Layer, ...]:

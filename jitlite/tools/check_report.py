@@ -103,7 +103,8 @@ def _summary(check: Check) -> Iterator[str]:
 def _extreme(layer: Layer, limits: CheckLimits) -> str:
     if limits.is_quantized:
         return f"lowest SQNR {decibels(layer.found.difference)}"
-    return f"largest difference {layer.error:.1e}"
+    found = layer.found.difference
+    return f"largest difference {found.relative if found.is_real else layer.error:.1e}"
 
 
 def _measure(layer: Layer, limits: CheckLimits) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from jitlite.tools.difference import Difference, DifferenceMeter
 from jitlite.tools.errors import ToolError
 from jitlite.tools.feeds import as_real
-from jitlite.tools.forms import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, align_layer, aligned, in_real_numbers
+from jitlite.tools.forms import TO_CHANNELS_FIRST, TO_CHANNELS_LAST, align_layer, aligned, in_real_numbers, with_infinities
 from jitlite.tools.ports import Array, Feed, Port, RunnableModel
 
 
@@ -192,7 +192,7 @@ class _LayerMeters:
             fitting = align_layer(name, ours, twin, theirs)
             if fitting is not None:
                 self._shapes[name] = ours.shape
-                self._meters.setdefault(name, DifferenceMeter()).update(ours, fitting)
+                self._meters.setdefault(name, DifferenceMeter()).update(ours, with_infinities(ours, fitting))
 
     def results(self) -> tuple[LayerDifference, ...]:
         return tuple(LayerDifference(name, self._shapes[name], self._meters[name].result()) for name in self._pairs if name in self._meters)

@@ -101,6 +101,14 @@ def align_layer(name: str, reference: Array, twin: str, other: Array) -> Array |
     return aligned(reference, other, next((turn for turn in map(_turn, suffixes) if turn is not None), None))
 
 
+def with_infinities(reference: Array, other: Array) -> Array:
+    """`other` with infinity where it is the largest number of float32 and `reference` infinite: sums and products of .tflite end there."""
+    if reference.dtype.kind != "f" or not np.isinf(reference).any():
+        return other
+    bounded = np.isinf(reference) & (other == np.copysign(np.finfo(np.float32).max, reference))
+    return np.where(bounded, reference, other)
+
+
 def _turn(suffix: str) -> tuple[int, ...] | None:
     """How the array of a tensor with this suffix is transposed back."""
     plain = re.sub(r"(_int8|_float32)$", "", suffix)

@@ -280,3 +280,15 @@ def test_the_evaluator_normalizes_as_outside_training(tmp_path: Path, monkeypatc
     monkeypatch.setattr("jitlite.tools.runners.find_spec", lambda name: None if name == "onnxruntime" else object())
     found = parsed("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite")["check"]
     assert (found["against"], found["failures"]) == ("onnx.reference", [])
+
+
+def test_infinities_end_at_the_largest_number(tmp_path: Path) -> None:
+    """As in masks of attention, which are added to scores."""
+    nodes = [helper.make_node("Add", ["x", "mask"], ["masked"]), helper.make_node("Softmax", ["masked"], ["y"], axis=1)]
+    mask = np.array([[0, -np.inf, 0, -np.inf]], F32)
+    path = saved(tmp_path / "m.onnx", nodes, {"x": ([2, 4], F32)}, "y", mask=mask)
+    found = parsed("convert", path, "-o", tmp_path / "m.tflite")["check"]
+    assert [(layer["name"], layer["is_beyond"], layer["unequal_specials"]) for layer in found["layers"]] == [
+        ("masked", False, 0),
+        ("y", False, 0),
+    ]
