@@ -1,6 +1,7 @@
 """The example that trains with Keras, run as printed."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ from tests.engines.agreement import needs, operators
 
 pytestmark = [*needs("tensorflow", "keras", "tf2onnx"), pytest.mark.slow]
 
-DEMO = Path(__file__).resolve().parents[2] / "examples" / "keras_savedmodel" / "demo.py"
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "examples" / "keras_savedmodel" / "demo.py"
 
 
 def test_keras_savedmodel(tmp_path: Path) -> None:
     command = [sys.executable, DEMO, "--output", tmp_path / "demo", "--epochs", "2", "--images", "300"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "demo" / "report.json").read_text())
     assert report["images"] == 300
