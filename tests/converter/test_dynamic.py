@@ -103,6 +103,22 @@ PLACES = model(
     ROWS,
     {"table": floats(512, 8), "none": np.array(0), "single": np.array(1)},
 )
+CAUSAL = model(
+    [
+        *part("x", "one", "t"),
+        node("Concat", ["t", "t"], ["square"], axis=0),
+        node("Expand", ["whole", "square"], ["ones"]),
+        node("Trilu", ["ones", "above"], ["later"]),
+        node("Cast", ["later"], ["is_later"], to=9),
+        node("Transpose", ["x"], ["turned"], perm=[0, 2, 1]),
+        node("MatMul", ["x", "turned"], ["scores"]),
+        node("Where", ["is_later", "never", "scores"], ["masked"]),
+        node("Softmax", ["masked"], ["p"], axis=-1),
+        node("MatMul", ["p", "x"], ["y"]),
+    ],
+    ROWS,
+    {"whole": np.ones((1, 1), np.float32), "above": np.array(1), "never": np.float32(-1e9)},
+)
 FRAMES = onnx_model(
     [
         node("Unsqueeze", ["x", "one"], ["a"]),
@@ -119,6 +135,7 @@ CASES: dict[str, tuple[onnx.ModelProto, Sequence[tuple[int, ...]]]] = {
     "like another": (LIKE_ANOTHER, [(1, 3, 9, 12), (1, 3, 31, 40)]),
     "pooled": (POOLED, [(1, 3, 9, 12), (3, 3, 5, 4)]),
     "attention": (ATTENTION, [(1, 5, 8), (3, 40, 8), (2, 1, 8)]),
+    "causal": (CAUSAL, [(1, 5, 8), (3, 40, 8), (1, 1, 8)]),
     "places": (PLACES, [(1, 5, 8), (3, 40, 8)]),
     "frames": (FRAMES, [(1, 1600), (2, 16001)]),
 }

@@ -14,9 +14,9 @@ from jitlite.converter.lowerings.registry import lowers
 from jitlite.converter.lowerings.reshape import output_shape
 from jitlite.converter.lowerings.slice import from_front, nonnegative, sliced
 from jitlite.schemas.ops.comparison import GREATER_EQUAL, LESS_EQUAL, SELECT_V2
-from jitlite.schemas.ops.elementwise import MUL
+from jitlite.schemas.ops.elementwise import MUL, SUB
 from jitlite.schemas.ops.gather import GATHER, GATHER_ND, ONE_HOT
-from jitlite.schemas.ops.pad import BROADCAST_TO, TILE
+from jitlite.schemas.ops.pad import BROADCAST_TO, RANGE, TILE
 from jitlite.schemas.ops.reduce import SUM
 from jitlite.schemas.ops.selection import WHERE
 from jitlite.schemas.ops.slice import SLICE
@@ -135,20 +135,26 @@ def triangle(ctx: Context, node: Node) -> Value:
     """The elements whose distance from the main diagonal is k at least, or at most, and 0 elsewhere."""
     x, k, is_upper = ctx.input(0), ctx.optional(1), bool(attribute(node, "upper", 1))
     ctx.require(x.rank >= 2, f"an input of rank 2 at least is required, found shape {x.dims}")
+    compare = GREATER_EQUAL if is_upper else LESS_EQUAL
     distance = np.arange(x.dims[-1])[None, :] - np.arange(x.dims[-2])[:, None]
-    if k is None or k.data is not None:
+    if ctx.graph.has_any_length:
+        bound = ctx.indices(0) if k is None else cast_to(ctx, ctx.reshape(k, ()), INT32)
+        mask = ctx.op(compare, _distance(ctx, *x.dims[-2:]), bound)
+    elif k is None or k.data is not None:
         limit = 0 if k is None or k.data is None else int(k.data.reshape(-1)[0])
         kept = distance >= limit if is_upper else distance <= limit
         if kept.all():
             return x
         mask = ctx.constant(kept)
     else:
-        mask = ctx.op(
-            GREATER_EQUAL if is_upper else LESS_EQUAL,
-            ctx.constant(distance, np.int64),
-            ctx.reshape(cast_to(ctx, k, np.dtype(np.int64)), ()),
-        )
+        mask = ctx.op(compare, ctx.constant(distance, np.int64), ctx.reshape(cast_to(ctx, k, INT64), ()))
     return ctx.op(SELECT_V2, mask, x, ctx.like(x, 0))
+
+
+def _distance(ctx: Context, rows: int, columns: int) -> Value:
+    """Each element's distance from the main diagonal, INT32, computed from sizes that stand for others."""
+    down, across = (ctx.op(RANGE, ctx.indices(0), ctx.indices(size), ctx.indices(1)) for size in (rows, columns))
+    return ctx.op(SUB, across, ctx.reshape(down, (rows, 1)))
 
 
 @lowers("EyeLike", since=9)
