@@ -46,6 +46,7 @@ ACTIVATIONS = [
         )
     ),
     *(case(kind, POSITIVE) for kind in ("Log", "Sqrt", "Reciprocal")),
+    *(case(kind, np.array([-5, 0, 7, -(1 << 40), 1 << 62], np.int64), name="int64") for kind in ("Abs", "Sign", "Neg")),
     case("Tan", floats(3, 4, low=-1, high=1)),
     case("Erf", floats(100, low=-5, high=5), name="wide"),
     case("Round", np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.2, 7.8], np.float32)),

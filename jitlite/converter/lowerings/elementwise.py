@@ -51,7 +51,13 @@ VARIADIC: dict[str, OpSpec] = {"Min": MINIMUM, "Max": MAXIMUM, "Sum": ADD, "Mean
 
 @lowers(*UNARY)
 def unary(ctx: Context, node: Node) -> Value:
-    return ctx.op(UNARY[node.kind], ctx.input(0))
+    """Of INT64, for which .tflite has neither ABS nor SIGN, by comparisons."""
+    x = ctx.input(0)
+    if x.dtype == np.int64 and node.kind == "Abs":
+        return ctx.op(MAXIMUM, x, ctx.op(NEG, x))
+    if x.dtype == np.int64 and node.kind == "Sign":
+        return ctx.binary(MAXIMUM, ctx.binary(MINIMUM, x, 1), -1)
+    return ctx.op(UNARY[node.kind], x)
 
 
 @lowers(*BINARY, since=7)
