@@ -13,7 +13,7 @@ import click
 
 from jitlite.quantization import Recipe
 from jitlite.quantization.recipe import IO_TYPES
-from jitlite.schemas import ConversionError, ConversionWarning, Model, write_model
+from jitlite.schemas import ConversionError, ConversionWarning, JitliteError, Model, write_model
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.runtime_version import parse_runtime, require_runtime
 from jitlite.tools.check import ROUNDING, Check, CheckData, CheckLimits, check_conversion
@@ -267,6 +267,9 @@ def _convert(sources: Mapping[str, Any], request: ConvertRequest, checks: dict[s
     except ConversionError as error:
         coverage.error = error
         raise ToolError(_in_options(error)) from error
+    except JitliteError as error:
+        coverage.error = error
+        raise
     for warning in caught:
         if issubclass(warning.category, ConversionWarning):
             coverage.notes.append(_as_options(str(warning.message)))

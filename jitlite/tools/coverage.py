@@ -5,7 +5,7 @@ The report is JSON:
     version     1, the version of this schema; fields may be added under the same version
     model       the file the command was given
     converted   whether every node has a form in .tflite (the check of the result is no part of this)
-    error       the message, null where `converted`
+    error       what went wrong, in the conversion or behind it; or null
     notes       what could not be kept of what the model says, and why
     signatures  by the signature's key ("serving_default" where there is one alone):
         counts      how many nodes have each status
@@ -30,12 +30,13 @@ Tensors keep the names of ONNX values, with suffixes, see `jitlite.converter.con
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jitlite.quantization import QuantPlan
-from jitlite.schemas import ConversionError, Model
+from jitlite.schemas import ConversionError, JitliteError, Model
+from jitlite.schemas.errors import NodeProblem
 from jitlite.schemas.model import operator_name
 from jitlite.schemas.tables import SubGraph, TensorType
 from jitlite.tools.forms import base_name
@@ -65,33 +66,34 @@ class Coverage:
 
     model: str
     signatures: dict[str, SignatureCoverage] = field(default_factory=dict)
-    error: ConversionError | None = None
+    error: JitliteError | None = None
     notes: list[str] = field(default_factory=list)
     """What could not be kept of what the model says, and why."""
 
     def as_dict(self) -> dict[str, Any]:
+        is_refused = isinstance(self.error, ConversionError)
         return {
             "version": VERSION,
             "model": self.model,
-            "converted": self.error is None,
+            "converted": not is_refused and all(found.model is not None for found in self.signatures.values()),
             "error": None if self.error is None else str(self.error),
             "notes": self.notes,
             "signatures": {key: signature_dict(found, self.error) for key, found in self.signatures.items()},
         }
 
 
-def signature_dict(found: SignatureCoverage, error: ConversionError | None) -> dict[str, Any]:
-    """The report on one signature; `error` is why there is no model, where there is none."""
+def signature_dict(found: SignatureCoverage, error: JitliteError | None) -> dict[str, Any]:
+    """The report on one signature; `error` is what went wrong, perhaps behind its conversion."""
     from jitlite.converter.importer import load_model
 
     try:
         source = OnnxSource(load_model(found.source))
     except ConversionError:
         return {"counts": {}, "operators": {}, "nodes": [], "others": []}
-    if error is not None and (found.model is None or error.nodes):
-        nodes = _of_failure(source, error)
+    problems = error.nodes if isinstance(error, ConversionError) else ()
+    if found.model is None or problems:
+        nodes = _of_failure(source, problems)
         return {"counts": _counts(nodes), "operators": {}, "nodes": nodes, "others": []}
-    assert found.model is not None, "a signature without an error has a model"
     operators = list(_operators(found.model, found.trace, found.plan))
     by_owner: dict[int | None, list[dict[str, Any]]] = {}
     for each in operators:
@@ -180,10 +182,10 @@ def _is_quantized(graph: SubGraph, outputs: list[int]) -> bool:
     return any(each.type in WHOLE and each.quantization is not None and bool(each.quantization.scale) for each in tensors)
 
 
-def _of_failure(source: OnnxSource, error: ConversionError) -> list[dict[str, Any]]:
+def _of_failure(source: OnnxSource, problems: Sequence[NodeProblem]) -> list[dict[str, Any]]:
     """The nodes of a model that was not converted."""
     reasons: dict[int, str] = {}
-    for problem in error.nodes:
+    for problem in problems:
         place = next((found for name in problem.values if (found := owner(source, name)) is not None), None)
         if place is not None:
             reasons[place] = f"{reasons[place]}; {problem.reason}" if place in reasons else problem.reason
@@ -196,7 +198,7 @@ def _of_failure(source: OnnxSource, error: ConversionError) -> list[dict[str, An
     for place in range(len(source.graph.node)):
         if place in reasons:
             nodes.append(_entry(source, place, "unsupported", [], reasons[place]))
-        elif place in behind or not error.nodes:
+        elif place in behind or not problems:
             nodes.append(_entry(source, place, "untried", [], behind.get(place)))
         else:
             nodes.append(_entry(source, place, "supported" if place in source.useful else "unused", []))

@@ -88,6 +88,21 @@ def test_a_file_that_cannot_be_read_has_no_nodes(tmp_path: Path) -> None:
     assert reported(tmp_path / "m.onnx", tmp_path / "report.json", fails=True)["nodes"] == {}
 
 
+@pytest.mark.parametrize(("fails", "status"), [("convert_onnx", "untried"), ("OnnxModel", "converted")])
+def test_what_goes_wrong_otherwise_is_told(fails: str, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jitlite.schemas import UnsupportedError
+
+    def refuse(*arguments: object) -> None:
+        raise UnsupportedError("no such luck")
+
+    monkeypatch.setattr("jitlite.converter.convert_onnx" if fails == "convert_onnx" else "jitlite.tools.convert.OnnxModel", refuse)
+    onnx.save(onnx_model([make("Relu", "x", "y")], {"x": ([2], F32)}, ["y"]), tmp_path / "m.onnx")
+    fail("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.tflite", "--report", tmp_path / "report.json")
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert (found["converted"], found["error"]) == (status == "converted", "no such luck")
+    assert [node["status"] for node in found["signatures"]["serving_default"]["nodes"]] == [status]
+
+
 def test_operators_too_new_for_the_target(tmp_path: Path) -> None:
     nodes = [make("CumSum", ["x", "axis"], "a"), make("Relu", "a", "y")]
     onnx.save(onnx_model(nodes, {"x": ([2, 3], F32)}, ["y"], {"axis": np.array(1)}), tmp_path / "m.onnx")
