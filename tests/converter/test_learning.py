@@ -41,6 +41,8 @@ CASES: list[tuple[str, list[Array], int, dict[str, Any]]] = [
     ("Imputer", [np.where(X > 1, np.nan, X)], FLOAT, {"replaced_value_float": float("nan"), "imputed_value_floats": [5.0]}),
     ("Imputer", [WHOLE], INT64, {"replaced_value_int64": 3, "imputed_value_int64s": [9]}),
     ("LinearRegressor", [X], FLOAT, {"coefficients": [1.0, 2.0, 3.0, 4.0, -1.0, 0.5, 0.0, 2.0], "intercepts": [0.1, -2.0], "targets": 2}),
+    ("OneHotEncoder", [WHOLE], FLOAT, {"cats_int64s": [3, 0, 7, -4], "zeros": 1}),
+    ("OneHotEncoder", [WHOLE.astype(np.float32) + 0.25], FLOAT, {"cats_int64s": [3, 0], "zeros": 1}),
     ("LabelEncoder", [WHOLE], INT64, {"keys_int64s": [3, 0, 7], "values_int64s": [10, 20, 30]}),
     ("LabelEncoder", [WHOLE], FLOAT, {"keys_int64s": [3, 0, 7], "values_floats": [1.5, 2.5, 3.5], "default_float": -7.0}),
     ("LabelEncoder", [np.float32([0.5, 1.5])], INT64, {"keys_floats": [1.5, 2.5], "values_int64s": [4, 5], "default_int64": 6}),

@@ -97,6 +97,18 @@ def linear_regressor(ctx: Context, node: Node) -> Value:
     return transformed(ctx, fully_connected(ctx, x, ctx.like(x, weights), bias), attribute(node, "post_transform", "NONE"))
 
 
+@lowers("ai.onnx.ml.OneHotEncoder")
+def one_hot_encoder(ctx: Context, node: Node) -> Value:
+    """1 where the element, cut to a whole number, is the category and 0 elsewhere, FLOAT32 along a new last axis. With `zeros` at 0
+    runtimes refuse an element that is no category; here its row is zeros in either case.
+    """
+    x, categories = ctx.input(0), attribute(node, "cats_int64s")
+    ctx.require(bool(categories), "categories that are whole numbers are required, found text")
+    whole = cast_to(ctx, x, np.dtype(np.int64))
+    found = ctx.op(EQUAL, ctx.reshape(whole, (*x.dims, 1)), ctx.like(whole, np.array(categories, np.int64)))
+    return cast_to(ctx, found, FLOAT32)
+
+
 @lowers("ai.onnx.ml.LabelEncoder", since=2)
 def label_encoder(ctx: Context, node: Node) -> Value:
     """The value of the key that equals the element, else the default."""

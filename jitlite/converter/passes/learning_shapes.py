@@ -43,6 +43,13 @@ def _joined(node: Node) -> None:
         _set(node.outputs[0], FLOAT32, (known[0][0], sum(shape[1] for shape in known)))
 
 
+def _encoded(node: Node) -> None:
+    """A new last axis, as long as there are categories that are numbers."""
+    x, categories = node.input(0), attribute(node, "cats_int64s")
+    if x.shape is not None and categories:
+        _set(node.outputs[0], FLOAT32, (*x.shape, len(categories)))
+
+
 def _targets(count: Callable[[Node], int]) -> Callable[[Node], None]:
     """FLOAT32 of shape (rows, targets)."""
 
@@ -84,6 +91,7 @@ LEARNING: dict[str, Callable[[Node], None]] = {
     "ai.onnx.ml.LinearClassifier": _classes(lambda node, classes: classes),
     "ai.onnx.ml.LinearRegressor": _targets(lambda node: attribute(node, "targets", 1)),
     "ai.onnx.ml.Normalizer": _real_like_operand,
+    "ai.onnx.ml.OneHotEncoder": _encoded,
     "ai.onnx.ml.SVMClassifier": _classes(_machine_scores),
     "ai.onnx.ml.SVMRegressor": _targets(lambda node: 1),
     "ai.onnx.ml.Scaler": _real_like_operand,
