@@ -54,7 +54,7 @@ ROWS = [
     Row("o0605_sig_bak_ovr", (0, 0, 0), slow=True),
     Row("o0608_run_1663915512_stage_0", (1, 0, 0), {"input": (1, 3, 100, 160)}, is_of_one=True),
     Row("o0609_run_1663829550_stage_0", (1, 0, 0), {"input": (1, 3, 100, 160)}, is_of_one=True),
-    Row("o0624_model", (0, 1, 0), {"input": (None, 20)}),
+    Row("o0624_model", (0, 1, 2), {"input": (None, 20)}),
     Row("o0666_ch_pp_ocrv4_rec_infer", (1, 0, 4), {"x": (None, 3, 48, 320)}),
     Row("o0669_320n", (1, 1, 0), {"images": (None, 3, 320, 320)}),
     Row("o1004_model_vww", (1, 0, 0)),

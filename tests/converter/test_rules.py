@@ -71,6 +71,15 @@ def test_others_are_not(text: str) -> None:
     assert sum(agree(chain(f"{text}; Tanh a y")).values()) == 2
 
 
+def pooled(before: str, **attributes: Any) -> dict[str, int]:
+    return agree([*chain(before), node("MaxPool", ["a"], ["y"], **attributes)])
+
+
+def test_maxima_of_what_is_not_negative_are_padded_with_zeros() -> None:
+    assert pooled("Relu x a", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 0])["PAD"] == 1
+    assert "PADV2" in pooled("Neg x a", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 0])
+
+
 GELUS = {
     "exact": "Div x root a; Erf a e; Add e one b; Mul x b m; Mul m half y",
     "exact, half first": "Mul x inverse a; Erf a e; Add one e b; Mul half x h; Mul h b y",

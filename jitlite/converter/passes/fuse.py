@@ -7,14 +7,14 @@ from jitlite.converter.graph import Array, Graph, Node, Value
 from jitlite.converter.grids import moved
 from jitlite.converter.passes.layout_rules import BROADCASTING, UNARY
 from jitlite.converter.rewrite import rule
-from jitlite.schemas.ops.activation import PRELU, RELU, RELU6, RELU_N1_TO_1
+from jitlite.schemas.ops.activation import LOGISTIC, PRELU, RELU, RELU6, RELU_0_TO_1, RELU_N1_TO_1
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conv import CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV
 from jitlite.schemas.ops.conversion import CAST, DEQUANTIZE, QUANTIZE
-from jitlite.schemas.ops.elementwise import ADD, DIV, MUL, RSQRT, SQRT, SUB
+from jitlite.schemas.ops.elementwise import ABS, ADD, DIV, EXP, MUL, RSQRT, SQRT, SUB
 from jitlite.schemas.ops.gather import GATHER
 from jitlite.schemas.ops.matmul import FULLY_CONNECTED
-from jitlite.schemas.ops.pad import BROADCAST_TO, PAD
+from jitlite.schemas.ops.pad import BROADCAST_TO, PAD, PADV2
 from jitlite.schemas.ops.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from jitlite.schemas.ops.reshape import PACK, RESHAPE
 from jitlite.schemas.ops.shapes import same_padding
@@ -26,6 +26,8 @@ CLAMPS = {
     RELU6.name: ActivationFunctionType.RELU6,
     RELU_N1_TO_1.name: ActivationFunctionType.RELU_N1_TO_1,
 }
+NOT_NEGATIVE = frozenset(spec.name for spec in (RELU, RELU6, RELU_0_TO_1, LOGISTIC, ABS, EXP))
+CLAMPS_AT_ZERO = frozenset({ActivationFunctionType.RELU, ActivationFunctionType.RELU6})
 FUSING = frozenset(spec.name for spec in (CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, ADD, SUB, MUL, DIV, AVERAGE_POOL_2D, MAX_POOL_2D))
 NEUTRAL = {MUL.name: (1, (0, 1)), DIV.name: (1, (1,)), ADD.name: (0, (0, 1)), SUB.name: (0, (1,))}
 """The number that changes nothing, and the operands that may be it."""
@@ -373,6 +375,30 @@ def merge_pads(graph: Graph, node: Node) -> str | None:
     total = rows + producer.input(1).data
     graph.set_inputs(node, [producer.input(0), graph.constant(total.astype(np.int32), node.input(1).name)])
     return None
+
+
+@rule("pad maxima with zeros", PADV2.name)
+def pad_maxima_with_zeros(graph: Graph, node: Node) -> str | None:
+    """Among numbers that are not negative a 0 changes no maximum; unlike the lowest number it lies on the grid of a quantized tensor."""
+    x, rows, fill = node.input(0), node.input(1).data, node.input(2).data
+    maker = x.producer
+    if maker is None or (maker.kind not in NOT_NEGATIVE and CLAMPS_AT_ZERO.isdisjoint([_fused(maker)])) or x.dtype != np.float32:
+        return "an operand that is not negative is required"
+    if rows is None or fill is None or np.any(fill > 0) or rows.shape != (4, 2) or np.any(rows[[0, 3]]):
+        return "constant padding of height and width with a number of at most 0 is required"
+    if node.output in graph.outputs or not all(_reaches_inside(user, rows) for user in node.output.uses):
+        return "MAX_POOL_2D with windows that reach behind the padding is required"
+    graph.become(node, PAD, node.inputs[:2])
+    return None
+
+
+def _reaches_inside(node: Node, rows: Array) -> bool:
+    """True for a MAX_POOL_2D none of whose windows lies in the padding alone."""
+    options = node.options
+    if node.kind != MAX_POOL_2D.name or options is None or options.padding != Padding.VALID:  # type: ignore[attr-defined]
+        return False
+    windows = (options.filter_height, options.filter_width)  # type: ignore[attr-defined]
+    return all(int(rows[axis].max()) < window for axis, window in enumerate(windows, 1))
 
 
 @rule("pad to SAME at any size", CONV_2D.name, DEPTHWISE_CONV_2D.name)
