@@ -23,9 +23,9 @@ inputs. Errors are the largest difference from ONNX Runtime over the largest val
 among them) and in jitlite. Transposes are counted at inputs and outputs, whose layout ONNX decides (`--channels-last` avoids these), and
 inside; the ONNX file has as many as the column behind says. Three kinds of network keep some inside: attention, where heads and tokens
 change places (ppocr rec, bert_mlm), recurrent layers run as loops, which take steps first (rawi, o0624), and gtcrn, a filter for speech
-that unfolds and interleaves its channels. Dimensions that a model leaves open stay open in the result (-1 below); it is run at a size in their place. The yunet files' relative error is that of an output
-whose values lie below 1e-5, where ONNX Runtime's own results with and without its optimizations differ as much; the absolute difference
-there is 1.1e-7.
+that unfolds and interleaves its channels. Dimensions that a model leaves open stay open in the result (-1 below); it is run at a size in
+their place. The yunet files' relative error is that of an output whose values lie below 1e-5, where ONNX Runtime's own results with and
+without its optimizations differ as much; the absolute difference there is 1.1e-7.
 Those of rawi_v2 come from one element: its LSTMs quantize their hidden state anew in every step, and where an element lies halfway between
 two whole numbers (-23.5 in one engine, -23.499998 in another) the last place of an activation decides, for a step of 1/255 from there on.
 
