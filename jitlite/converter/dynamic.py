@@ -20,7 +20,7 @@ from jitlite.schemas.errors import InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.ops.elementwise import ADD, MUL
-from jitlite.schemas.ops.pad import BROADCAST_TO
+from jitlite.schemas.ops.pad import TILE
 from jitlite.schemas.ops.reshape import RESHAPE, SHAPE
 from jitlite.schemas.ops.slice import SLICE
 from jitlite.schemas.ops.spec import NeedsValue, OpSpec, infer
@@ -189,8 +189,9 @@ class _Merge:
         others = [value for place, value in enumerate(node.inputs) if place != index and value is not None]
         if node.kind in _BROADCASTING and any(value.dims == node.outputs[0].dims for value in others):
             return stored
-        shape = self.computed(f"{node.outputs[0].name};shape", node, dims, np.zeros(len(dims), np.int32))
-        return self.added(BROADCAST_TO, (stored, shape), first.shape, dims, f"{node.outputs[0].name};broadcast")
+        counts = [sizes if moves else (1,) * len(sizes) for sizes, moves in zip(dims, grown, strict=True)]
+        repeats = self.computed(f"{node.outputs[0].name};repeats", node, counts, np.zeros(len(dims), np.int32))
+        return self.added(TILE, (stored, repeats), first.shape, dims, f"{node.outputs[0].name};repeated")
 
     def source(self, node: Node, entry: Sizes) -> Linear | None:
         """A dimension known where the node runs that the number follows: one equal to it, else a part of it, else one at a distance."""

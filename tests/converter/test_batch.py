@@ -70,7 +70,7 @@ CASES = {
             ],
             constants={"z": ints(0), "o": ints(1), "k": ints(1, 1, 8), "w": floats(8)},
         ),
-        {"BROADCAST_TO": 0, "SHAPE": 0},
+        {"TILE": 0, "SHAPE": 0},
     ),
     "rows of zeros joined": (
         model(
@@ -83,7 +83,7 @@ CASES = {
             ],
             constants={"z": ints(0), "o": ints(1), "k": ints(1, 8, 8)},
         ),
-        {"BROADCAST_TO": 1, "SHAPE": 1},
+        {"TILE": 1, "SHAPE": 1},
     ),
     "two dimensions from the batch": (
         model(

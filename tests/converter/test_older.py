@@ -191,7 +191,7 @@ def test_an_old_runtime_runs_the_networks_made_for_it(tflite_runtime: str, corpu
         path = corpus / "models" / f"{row.name}.onnx"
         if not path.exists():
             continue
-        made = convert_onnx(path, ConvertOptions(shapes=row.shapes, target_runtime="2.4"))
+        made = convert_onnx(path, ConvertOptions(shapes=row.shapes, target_runtime="2.14"))
         number = len(wanted)
         given = corpus_feeds(made, 2 if any(tensor.shape_signature for tensor in made.subgraphs[0].tensors) else 1)
         (tmp_path / f"{number}.tflite").write_bytes(write_model(made))
