@@ -19,7 +19,7 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from jitlite.converter.dictionaries import dictionaries_as_tensors
 from jitlite.converter.external import load_external_data
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
-from jitlite.converter.preconditions import check_model
+from jitlite.converter.preconditions import check_model, check_names
 from jitlite.converter.tidying import tidy
 from jitlite.converter.weights import Array, check_without_weights, copy_without_weights, file_bytes, parse_without_weights, put_back
 from jitlite.schemas.errors import ConversionError
@@ -87,6 +87,7 @@ def _brought_up(model: onnx.ModelProto, where: str, held: dict[str, Array]) -> o
         raise ConversionError(f"{where}: opset 1 to {newest} is supported (onnx {onnx.__version__}), found {version}")
     if version < OLDEST_OPSET and not is_foreign:
         put_back(model, held)
+        check_names(model, where)
         model = onnx.version_converter.convert_version(model, OLDEST_OPSET)
         opsets = opset_versions(model)
     if all(schema_of(node, opsets) is not None for node in model.graph.node if node.domain in DEFAULT_DOMAINS):

@@ -21,9 +21,21 @@ EINSUM_EQUATION = re.compile(rf"{EINSUM_TERM}(,{EINSUM_TERM})*(->{EINSUM_TERM})?
 
 FLAGS = frozenset(
     {
-        *("allowzero", "align_corners", "antialias", "broadcast", "ceil_mode", "center_point_box", "count_include_pad", "detect_negative"),
+        *(
+            "allowzero",
+            "align_corners",
+            "antialias",
+            "batch_axis",
+            "broadcast",
+            "ceil_mode",
+            "time_axis",
+            "center_point_box",
+            "count_include_pad",
+            "detect_negative",
+        ),
         *("detect_positive", "exclude_outside", "exclusive", "fmod", "input_forget", "interleaved", "inverse", "is_causal", "keepdims"),
         *("largest", "layout", "linear_before_reset", "noop_with_empty_axes", "onesided", "output_sequence", "periodic", "reverse"),
+        *("batch_axis", "time_axis"),
         *("saturate", "select_last_index", "sorted", "storage_order", "training_mode", "transA", "transB", "upper"),
     }
 )
@@ -59,6 +71,22 @@ def check_model(model: onnx.ModelProto, where: str) -> None:
             _clear_unknown(info.type)
     if model.functions:
         _check_functions(model, where)
+
+
+def check_names(model: onnx.ModelProto, where: str) -> None:
+    """ConversionError unless operands of the main graph are there before they are used, as onnx's version converter takes for granted."""
+    known = {*(info.name for info in model.graph.input), *(tensor.name for tensor in model.graph.initializer)}
+    known.update(sparse.values.name for sparse in model.graph.sparse_initializer)
+    if "" in known:
+        raise ConversionError(f"{where}: inputs and stored tensors with names are required, found one without")
+    for node in model.graph.node:
+        missing = [name for name in node.input if name and name not in known]
+        if missing:
+            raise _refused(node, f"operand '{missing[0]}' is not made before it is used")
+        known.update(node.output)
+    for info in model.graph.output:
+        if info.name not in known:
+            raise ConversionError(f"output '{info.name}': no node makes it")
 
 
 def _clear_unknown(info: onnx.TypeProto) -> None:

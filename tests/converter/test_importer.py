@@ -126,3 +126,13 @@ def test_stored_tensors_that_are_no_inputs_in_old_files() -> None:
     model = onnx_model([node("Add", "xc", "y")], {"x": floats(2, 3)}, ["y"], {"c": floats(3)}, opset=8)
     model.ir_version = 3
     assert check(model, {"x": floats(2, 3)}) == {"ADD": 1}
+
+
+@pytest.mark.parametrize(("kind", "opset"), [("Hardmax", 11), ("Softmax", 11), ("LogSoftmax", 11), ("Softmax", 13)])
+def test_constants_are_folded_by_the_definition_of_their_opset(kind: str, opset: int) -> None:
+    check_node(kind, floats(3, 4), constant=[0], opset=opset, axis=0)
+
+
+def test_clip_of_constants() -> None:
+    weights = [floats(1, 6, 4), floats(1, 6, 6), floats(1, 12)]
+    check_node("RNN", floats(5, 3, 4), *weights, constant=range(4), outputs=2, hidden_size=6, clip=0.5)

@@ -14,7 +14,7 @@ from onnxruntime.quantization import QuantFormat, QuantType
 from jitlite.converter import ConvertOptions
 from jitlite.converter.pipeline import to_tflite_graph
 from jitlite.converter.rewrite import Trace
-from tests.converter.agreement import Array, converted, floats, kinds, node, run_onnx, run_tflite
+from tests.converter.agreement import Array, check, converted, floats, kinds, node, onnx_model, run_onnx, run_tflite
 from tests.converter.quantizing import IMAGE, between, chain, check_steps, feeds, float_operators, quantized, weights
 
 FORMS = pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator], ids=["qdq", "qoperator"])
@@ -315,3 +315,12 @@ def test_operators_without_integer_form_stay_between_quantizations() -> None:
     to_tflite_graph(model, {"x": IMAGE}, ConvertOptions(), trace)
     said = {reason for (_, name), reason in trace.declined.items() if name.startswith("n;")}
     assert "an operator with a form for whole numbers on grids is required, found CUMSUM" in said
+
+
+def test_numbers_read_on_another_grid_than_they_were_made_on() -> None:
+    """An operator on single elements must not move in front of where the numbers change their meaning."""
+    nodes = [node("QuantizeLinear", "xsz", "q"), node("DequantizeLinear", "qs", "d"), node("LeakyRelu", "d", "l")]
+    nodes += [node("QuantizeLinear", "ltu", "r"), node("DequantizeLinear", "rtu", "y")]
+    constants = {"s": np.float32(0.03), "z": np.int8(11), "t": np.float32(0.016), "u": np.int8(-79)}
+    model = onnx_model(nodes, {"x": floats(1, 8)}, ["y"], constants)
+    check(model, {"x": floats(1, 8)}, tolerance=0.01)

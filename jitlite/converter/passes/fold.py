@@ -33,6 +33,9 @@ MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
 RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
 """Operators whose evaluator leaves out attributes (clip)."""
+FLATTENING = frozenset({"Softmax", "LogSoftmax", "Hardmax"})
+NOT_FLATTENING_SINCE = 13
+"""Operators that joined axes up to this version, which the evaluator does not."""
 MAX_UNSIZED_ELEMENTS = 1 << 20
 FOLDED_CONSTANTS = 16
 """How many constants of the largest size that one may have are folded altogether; more where the model stores more."""
@@ -256,6 +259,8 @@ def node_proto(node: Node) -> onnx.NodeProto:
 def _fold(graph: Graph, node: Node, source: _Source) -> None:
     assert isinstance(node.op, OnnxOp)
     if node.op.domain or node.kind in IMPURE | RECURRENT or not source.may_fold(node):
+        return
+    if node.kind in FLATTENING and node.op.since < NOT_FLATTENING_SINCE:
         return
     if not _fits(node, min(source.limit_bytes, source.budget.left)) or not _is_quick(node):
         return

@@ -308,7 +308,7 @@ def _common_shape(graph: Graph, node: Node) -> tuple[int, ...] | str:
     for value in node.inputs:
         if value is not None and value.data is None:
             reshape = sole_producer(graph, value)
-            if reshape is None or reshape.kind != RESHAPE.name or value.dims != node.output.dims:
+            if reshape is None or reshape.kind != RESHAPE.name or value.dims != node.output.dims or reshape.input(0).grid != value.grid:
                 return "operands of the result's shape, each made by a RESHAPE that nothing else reads, are required"
             shapes.add(reshape.input(0).dims)
     if len(shapes) != 1:
