@@ -87,7 +87,7 @@ def signature_dict(found: SignatureCoverage, error: JitliteError | None) -> dict
     from jitlite.converter.importer import load_model
 
     try:
-        source = OnnxSource(load_model(found.source))
+        source = OnnxSource(load_model(found.source, {}))
     except ConversionError:
         return {"counts": {}, "operators": {}, "nodes": [], "others": []}
     problems = error.nodes if isinstance(error, ConversionError) else ()

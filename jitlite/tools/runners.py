@@ -22,7 +22,6 @@ ONNX_START = b"\x08"
 """The first byte of ONNX files: the tag of the field that every model has and writers put first, ir_version."""
 
 
-LEAST_WEIGHT_BYTES = 4096
 WEIGHT_TYPES = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13})
 """The element types of ONNX that NumPy has itself."""
 NORMALIZES_FROM = 14
@@ -193,8 +192,9 @@ class OnnxModel:
         from jitlite.converter.symbols import fix_inputs
 
         self.label = str(source) if isinstance(source, (str, os.PathLike)) else "model"
-        self.proto = fix_inputs(load_model(source), values)
-        self._weights = _taken_out(self.proto)
+        weights: dict[str, Array] = {}
+        self.proto = fix_inputs(load_model(source, weights), values)
+        self._weights = _marked_outside(self.proto, weights)
         self.source = OnnxSource(self.proto)
         self.engine = "onnxruntime" if find_spec("onnxruntime") is not None else "onnx.reference"
         limits = self.source.index_limits
@@ -253,16 +253,18 @@ class OnnxModel:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def _taken_out(model: Any) -> dict[str, Array]:
+def _marked_outside(model: Any, weights: Mapping[str, Array]) -> dict[str, Array]:
     """The data of large initialisers, which from now on count as data outside of the model: an engine gets them without a copy of all."""
     import onnx
 
     found = {}
     for tensor in model.graph.initializer:
-        if len(tensor.raw_data) < LEAST_WEIGHT_BYTES or tensor.data_type not in WEIGHT_TYPES or tensor.name in found:
+        if tensor.name not in weights:
             continue
-        found[tensor.name] = onnx.numpy_helper.to_array(tensor)
-        tensor.ClearField("raw_data")
+        if tensor.data_type not in WEIGHT_TYPES:
+            tensor.raw_data = weights[tensor.name].tobytes()
+            continue
+        found[tensor.name] = weights[tensor.name]
         tensor.data_location = onnx.TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="weights")
     return found
