@@ -180,7 +180,7 @@ def test_training_with_quantization_in_mind() -> None:
 
 
 class TorchExport:
-    """Nodes as PyTorch's exporter writes a network that was trained with quantization in mind (see test_trained_with_torch.py).
+    """Nodes as PyTorch's exporter writes a network that was trained with quantization in mind (see tests/engines/test_torch_qat.py).
 
     Scales are vectors of one element, zero points pass through Identity, numbers of 7 bits are clipped by a Constant, weights are rounded
     in the graph, and convolutions are divided by what their weights were multiplied with before they are normalised.

@@ -14,7 +14,7 @@ from tests.converter.quantizing import float_operators, integers, steps_apart
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 quantization = pytest.importorskip("torch.ao.quantization.quantize_fx", reason="this PyTorch quantizes elsewhere")
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("ignore")]
 """PyTorch and its exporter warn of their own future."""
 
 CLASSES, TRAINED, TESTED, ROUNDS, BATCH = 10, 512, 100, 12, 64
