@@ -136,3 +136,9 @@ def test_constants_are_folded_by_the_definition_of_their_opset(kind: str, opset:
 def test_clip_of_constants() -> None:
     weights = [floats(1, 6, 4), floats(1, 6, 6), floats(1, 12)]
     check_node("RNN", floats(5, 3, 4), *weights, constant=range(4), outputs=2, hidden_size=6, clip=0.5)
+
+
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_axes_counted_from_the_back_of_the_result(is_constant: bool) -> None:
+    check_node("Unsqueeze", floats(2, 3, 4), constant=[0] if is_constant else [], opset=11, axes=[-3, 3])
+    check_node("Squeeze", floats(2, 1, 4, 1), constant=[0] if is_constant else [], opset=11, axes=[-3, 3])

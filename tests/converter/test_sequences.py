@@ -108,3 +108,16 @@ def test_what_cannot_be_told(nodes: list[onnx.NodeProto], message: str) -> None:
     model.graph.output.append(make("y", onnx.TensorProto.FLOAT, X.shape))
     with pytest.raises(ConversionError, match=message):
         convert_onnx(model)
+
+
+@pytest.mark.parametrize("place", [-2, -1, 0, 2])
+def test_positions_counted_from_the_back(place: int) -> None:
+    """-1 is the place before the last element, not behind it."""
+    nodes = [
+        node("SequenceConstruct", "xx", "s"),
+        node("Neg", "x", "n"),
+        node("SequenceInsert", "snp", "t"),
+        node("ConcatFromSequence", "t", "y", axis=0),
+    ]
+    x = floats(2, 3)
+    check(onnx_model(nodes, {"x": x}, ["y"], {"p": np.array(place, np.int64)}), {"x": x})

@@ -70,7 +70,8 @@ def _is_open(model: onnx.ModelProto, kinds: set[str]) -> bool:
     numbers = [number for _, item in attributes for number in (item.f, *item.floats)]
     for tensor in all_tensors(model):
         data = decode_tensor(tensor)
-        numbers += data.reshape(-1).astype(np.float64).tolist() if data.dtype.kind == "f" else []
+        with np.errstate(all="ignore"):
+            numbers += data.reshape(-1).astype(np.float64).tolist() if data.dtype.kind == "f" else []
     return not all(abs(number) < LARGEST for number in numbers)
 
 

@@ -272,6 +272,8 @@ def _fold(graph: Graph, node: Node, source: _Source) -> None:
         if value.dtype is not None and value.dtype != result.dtype:
             source.problems.add(node, f"an output of type {value.dtype} is required, evaluation gave {result.dtype}")
             return
+        if value.shape is not None and value.shape != result.shape:
+            return
     source.budget.left -= sum(result.nbytes for result in results)
     for value, result in zip(node.outputs, results, strict=False):
         folded = graph.constant(result, f"{value.name};folded", grid_behind(node))

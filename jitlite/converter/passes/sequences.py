@@ -36,17 +36,17 @@ def _elements(node: Node, sequences: Sequences) -> tuple[Value, ...]:
     return found
 
 
-def _place(node: Node, index: int, count: int, default: int) -> int:
-    """A position in a sequence, counted from the front, of `count` that there are."""
+def _place(node: Node, index: int, count: int, default: int, behind: int = 0) -> int:
+    """A position in a sequence of `count`, counted from the front, or one of those `behind` its last."""
     given = node.optional(index)
     if given is None:
         return default
     if given.data is None:
         raise Unlowerable(f"operand {index} '{given.name}' must be constant, found a value known only at run time", index)
     place = int(given.data.reshape(-1)[0])
-    if not -count <= place < count:
+    if not -count <= place < count + behind:
         raise Unlowerable(f"a position in a sequence of {count} is required, found {place}")
-    return place % count
+    return place if place >= 0 else place + count
 
 
 def _same(graph: Graph, node: Node, scopes: Scopes, sequences: Sequences) -> list[Node]:
@@ -61,7 +61,7 @@ def _construct(graph: Graph, node: Node, scopes: Scopes, sequences: Sequences) -
 
 def _insert(graph: Graph, node: Node, scopes: Scopes, sequences: Sequences) -> list[Node]:
     before = _elements(node, sequences)
-    place = _place(node, 2, len(before) + 1, len(before))
+    place = _place(node, 2, len(before), len(before), behind=1)
     if len(before) >= MOST_ELEMENTS:
         raise Unlowerable(f"sequences of at most {MOST_ELEMENTS} are supported, found a longer one")
     sequences[node.output] = (*before[:place], node.input(1), *before[place:])

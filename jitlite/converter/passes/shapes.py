@@ -100,6 +100,16 @@ def _squeezed(node: Node) -> None:
     node.outputs[0].shape = tuple(dim for axis, dim in enumerate(shape) if axis not in dropped)
 
 
+def _unsqueezed(node: Node) -> None:
+    """Axes count in the result, from its back too."""
+    shape, axes = node.input(0).shape, attribute(node, "axes")
+    if shape is None or axes is None:
+        return
+    rank = len(shape) + len(axes)
+    added, rest = {axis % rank for axis in axes}, iter(shape)
+    node.outputs[0].shape = tuple(1 if axis in added else next(rest) for axis in range(rank))
+
+
 CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Compress": _compressed,
     "ConvTranspose": _transposed_to_same,
@@ -113,6 +123,7 @@ CORRECTIONS: dict[str, Callable[[Node], None]] = {
     "Resize": _scaled,
     "STFT": _spectrum,
     "Squeeze": _squeezed,
+    "Unsqueeze": _unsqueezed,
     "Upsample": _scaled,
     **LEARNING,
 }
