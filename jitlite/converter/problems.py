@@ -19,6 +19,10 @@ class Unlowerable(Exception):  # noqa: N818 - the reason why one node stays, col
         self.operand = operand
 
 
+class Illegal(Unlowerable):
+    """Says why ONNX itself forbids a subgraph for the shapes it is given."""
+
+
 @dataclass(slots=True)
 class Problems:
     """The nodes that cannot be converted, with reasons; values behind them are `tainted`, so that only root causes are listed."""

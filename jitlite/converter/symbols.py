@@ -24,7 +24,7 @@ BATCH = "batch size"
 """The name of the first dimension that inputs share; no model can use it, as names of dimensions are single words."""
 BATCHES = (7, 13, 5)
 """Sizes tried for the batch: primes that are no likely size of anything else."""
-LENGTHS = ((37, 53, 71), (64, 96, 160), (1600, 2400, 4000), (16000, 24000, 40000))
+LENGTHS = ((37, 53, 71), (64, 96, 160), (512, 544, 576), (1600, 2400, 4000), (16000, 24000, 40000))
 EXTENTS = ((192, 256, 331), (192, 256, 352))
 """Sizes tried one set after the other for lengths of sequences, and for heights and widths, which often must be multiples of 32."""
 APART = 32

@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from jitlite.converter import ConvertOptions, convert_onnx
-from jitlite.schemas.errors import ConversionError
-from tests.converter.agreement import Array, check, converted, floats, kinds, node, onnx_model
+from jitlite.schemas.errors import ConversionError, ConversionWarning, ExecutionError
+from tests.converter.agreement import Array, check, converted, floats, kinds, node, onnx_model, run_jitlite, run_tflite
 
 FLOAT, FLOAT16, INT64, BOOL = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL
 Infos = dict[str, tuple[int, Sequence[int]]]
@@ -97,6 +97,24 @@ def test_functions_inside_branches_are_expanded() -> None:
     model = onnx_model([node("If", ["c"], ["y"], then_branch=taken, else_branch=other)], inputs, ["y"])
     for is_true in (False, True):
         check(model, {"x": inputs["x"], "c": np.array(is_true)})
+
+
+def test_a_branch_that_is_illegal_for_the_sizes_given_fails_where_it_is_taken() -> None:
+    """As in a model for two lengths of input, each with a branch of its own."""
+    first = graph([node("Squeeze", ["x", "row"], ["a"])], {}, {"a": (FLOAT, ("n",))})
+    second = graph([node("Squeeze", ["x", "column"], ["b"])], {}, {"b": (FLOAT, ("m",))})
+    nodes = [node("Equal", ["rate", "known"], ["c"]), node("If", ["c"], ["y"], then_branch=first, else_branch=second)]
+    constants = {"known": np.array(16000), "row": np.array([0]), "column": np.array([1])}
+    model = onnx_model(nodes, {"x": (("m", "n"), np.float32), "rate": ((), np.int64)}, ["y"], constants)
+    options = ConvertOptions(shapes={"x": (1, 12)})
+    with pytest.warns(ConversionWarning, match="its else_branch is illegal for the sizes of the inputs, where it is taken"):
+        check(model, {"x": floats(1, 12), "rate": np.array(16000)}, options=options)
+    with pytest.warns(ConversionWarning):
+        made = converted(model, options)
+    with pytest.raises(ExecutionError, match=r"operator 1 \(IF\): an index inside its bound"):
+        run_jitlite(made, {"x": floats(1, 12), "rate": np.array(8000)})
+    with pytest.raises(RuntimeError):
+        run_tflite(made, {"x": floats(1, 12), "rate": np.array(8000)})
 
 
 def loop_body(condition: str) -> onnx.GraphProto:

@@ -5,6 +5,7 @@ from around becomes an operand of the node and an input of the body, behind its 
 becomes the Loop that it is, in which the turn's number picks the items.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,8 +17,8 @@ from jitlite.converter.attributes import attribute
 from jitlite.converter.graph import Graph, Node, OnnxOp, Shape, Value
 from jitlite.converter.importer import add_nodes, decode_tensor
 from jitlite.converter.passes.subgraphs import Scopes, goes_on, returns_as_given, seen_from_around
-from jitlite.converter.problems import Unlowerable
-from jitlite.schemas.errors import ConversionError
+from jitlite.converter.problems import Illegal, Unlowerable
+from jitlite.schemas.errors import ConversionError, ConversionWarning
 
 Finish: TypeAlias = Callable[[Graph, dict[str, Value]], None]
 """Gives the values of a body, known by these names, their shapes and types."""
@@ -29,6 +30,7 @@ Operands are limit, condition, states and what the body sees of the rest. The bo
 one, states and the rest; it returns the condition where there is one, states and items to be added up.
 """
 
+BRANCHES = ("then_branch", "else_branch")
 LOOP = OnnxOp("Loop", "", 13, 21)
 
 
@@ -87,7 +89,7 @@ def _fill(body: Graph, proto: onnx.GraphProto, scope: dict[str, Value], opsets: 
 
 
 def _enclose_if(graph: Graph, node: Node, names: dict[str, Value], opsets: Mapping[str, int], finish: Finish) -> list[Node]:
-    branches = [attribute(node, name) for name in ("then_branch", "else_branch")]
+    branches = [attribute(node, name) for name in BRANCHES]
     for branch in branches:
         if branch is None or len(branch.output) != len(node.outputs):
             raise ConversionError(f"node '{node.name}' (If): two branches with {len(node.outputs)} outputs each are required")
@@ -95,21 +97,58 @@ def _enclose_if(graph: Graph, node: Node, names: dict[str, Value], opsets: Mappi
     if condition.shape is None or condition.size != 1:
         raise Unlowerable(f"a condition of one element is required, found shape {condition.shape}")
     seen = seen_from_around(branches, names)
-    bodies = []
-    for branch in branches:
+    bodies: list[Graph] = []
+    illegal: dict[int, Illegal] = {}
+    for place, branch in enumerate(branches):
         body, scope = _opened(branch, [], seen)
         body.has_any_length = graph.has_any_length
-        _fill(body, branch, scope, opsets, finish)
         bodies.append(body)
+        try:
+            _fill(body, branch, scope, opsets, finish)
+        except Illegal as reason:
+            illegal[place] = reason
+    if len(illegal) == len(bodies):
+        raise illegal[0]
+    operands = [condition, *_operands(seen)]
+    for place, problem in illegal.items():
+        sound = bodies[1 - place]
+        sound.inputs.insert(0, sound.value(condition.name, condition.shape, condition.dtype))
+        operands.insert(0, condition)
+        bodies[place] = _failing(branches[place].name or BRANCHES[place], sound, opsets, finish)
+        told = f"node '{node.name}' (If): its {BRANCHES[place]} is illegal for the sizes of the inputs, where it is taken the result fails"
+        warnings.warn(f"{told}: {problem}", ConversionWarning, stacklevel=2)
     for first, second in zip(bodies[0].outputs, bodies[1].outputs):
         if (first.shape, first.dtype) != (second.shape, second.dtype):
             found = f"{first.dtype} {first.shape} and {second.dtype} {second.shape}"
             raise Unlowerable(f"branches with results of one type and shape, or a constant condition, are required, found {found}", 0)
     for value, result in zip(node.outputs, bodies[0].outputs):
         value.shape, value.dtype = result.shape, result.dtype
-    graph.become(node, node.op, [condition, *_operands(seen)])
+    graph.become(node, node.op, operands)
     node.bodies = tuple(bodies)
     return []
+
+
+def _failing(name: str, other: Graph, opsets: Mapping[str, int], finish: Finish) -> Graph:
+    """A branch with the inputs and results of the other one, at which a runtime stops: it asks for an element that is not there.
+
+    The first input is the condition, so that nothing can be computed beforehand.
+    """
+    body = Graph(name)
+    for value in other.inputs:
+        body.add_input(body.value(value.name, value.shape, value.dtype))
+    scope = {"condition": body.inputs[0], "scalar": body.constant(np.zeros(0, np.int64)), "behind": body.constant(np.array(2))}
+    nodes = [
+        helper.make_node("Cast", ["condition"], ["number"], to=TensorProto.INT64),
+        helper.make_node("Reshape", ["number", "scalar"], ["one"]),
+        helper.make_node("Add", ["one", "behind"], ["place"]),
+    ]
+    for count, value in enumerate(other.outputs):
+        scope[f"row{count}"] = body.constant(np.zeros((1, *value.dims), value.dtype))
+        nodes.append(helper.make_node("Gather", [f"row{count}", "place"], [f"{name} is illegal {count}"], axis=0))
+    add_nodes(body, nodes, scope, opsets)
+    body.outputs += [scope[f"{name} is illegal {count}"] for count in range(len(other.outputs))]
+    finish(body, scope)
+    return body
 
 
 class _Loop:

@@ -26,9 +26,10 @@ from jitlite.converter.passes.sizes import UnknownSizes
 from jitlite.converter.passes.subgraphs import IMPURE, SUBGRAPH_OPS, Scopes
 from jitlite.converter.passes.turns import fix_turns
 from jitlite.converter.passes.unroll import FEW_NODES, unrolled
-from jitlite.converter.problems import Problems, Unlowerable
+from jitlite.converter.problems import Illegal, Problems, Unlowerable
 from jitlite.schemas.ops.operands import INT32_MAX
 
+FORBIDDEN = "shape inference says"
 MAX_INFERENCE_ELEMENTS = 4096
 """Constants up to this size are shown to shape inference, which reads shapes, axes and sizes from them."""
 RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
@@ -159,7 +160,9 @@ def _fold_body(body: Graph, names: dict[str, Value], source: _Source) -> None:
     sizes = UnknownSizes({}, None, source.sizes.are_tried, source.sizes.are_lengths_tried)
     fold_constants(body, names, source.opsets, source.limit_bytes, problems, sizes, source.budget)
     if problems.lines:
-        raise Unlowerable(f"a subgraph that can be converted is required, found in it {'; '.join(problems.lines)}")
+        is_illegal = not source.sizes.are_tried and all(f": {FORBIDDEN}: " in line for line in problems.lines)
+        found = "; ".join(problems.lines)
+        raise (Illegal if is_illegal else Unlowerable)(f"a subgraph that can be converted is required, found in it {found}")
 
 
 def _settled(graph: Graph, node: Node, source: _Source) -> list[Node]:
@@ -190,7 +193,7 @@ def _infer_foreign(node: Node, problems: Problems) -> None:
     try:
         FOREIGN[node.kind](node)
     except ONNX_ERRORS as error:
-        problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
+        problems.add(node, f"{FORBIDDEN}: {' '.join(str(error).split())}")
 
 
 def _infer(node: Node, source: _Source) -> None:
@@ -214,7 +217,7 @@ def _infer(node: Node, source: _Source) -> None:
         schema = onnx.defs.get_schema(node.op.name, node.op.opset, node.op.domain)
         found = onnx.shape_inference.infer_node_outputs(schema, node_proto(node), inputs, known, opset_imports=versions)
     except ONNX_ERRORS as error:
-        source.problems.add(node, f"shape inference says: {' '.join(str(error).split())}")
+        source.problems.add(node, f"{FORBIDDEN}: {' '.join(str(error).split())}")
         return
     for value in node.outputs:
         if value.name in found and found[value.name].HasField("tensor_type"):
@@ -227,7 +230,7 @@ def _infer(node: Node, source: _Source) -> None:
     try:
         correct_shapes(node)
     except ValueError as error:
-        source.problems.add(node, f"shape inference says: {error}")
+        source.problems.add(node, f"{FORBIDDEN}: {error}")
         return
     for value in node.outputs:
         if value.shape is not None and not all(0 <= dim <= INT32_MAX for dim in value.shape):
