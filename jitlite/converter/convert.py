@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from jitlite.converter.dynamic import merge_probes, probed
+from jitlite.converter.dynamic import lowered_for_all, merge_probes
 from jitlite.converter.emit import emit
 from jitlite.converter.functions import expand_functions
 from jitlite.converter.graph import Array, Graph, Shape, Value
@@ -128,7 +128,9 @@ def _lowered(
         unknown = UnknownSizes(declared, sizes.get(FOUND, FOUND_SIZES[0]), bool(symbols), any_length)
         return to_tflite_graph(source.model, shapes.bound(sizes), options, trace, unknown, source.weights), unknown
 
-    first, unknown = lowered({symbol.name: symbol.sizes[0] for symbol in symbols}, first_trace)
+    first, unknown = lowered({symbol.name: symbol.first for symbol in symbols}, first_trace)
     if unknown.owner is not None:
-        symbols = [*symbols, Symbol(FOUND, FOUND_SIZES, 1)]
-    return [first, *(lowered(sizes)[0] for sizes in probed(symbols)[1:])] if symbols else [first], symbols
+        symbols = [*symbols, Symbol(FOUND, *FOUND_SIZES, 1)]
+    if not symbols:
+        return [first], symbols
+    return lowered_for_all(symbols, first, lambda sizes: lowered(sizes)[0]), symbols

@@ -4,7 +4,7 @@ Dimensions that differ become dynamic; a RESHAPE to a shape that differs in one 
 from the dimension of a tensor that they follow in all of the graphs; constants that only repeat along such a dimension are stored once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,7 +16,7 @@ from jitlite.converter.graph import Array, Graph, Node, Shape, Value, data_bytes
 from jitlite.converter.passes.layout_rules import BROADCASTING
 from jitlite.converter.problems import Problems
 from jitlite.converter.symbols import Symbol
-from jitlite.schemas.errors import InvalidModelError, UnsupportedError
+from jitlite.schemas.errors import ConversionError, InvalidModelError, UnsupportedError
 from jitlite.schemas.ops.concat import CONCATENATION
 from jitlite.schemas.ops.conversion import CAST
 from jitlite.schemas.ops.elementwise import ADD, MUL
@@ -48,15 +48,25 @@ class _Fixed(Exception):  # noqa: N818 - says why something cannot be dynamic; c
     """Says what depends on a size in a way that has no form."""
 
 
-def probed(symbols: Sequence[Symbol]) -> list[dict[str, int]]:
-    """The sizes to lower a model for: the first of all, the second of each, and the third of all, which tells lines from curves."""
-    first = {symbol.name: symbol.sizes[0] for symbol in symbols}
-    seconds = ({**first, symbol.name: symbol.sizes[1]} for symbol in symbols)
-    return [first, *seconds, {symbol.name: symbol.sizes[2] for symbol in symbols}]
+def lowered_for_all(symbols: Sequence[Symbol], first: Graph, lowered: Callable[[Mapping[str, int]], Graph]) -> list[Graph]:
+    """The graphs to merge: that of the first sizes, those of the second size of each symbol, and that of the third sizes of all.
+
+    The last tells lines from curves, and steps from what stays the same. ConversionError where the model does not suit the sizes.
+    """
+    sizes = {symbol.name: symbol.first for symbol in symbols}
+    graphs = [first, *(lowered({**sizes, symbol.name: symbol.second}) for symbol in symbols)]
+    choices = max(len(symbol.thirds) for symbol in symbols)
+    for choice in range(choices):
+        try:
+            return [*graphs, lowered({symbol.name: symbol.thirds[min(choice, len(symbol.thirds) - 1)] for symbol in symbols})]
+        except ConversionError:
+            if choice == choices - 1:
+                raise
+    raise AssertionError("a symbol has a third size")
 
 
 def merge_probes(graphs: Sequence[Graph], symbols: Sequence[Symbol], problems: Problems) -> dict[Value, Shape]:
-    """Turns the first graph into one for every size, given the graphs lowered for the sizes of `probed`.
+    """Turns the first graph into one for every size, given those of `lowered_for_all`.
 
     Returns the shapes of all values with -1 for dynamic dimensions; the values' own shapes become those of the symbols' default sizes.
     Operators that cannot follow are added to `problems`.
@@ -262,7 +272,7 @@ class _Merge:
         """The dimension at the symbols' default sizes."""
         total = sizes[0]
         for place, symbol in enumerate(self.symbols):
-            steps, rest = divmod((sizes[place + 1] - sizes[0]) * (symbol.default - symbol.sizes[0]), symbol.sizes[1] - symbol.sizes[0])
+            steps, rest = divmod((sizes[place + 1] - sizes[0]) * (symbol.default - symbol.first), symbol.second - symbol.first)
             if rest:
                 raise _Fixed(f"a dimension of '{value.name}' is {', '.join(map(str, sizes))} for sizes that are tried")
             total += steps

@@ -22,11 +22,14 @@ from jitlite.schemas.ops.operands import INT32_MAX
 
 BATCH = "batch size"
 """The name of the first dimension that inputs share; no model can use it, as names of dimensions are single words."""
-BATCHES = (7, 13, 5)
+BATCHES = (7, 13, (5,))
 """Sizes tried for the batch: primes that are no likely size of anything else."""
-LENGTHS = ((37, 53, 71), (64, 96, 160), (512, 544, 576), (1600, 2400, 4000), (16000, 24000, 40000))
-EXTENTS = ((192, 256, 331), (192, 256, 352))
-"""Sizes tried one set after the other for lengths of sequences, and for heights and widths, which often must be multiples of 32."""
+LENGTHS = ((37, 53, (1201, 491, 71)), (64, 96, (1216, 160)), (1600, 2400, (40000, 4000)), (16000, 24000, (40000,)))
+EXTENTS = ((192, 256, (331, 352)),)
+"""Sizes tried one set after the other for lengths of sequences, and for heights and widths, which often must be multiples of 32.
+
+The third is the first of these that the model takes: far from the others, for what steps of many elements give is the same for neighbours.
+"""
 APART = 32
 """What the sizes of a dimension and of the next differ by, so that none is taken for another."""
 IMAGE_RANK = 4
@@ -37,7 +40,10 @@ class Symbol:
     """A dimension that is not known: the sizes tried in its place, and the one that tensors declare."""
 
     name: str
-    sizes: tuple[int, int, int]
+    first: int
+    second: int
+    thirds: tuple[int, ...]
+    """The third is the first of these that the model takes."""
     default: int
     is_batch: bool = False
 
@@ -69,9 +75,10 @@ class InputShapes:
         found = []
         for place, name in enumerate(name for name in self.unknown if name != BATCH):
             sets = EXTENTS if self._is_extent(name) else LENGTHS
-            first, second, third = (size + APART * place for size in sets[min(attempt, len(sets) - 1)])
-            found.append(Symbol(name, (first, second, third), first))
-        return [Symbol(BATCH, BATCHES, 1, is_batch=True), *found] if BATCH in self.unknown else found
+            first, second, thirds = sets[min(attempt, len(sets) - 1)]
+            apart = APART * place
+            found.append(Symbol(name, first + apart, second + apart, tuple(size + apart for size in thirds), first + apart))
+        return [Symbol(BATCH, *BATCHES, 1, is_batch=True), *found] if BATCH in self.unknown else found
 
     def _is_extent(self, name: str) -> bool:
         return any(len(dims) >= IMAGE_RANK for dims in self.dims.values() if name in dims)

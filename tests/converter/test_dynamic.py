@@ -129,6 +129,19 @@ FRAMES = onnx_model(
     ["y"],
     {"one": ints(1), "w": floats(8, 1, 400)},
 )
+STRIDES = onnx_model(
+    [
+        node("Unsqueeze", ["x", "one"], ["a"]),
+        node("Conv", ["a", "w"], ["b"], strides=[256], pads=[128, 128]),
+        node("Transpose", ["b"], ["c"], perm=[2, 0, 1]),
+        node("GRU", ["c", "gw", "gr"], ["d", "e"], hidden_size=4),
+        node("Squeeze", ["e", "zero"], ["y"]),
+    ],
+    {"x": (("n", "samples"), np.float32)},
+    ["y"],
+    {"zero": ints(0), "one": ints(1), "w": floats(8, 1, 256), "gw": floats(1, 12, 8, seed=1), "gr": floats(1, 12, 4, seed=2)},
+)
+"""One step for each 256 samples: few samples are one step however many they are."""
 CASES: dict[str, tuple[onnx.ModelProto, Sequence[tuple[int, ...]]]] = {
     "unet": (UNET, [(1, 3, 8, 12), (2, 3, 32, 32)]),
     "head": (HEAD, [(1, 3, 9, 12), (2, 3, 31, 40)]),
@@ -153,6 +166,11 @@ def test_one_file_runs_at_every_size(name: str) -> None:
         wanted = run_onnx(source, feeds)
         assert_close(run_tflite(made, feeds), wanted)
         assert_close(run_jitlite(made, feeds), wanted)
+
+
+def test_sizes_that_all_look_the_same_are_not_trusted() -> None:
+    with pytest.raises(ConversionError, match="so that batch size, samples cannot stay dynamic"):
+        convert_onnx(STRIDES)
 
 
 def test_padding_that_depends_on_the_size_stays_an_operator() -> None:

@@ -59,7 +59,7 @@ SHAPES: dict[str, Callable[[Node, int], list[Shape]]] = {
 
 
 FOUND = "a size found at run time"
-FOUND_SIZES = (11, 17, 29)
+FOUND_SIZES = (11, 17, (29,))
 """Numbers that stand for such a size: primes that are no likely size of anything else."""
 
 
