@@ -154,6 +154,17 @@ HOSTILE: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "no opset": (lambda: edited(lambda m: m.ClearField("opset_import")), "opset"),
     "an unknown domain": (lambda: plain(helper.make_node("Neg", ["x"], ["y"], domain="org.nobody")), "org.nobody"),
     "texts that are no UTF-8": (lambda: onnx.ModelProto.FromString(small().replace(b"MatMul", b"Mat\xff\xfel")), "UTF-8"),
+    "blocks of more elements than there are": (
+        lambda: plain(
+            node("Reshape", ["x", "parts"], ["a"]),
+            node("Transpose", ["a"], ["b"], perm=[0, 1, 4, 2, 5, 3]),
+            node("Reshape", ["b", "whole"], ["y"]),
+            x=[1, 8, 2, 2],
+            parts=[1, 3, 2, 2, 2, 2],
+            whole=[1, 3, 4, 4],
+        ),
+        "elements is required",
+    ),
     "too few operands": (lambda: plain(helper.make_node("Add", ["x"], ["y"])), "Add"),
     "too many operands": (lambda: plain(helper.make_node("Neg", ["x"] * 1000, ["y"])), "Neg"),
     "an absent operand": (lambda: plain(helper.make_node("Add", ["x", ""], ["y"])), "input 1"),

@@ -1,5 +1,7 @@
 """Rules that recognise operators on groups and blocks written out as reshapes and transposes."""
 
+from math import prod
+
 import numpy as np
 from onnx import helper
 
@@ -45,6 +47,8 @@ def _reshaped_transpose(graph: Graph, node: Node) -> tuple[Value, Shape, list[in
         return None
     x, parts, y = split.input(0), split.output.shape, node.output.shape
     if x.shape is None or parts is None or y is None or (len(x.shape), len(parts), len(y)) != (4, 6, 4):
+        return None
+    if not prod(x.shape) == prod(parts) == prod(y):
         return None
     return x, parts, attribute(turned, "perm", list(range(6))[::-1])
 
