@@ -35,10 +35,10 @@ class Source:
 
 def convert_onnx(
     model: str | os.PathLike[str] | onnx.ModelProto,
-    options: ConvertOptions = ConvertOptions(),  # noqa: B008
+    options: ConvertOptions = ConvertOptions(),  # noqa: B008 - frozen
     trace: Trace | None = None,
 ) -> Model:
-    """The TFLite model of an ONNX model of opset 7 or later, given as a path or a ModelProto.
+    """The TFLite model of an ONNX model, given as a path or a ModelProto.
 
     It computes in float32, and on integers where the ONNX model is quantized (ADR 14).
 
@@ -46,7 +46,8 @@ def convert_onnx(
     ";nhwc", ";nwc" and ";perm…" (see `passes.layout`), ";flat" and ";reshaped"; ";int8" marks numbers of uint8 less 128; other suffixes
     mark steps within an ONNX node. The one signature, "serving_default", has the ONNX names of inputs and outputs.
 
-    A batch that the model leaves open and that cannot stay so is 1 in the result, and a ConversionWarning says why.
+    A batch that the model leaves open and that cannot stay so is 1 in the result; a branch that ONNX forbids for the sizes given fails
+    where it is taken. A ConversionWarning says which and why.
 
     Raises ConversionError for a file that cannot be read, a dimension that needs a number, for the nodes that have no TFLite form, all of
     them in one message, and where memory does not suffice; likewise for the operators that the target runtime lacks. ValueError for a

@@ -21,7 +21,7 @@ from jitlite.schemas.errors import ConversionError
 from jitlite.schemas.ops.operands import INT32_MAX
 
 BATCH = "batch size"
-"""The name of the first dimension that inputs share; no model can use it, as names of dimensions are single words."""
+"""The name of the first dimension that inputs share; a model's own dimension of this name is taken for it."""
 BATCHES = (7, 13, (5,))
 """Sizes tried for the batch: primes that are no likely size of anything else."""
 LENGTHS = ((37, 53, (1201, 491, 71)), (64, 96, (1216, 160)), (1600, 2400, (40000, 4000)), (16000, 24000, (40000,)))

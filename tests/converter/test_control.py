@@ -6,19 +6,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from jitlite.converter import ConvertOptions, convert_onnx
 from jitlite.schemas.errors import ConversionError, ConversionWarning, ExecutionError
 from tests.converter.agreement import Array, check, converted, floats, kinds, node, onnx_model, run_jitlite, run_tflite
+from tests.converter.test_unroll import Infos, loop_body
+from tests.converter.test_unroll import body as graph
 
 FLOAT, FLOAT16, INT64, BOOL = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL
-Infos = dict[str, tuple[int, Sequence[int]]]
-
-
-def graph(nodes: list[onnx.NodeProto], inputs: Infos, outputs: Infos) -> onnx.GraphProto:
-    infos = [[helper.make_tensor_value_info(name, *kind) for name, kind in side.items()] for side in (inputs, outputs)]
-    return helper.make_graph(nodes, "body", *infos)
 
 
 def branches(shape: Sequence[int] = (2, 3)) -> dict[str, onnx.GraphProto]:
@@ -115,21 +111,6 @@ def test_a_branch_that_is_illegal_for_the_sizes_given_fails_where_it_is_taken() 
         run_jitlite(made, {"x": floats(1, 12), "rate": np.array(8000)})
     with pytest.raises(RuntimeError):
         run_tflite(made, {"x": floats(1, 12), "rate": np.array(8000)})
-
-
-def loop_body(condition: str) -> onnx.GraphProto:
-    """total' = total · factor + turn, of which every turn's square is kept; `factor` and `limit` are of the graph around it."""
-    nodes = [
-        node("Cast", ["turn"], ["place"], to=FLOAT),
-        node("Mul", ["total", "factor"], ["scaled"]),
-        node("Add", ["scaled", "place"], ["next"]),
-        node("Mul", ["next", "next"], ["square"]),
-        node("Identity", ["go"], ["kept"]),
-        node("ReduceMax", ["next"], ["highest"], keepdims=0),
-        node("Less", ["highest", "limit"], ["below"]),
-    ]
-    inputs: Infos = {"turn": (INT64, ()), "go": (BOOL, ()), "total": (FLOAT, (2, 3))}
-    return graph(nodes, inputs, {condition: (BOOL, ()), "next": (FLOAT, (2, 3)), "square": (FLOAT, (2, 3))})
 
 
 def loop_model(condition: str, count: int | None, entry: bool | None, results: Sequence[str] = ("last", "squares")) -> onnx.ModelProto:

@@ -13,9 +13,11 @@ from tests.converter.agreement import Array, check, converted, floats, node, onn
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
 
-def body(
-    nodes: list[onnx.NodeProto], inputs: dict[str, tuple[int, tuple[int, ...]]], outputs: dict[str, tuple[int, tuple[int, ...]]]
-) -> Any:
+Infos = dict[str, tuple[int, Any]]
+"""Element types and shapes by name."""
+
+
+def body(nodes: list[onnx.NodeProto], inputs: Infos, outputs: Infos) -> onnx.GraphProto:
     infos = [[helper.make_tensor_value_info(name, *kind) for name, kind in side.items()] for side in (inputs, outputs)]
     return helper.make_graph(nodes, "body", *infos)
 
